@@ -1,0 +1,140 @@
+// iptables-restore's input, word by word. Match order is part of kube-proxy's text: what layouts call is written in the
+// order of the calls.
+import { formatIPv4, formatIPv6 } from "../bytes/address";
+import { byte, decimal, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
+import { IPV4, Protocol } from "../cluster/records";
+import { lineEnds } from "./owners";
+
+/** A chain's name: `prefix`, then the sixteen characters at `hash` (0: none). */
+function chainName(prefix: string, hash: usize): void {
+  lit(prefix);
+  if (hash != 0) put(hash, 16);
+}
+
+function end(): void {
+  lineEnds();
+  newline();
+}
+
+/** `*filter` */
+export function table(name: string): void {
+  byte(0x2a);
+  lit(name);
+  newline();
+}
+
+export function commit(): void {
+  lit("COMMIT");
+  newline();
+}
+
+/** Declares a chain, and empties it if it is there. */
+export function declareChain(prefix: string, hash: usize): void {
+  byte(0x3a);
+  chainName(prefix, hash);
+  lit(" - [0:0]");
+  end();
+}
+
+/** Declares a built-in chain. */
+export function declareBuiltin(name: string): void {
+  byte(0x3a);
+  lit(name);
+  lit(" ACCEPT [0:0]");
+  newline();
+}
+
+export function deleteChain(prefix: string, hash: usize): void {
+  lit("-X ");
+  chainName(prefix, hash);
+  newline();
+}
+
+/** Begins a rule. */
+export function append(prefix: string, hash: usize): void {
+  lit("-A ");
+  chainName(prefix, hash);
+}
+
+/** Words as they are, with a blank before them. */
+export function words(text: string): void {
+  byte(0x20);
+  lit(text);
+}
+
+/** Ends the rule with a jump. */
+export function jump(prefix: string, hash: usize): void {
+  lit(" -j ");
+  chainName(prefix, hash);
+  end();
+}
+
+/** Ends a rule that is complete. */
+export function endRule(): void {
+  end();
+}
+
+/** A whole rule that contains nothing variable. */
+export function rule(text: string): void {
+  lit(text);
+  end();
+}
+
+/** `-m comment --comment "before NAME after"`; the name has been checked to contain no quotes. */
+export function comment(before: string, name: usize, length: usize, after: string): void {
+  lit(' -m comment --comment "');
+  lit(before);
+  put(name, length);
+  lit(after);
+  byte(0x22);
+}
+
+/** A comment that is a name alone goes without quotes. */
+export function nameComment(name: usize, length: usize): void {
+  lit(" -m comment --comment ");
+  put(name, length);
+}
+
+/** `-m tcp -p tcp` */
+export function protocol(number: u32): void {
+  lit(number == Protocol.TCP ? " -m tcp -p tcp" : number == Protocol.UDP ? " -m udp -p udp" : " -m sctp -p sctp");
+}
+
+/** An address from its bytes. */
+export function ip(family: u32, bytes: usize): void {
+  const to = outReserve(64);
+  outAdvance(family == IPV4 ? formatIPv4(to, bytes) : formatIPv6(to, bytes));
+}
+
+/** `-d IP` */
+export function destination(family: u32, bytes: usize): void {
+  lit(" -d ");
+  ip(family, bytes);
+}
+
+export function destinationPort(port: u32): void {
+  lit(" --dport ");
+  decimal(port);
+}
+
+const HEX: string = "0123456789abcdef";
+
+/** `0x` and eight digits */
+export function hex32(value: u32): void {
+  lit("0x");
+  for (let shift: i32 = 28; shift >= 0; shift -= 4) byte(<u8>HEX.charCodeAt(<i32>((value >> shift) & 15)));
+}
+
+/** `MARK/MARK` */
+export function markAndMask(mark: u32): void {
+  hex32(mark);
+  byte(0x2f);
+  hex32(mark);
+}
+
+/** 1/n with ten decimals, as C prints the double: rounded half up, but for 2048, where half is a tie to even. */
+export function probability(n: u32): void {
+  lit(" -m statistic --mode random --probability 0.");
+  const scaled: u64 = n == 2048 ? 4882812 : (20000000000 + <u64>n) / (2 * <u64>n);
+  for (let unit: u64 = 1000000000; unit != 0; unit /= 10) byte(<u8>(0x30 + ((scaled / unit) % 10)));
+}

@@ -1,0 +1,151 @@
+// `spec.ports` of a Service.
+import { PortRecord } from "../cluster/records";
+import { equalBytes } from "../bytes/compare";
+import { checkName, readInto } from "./metadata";
+import { DEFAULT_PROTOCOL, readProtocol } from "./protocol";
+import { numberProblem, literalProblem } from "./report";
+import { Severity } from "../abi/problems";
+import { moreElements, moreMembers, peek, position, readKey, stringIs } from "./scanner";
+import { clearText, newText, Scratch, Text } from "./scratch";
+import { skipValue } from "./skip";
+import { integer, integerAt, openArray, openObject, readInteger } from "./values";
+
+/** So that ports and their names stay within the 16-bit offsets of a PortRecord. */
+const MAX_PORTS: u32 = 4096;
+const PORT_SIZE: usize = offsetof<PortRecord>();
+
+@unmanaged
+class Port {
+  name: usize;
+  nameLength: usize;
+  index: u32;
+  port: u16;
+  nodePort: u16;
+  protocol: u8;
+}
+
+const ports = new Scratch(offsetof<Port>());
+const portName: Text = newText();
+
+export function releaseServicePorts(): void {
+  ports.release();
+}
+
+export function clearServicePorts(): void {
+  ports.clear();
+}
+
+function portAt(index: u32): Port {
+  return changetype<Port>(ports.at(index));
+}
+
+function readPort(index: u32): void {
+  peek();
+  const elementAt = position();
+  let port: i32 = 0;
+  let where = elementAt;
+  let nodePort: i32 = 0;
+  let nodePortAt = elementAt;
+  let protocol = DEFAULT_PROTOCOL;
+  clearText(portName);
+  if (openObject()) {
+    do {
+      readKey();
+      if (stringIs("name")) {
+        readInto(portName);
+      } else if (stringIs("port")) {
+        const isNumber = readInteger();
+        port = isNumber ? integer : 0;
+        if (isNumber) where = integerAt;
+      } else if (stringIs("nodePort")) {
+        nodePort = readInteger() ? integer : 0;
+        nodePortAt = integerAt;
+      } else if (stringIs("protocol")) {
+        protocol = readProtocol();
+      } else {
+        skipValue();
+      }
+    } while (moreMembers());
+  }
+  if (port < 1 || port > 65535) {
+    numberProblem("invalid-port", where, port, " is no port number", "give port a number from 1 to 65535");
+    return;
+  }
+  if (nodePort < 0 || nodePort > 65535) {
+    numberProblem("invalid-port", nodePortAt, nodePort, " is no port number", "use a number from 1 to 65535");
+    return;
+  }
+  if (!checkName(portName.bytes, portName.length, 63, portName.valueAt)) return;
+  const item = changetype<Port>(ports.add());
+  item.name = portName.bytes;
+  item.nameLength = portName.length;
+  item.index = index;
+  item.port = <u16>port;
+  item.nodePort = <u16>nodePort;
+  item.protocol = <u8>protocol;
+}
+
+/** Reads the value of the key `ports`. */
+export function readServicePorts(): void {
+  ports.clear();
+  if (!openArray()) return;
+  let index: u32 = 0;
+  do readPort(index++);
+  while (moreElements());
+}
+
+/** Lets the last port of each name and protocol take the place of the earlier ones. */
+function mergeDuplicates(): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = portAt(i);
+    let to: u32 = 0;
+    for (; to < kept; to++) {
+      const other = portAt(to);
+      if (other.protocol == port.protocol && equalBytes(other.name, other.nameLength, port.name, port.nameLength)) break;
+    }
+    if (to == kept) kept++;
+    if (to != i) memory.copy(ports.at(to), ports.at(i), ports.size);
+  }
+  ports.length = kept;
+}
+
+/** Number of ports after duplicates are merged; too many are an error of the Service. */
+export function countServicePorts(specAt: usize): u32 {
+  if (ports.length > MAX_PORTS) {
+    literalProblem(
+      Severity.ERROR,
+      "too-many",
+      specAt,
+      "more than 4096 ports",
+      "spread them over several Services",
+    );
+    return 0;
+  }
+  mergeDuplicates();
+  return ports.length;
+}
+
+/** How many bytes the names of all ports take. */
+export function portNamesSize(): usize {
+  let size: usize = 0;
+  for (let i: u32 = 0; i < ports.length; i++) size += portAt(i).nameLength;
+  return size;
+}
+
+/** Writes PortRecords from `offset` in the record, their names from `namesOffset`. */
+export function writeServicePorts(record: usize, offset: usize, namesOffset: usize): void {
+  let nameOffset = namesOffset;
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = portAt(i);
+    const to = changetype<PortRecord>(record + offset + (<usize>i) * PORT_SIZE);
+    to.port = port.port;
+    to.nodePort = port.nodePort;
+    to.protocol = port.protocol;
+    to.nameLength = <u8>port.nameLength;
+    to.nameOffset = <u16>nameOffset;
+    to.index = port.index;
+    memory.copy(record + nameOffset, port.name, port.nameLength);
+    nameOffset += port.nameLength;
+  }
+}

@@ -1,0 +1,213 @@
+// Batches and what becomes of them: until the kernel has acknowledged a batch, what it makes of the kernel is only
+// planned. A journal says which service ports, keys and chains a batch is about.
+import { resultPieces, resultStart } from "../bytes/out";
+import { Vector } from "../bytes/memory";
+import { Key, noteKeyChange } from "../routing/ownership";
+import { markStale } from "../routing/refresh";
+import { FamilyPort } from "../routing/service-ports";
+import { chainDeleted, chainFlushed, deletionFailed, keepFailed } from "./stale-chains";
+
+/** `record batch` as the canonical ABI lays it out. */
+@unmanaged
+export class Batch {
+  id: u32;
+  family: u8;
+  notBefore: u32;
+  data: usize;
+  dataLength: u32;
+  services: u32;
+  /** A bool, with the padding after it: rows are aligned to words. */
+  full: u32;
+}
+
+export namespace JournalKind {
+  /** A FamilyPort: what is planned becomes what is committed. */
+  export const PORT: u32 = 0;
+  /** A Key, likewise. */
+  export const KEY: u32 = 1;
+  /** A stale chain (StaleChain) is emptied. */
+  export const FLUSH_CHAIN: u32 = 2;
+  /** A stale chain is deleted. */
+  export const DELETE_CHAIN: u32 = 3;
+  /** A stale chain is in use again. */
+  export const KEEP_CHAIN: u32 = 4;
+  /** A family's stock rules. */
+  export const STOCK: u32 = 5;
+}
+
+/** Rows of seven words: Batches of the last plan, whether closed or not. */
+const batches = new Vector();
+const BATCH_WORDS: u32 = <u32>(offsetof<Batch>() >> 2);
+
+/** Batch id, kind, object, …: of batches that are not closed yet. */
+const entries = new Vector();
+
+let lastId: u32 = 0;
+let current: u32 = 0; // row of the batch that is being written
+let firstPiece: u32 = 0;
+
+let dirtyStock: u32 = 3; // a bit per family
+let knownStock: u32 = 0; // families whose stock rules the kernel has had from us
+
+/** The stock rules of the family have to be written. */
+export function stockIsDirty(family: u32): bool {
+  return (dirtyStock & (1 << family)) != 0;
+}
+
+/** The kernel holds stock rules that we have written. */
+export function stockIsKnown(family: u32): bool {
+  return (knownStock & (1 << family)) != 0;
+}
+
+export function setStockDirty(): void {
+  dirtyStock = 3;
+}
+
+export function forgetStock(): void {
+  dirtyStock = 3;
+  knownStock = 0;
+}
+
+/** Number of batches of the plan. */
+export function batchCount(): u32 {
+  return batches.length / BATCH_WORDS;
+}
+
+/** The batches in the canonical form of `list<batch>`. */
+export function batchTable(): usize {
+  // Pieces may have moved while later ones were added: their addresses are filled in last.
+  for (let i: u32 = 0; i < batchCount(); i++) {
+    const batch = changetype<Batch>(batches.data + (<usize>i) * offsetof<Batch>());
+    batch.data = resultPieces(<u32>batch.data);
+  }
+  return batches.data;
+}
+
+/** Begins a batch whose text is what goes into the results until `endBatch`. Returns its id. */
+export function beginBatch(family: u32, notBefore: u32): u32 {
+  current = batches.length;
+  for (let i: u32 = 0; i < BATCH_WORDS; i++) batches.push(0);
+  const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
+  batch.id = ++lastId;
+  batch.family = <u8>family;
+  batch.notBefore = notBefore;
+  firstPiece = resultStart();
+  return lastId;
+}
+
+/** Ends the batch. One without any text is dropped, and counts as acknowledged. */
+export function endBatch(services: u32, full: bool): void {
+  const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
+  if (resultStart() == firstPiece) {
+    batches.length = current;
+    closeBatch(batch.id, true, 0);
+    return;
+  }
+  batch.data = <usize>firstPiece;
+  batch.dataLength = resultStart() - firstPiece;
+  batch.services = services;
+  batch.full = <u32>full;
+}
+
+export function currentBatch(): u32 {
+  return lastId;
+}
+
+export function journal(batch: u32, kind: u32, object: usize): void {
+  entries.push(batch);
+  entries.push(kind);
+  entries.push(<u32>object);
+}
+
+/** The batch being written takes the service port to that snapshot (0: nothing of it is left). */
+export function journalPort(port: FamilyPort, snapshot: usize): void {
+  if (port.planned != 0) heap.free(port.planned);
+  port.planned = snapshot;
+  port.open = true;
+  journal(lastId, JournalKind.PORT, changetype<usize>(port));
+}
+
+/** The batch being written takes the key to its `planned…` fields. */
+export function journalKey(key: Key): void {
+  key.open = true;
+  journal(lastId, JournalKind.KEY, changetype<usize>(key));
+}
+
+/** Service ports that have been committed and may be gone: to be looked at by `forgetGone`. */
+export const settledPorts = new Vector();
+/** Keys likewise. */
+export const settledKeys = new Vector();
+
+function commitEntry(kind: u32, object: usize, now: u64): void {
+  if (kind == JournalKind.PORT) {
+    const port = changetype<FamilyPort>(object);
+    if (port.committed != 0) heap.free(port.committed);
+    port.committed = port.planned;
+    port.planned = 0;
+    port.open = false;
+    settledPorts.push(<u32>object);
+  } else if (kind == JournalKind.KEY) {
+    const key = changetype<Key>(object);
+    key.committedChain = key.plannedChain;
+    key.committedFirewall = key.plannedFirewall;
+    key.committedNoEndpoints = key.plannedNoEndpoints;
+    key.open = false;
+    settledKeys.push(<u32>object);
+  } else if (kind == JournalKind.FLUSH_CHAIN) {
+    chainFlushed(object, now);
+  } else if (kind == JournalKind.DELETE_CHAIN || kind == JournalKind.KEEP_CHAIN) {
+    chainDeleted(object);
+  } else {
+    dirtyStock &= ~(1 << (<u32>object));
+    knownStock |= 1 << (<u32>object);
+  }
+}
+
+function failEntry(kind: u32, object: usize, now: u64): void {
+  if (kind == JournalKind.PORT) {
+    const port = changetype<FamilyPort>(object);
+    if (port.planned != 0) heap.free(port.planned);
+    port.planned = 0;
+    port.open = false;
+    markStale(port);
+  } else if (kind == JournalKind.KEY) {
+    const key = changetype<Key>(object);
+    key.open = false;
+    noteKeyChange(key);
+  } else if (kind == JournalKind.KEEP_CHAIN) {
+    keepFailed(object);
+  } else if (kind == JournalKind.DELETE_CHAIN) {
+    deletionFailed(object, now);
+  }
+}
+
+/** Closes one batch. Ids that are not open are ignored: a batch of an earlier plan was never sent. */
+export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < entries.length; i += 3) {
+    const batch = entries.get(i);
+    const kind = entries.get(i + 1);
+    const object = <usize>entries.get(i + 2);
+    if (batch != id) {
+      entries.set(kept++, batch);
+      entries.set(kept++, kind);
+      entries.set(kept++, <u32>object);
+    } else if (acknowledged) {
+      commitEntry(kind, object, now);
+    } else {
+      failEntry(kind, object, now);
+    }
+  }
+  entries.length = kept;
+}
+
+/** Takes back all batches that are not closed, and begins a new plan. */
+export function beginPlan(now: u64): void {
+  for (let i: u32 = 0; i < entries.length; i += 3) {
+    // A batch that was never sent did not fail: what it would have deleted may go as soon as it was due.
+    const kind = entries.get(i + 1);
+    if (kind != JournalKind.DELETE_CHAIN) failEntry(kind, <usize>entries.get(i + 2), now);
+  }
+  entries.clear();
+  batches.clear();
+}

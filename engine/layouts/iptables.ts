@@ -1,0 +1,281 @@
+// kube-proxy's iptables rules of one family: the whole text, and what a plan rewrites of it.
+import { Vector } from "../bytes/memory";
+import { outFlush, outSelect, StreamName } from "../bytes/out";
+import { sortVector } from "../bytes/sort";
+import { Service, sortedServices } from "../cluster/services";
+import { declareChain, deleteChain } from "../encodings/iptables-restore";
+import { ownedByNobody } from "../encodings/owners";
+import { endpointAt, endpoints, Routed } from "../routing/endpoints";
+import { Claim, EntryPoint } from "../routing/ownership";
+import { stalePorts } from "../routing/refresh";
+import { route, routeSignature, totalEndpoints } from "../routing/route";
+import { FamilyPort, ServicePort } from "../routing/service-ports";
+import { beginBatch, endBatch, journalPort, JournalKind, journal, stockIsDirty } from "./batches";
+import {
+  chainHash,
+  chainsOf,
+  CLUSTER_PREFIX,
+  ENDPOINT_PREFIX,
+  endpointHash,
+  EXTERNAL_PREFIX,
+  FIREWALL_PREFIX,
+  LOCAL_PREFIX,
+  nameEndpoints,
+  PortChain,
+  writeChains,
+  writeEntryPoint,
+  writeHealthCheckNodePort,
+  writeUnservedLoadBalancerIP,
+} from "./iptables-service";
+import { writeStockBegin, writeStockEnd } from "./iptables-stock";
+
+/** Above this many endpoints kube-proxy leaves the comments of endpoint rules out. */
+const LARGE_CLUSTER: u32 = 1000;
+
+/** What the kernel holds of a service port; after it, the hashes of its endpoint chains, sorted. */
+@unmanaged
+class Snapshot {
+  signature: u64;
+  /** Bits of PortChain. */
+  chains: u32;
+  endpointCount: u32;
+}
+
+function compareHashes(a: u32, b: u32): i32 {
+  return memory.compare(<usize>a, <usize>b, 16);
+}
+
+const order = new Vector();
+
+/** Of a service port that has just been routed and written. */
+function makeSnapshot(port: FamilyPort): usize {
+  order.clear();
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    if ((endpointAt(i).flags & Routed.REACHABLE) != 0) order.push(<u32>endpointHash(i));
+  }
+  sortVector(order, 0, order.length, compareHashes);
+  const at = heap.alloc(offsetof<Snapshot>() + ((<usize>order.length) << 4));
+  const snapshot = changetype<Snapshot>(at);
+  snapshot.signature = routeSignature(port);
+  snapshot.chains = chainsOf(port);
+  snapshot.endpointCount = order.length;
+  for (let i: u32 = 0; i < order.length; i++) {
+    memory.copy(at + offsetof<Snapshot>() + ((<usize>i) << 4), <usize>order.get(i), 16);
+  }
+  return at;
+}
+
+/**
+ * More than a thousand endpoints in all? Ports that have not been routed since they changed are routed only as far as
+ * the answer needs it.
+ */
+function isLargeCluster(family: u32): bool {
+  let exact = totalEndpoints(family);
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family == family && port.present) exact -= port.endpointCount;
+  }
+  for (let i: u32 = 0; exact <= LARGE_CLUSTER && i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family != family || !port.present) continue;
+    route(port);
+    exact += port.endpointCount;
+  }
+  return exact > LARGE_CLUSTER;
+}
+
+/** Entry points that another service port owns: their rules come after all others, so that the owner's match first. */
+const losers = new Vector();
+
+function writeLoadBalancerRejects(first: Claim): void {
+  let at = changetype<usize>(first);
+  while (at != 0 && changetype<Claim>(at).entryPoint == EntryPoint.LOAD_BALANCER_IP) {
+    if (changetype<Claim>(at).isOwner()) writeUnservedLoadBalancerIP(changetype<Claim>(at));
+    at = changetype<Claim>(at).nextOfPort;
+  }
+}
+
+/** What is written for every service port, changed or not. */
+function writeDispatch(port: FamilyPort): void {
+  let firstLoadBalancer: usize = 0;
+  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+    const claim = changetype<Claim>(at);
+    const loadBalancer = claim.entryPoint == EntryPoint.LOAD_BALANCER_IP;
+    if (loadBalancer && firstLoadBalancer == 0) firstLoadBalancer = at;
+    if (!loadBalancer && firstLoadBalancer != 0) {
+      writeLoadBalancerRejects(changetype<Claim>(firstLoadBalancer));
+      firstLoadBalancer = 0;
+    }
+    if (claim.isOwner()) writeEntryPoint(claim);
+    else losers.push(<u32>at);
+  }
+  if (firstLoadBalancer != 0) writeLoadBalancerRejects(changetype<Claim>(firstLoadBalancer));
+  writeHealthCheckNodePort(port);
+}
+
+function writeLosers(): void {
+  for (let i: u32 = 0; i < losers.length; i++) {
+    const claim = changetype<Claim>(<usize>losers.get(i));
+    writeEntryPoint(claim);
+    if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) writeUnservedLoadBalancerIP(claim);
+  }
+  losers.clear();
+}
+
+/** The whole text of a family, for empty tables, into the results. */
+export function renderIptables(family: u32): void {
+  const large = isLargeCluster(family);
+  writeStockBegin(family, true);
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    let at = changetype<Service>(<usize>services.get(i)).ports;
+    for (; at != 0; at = changetype<ServicePort>(at).next) {
+      const familyPort = changetype<ServicePort>(at).family(family);
+      if (familyPort == 0 || !changetype<FamilyPort>(familyPort).present) continue;
+      const port = changetype<FamilyPort>(familyPort);
+      route(port);
+      nameEndpoints(port);
+      writeDispatch(port);
+      writeChains(port, large);
+    }
+  }
+  writeLosers();
+  writeStockEnd(family);
+  flushStreams();
+}
+
+function flushStreams(): void {
+  outFlush(StreamName.MAIN);
+  outFlush(StreamName.NAT_CHAINS);
+  outFlush(StreamName.NAT_RULES);
+  outSelect(StreamName.MAIN);
+}
+
+// ---- plan
+
+/** Chains that the kernel holds and nothing needs: their prefix (as bits of PortChain, 0: endpoint), their hash. */
+const staleChains = new Vector();
+
+function prefixOf(chain: u32): string {
+  if (chain == PortChain.EXTERNAL) return EXTERNAL_PREFIX;
+  if (chain == PortChain.FIREWALL) return FIREWALL_PREFIX;
+  if (chain == PortChain.CLUSTER) return CLUSTER_PREFIX;
+  return chain == PortChain.LOCAL ? LOCAL_PREFIX : ENDPOINT_PREFIX;
+}
+
+function addStale(chain: u32, hash: usize): void {
+  // Both words in one row of three, so that rows can be sorted by address.
+  const row = heap.alloc(24);
+  store<u32>(row, chain);
+  memory.copy(row + 4, hash, 16);
+  staleChains.push(<u32>row);
+}
+
+function compareStale(a: u32, b: u32): i32 {
+  const left = prefixOf(load<u32>(<usize>a));
+  const right = prefixOf(load<u32>(<usize>b));
+  if (left != right) return left < right ? -1 : 1;
+  return memory.compare(<usize>a + 4, <usize>b + 4, 16);
+}
+
+/** Notes the chains of `before` that `after` (0: nothing is left) does not have. */
+function findStale(port: FamilyPort, before: usize, after: usize): void {
+  if (before == 0) return;
+  const old = changetype<Snapshot>(before);
+  const left = after == 0 ? 0 : changetype<Snapshot>(after).chains;
+  for (let chain: u32 = 1; chain <= PortChain.LOCAL; chain <<= 1) {
+    if ((old.chains & chain & ~left) != 0) addStale(chain, chainHash(port.port));
+  }
+  let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
+  const end: usize = after == 0 ? 0 : at + ((<usize>changetype<Snapshot>(after).endpointCount) << 4);
+  for (let i: u32 = 0; i < old.endpointCount; i++) {
+    const hash = before + offsetof<Snapshot>() + ((<usize>i) << 4);
+    while (at < end && memory.compare(at, hash, 16) < 0) at += 16;
+    if (at >= end || memory.compare(at, hash, 16) != 0) addStale(0, hash);
+  }
+}
+
+/** Stale chains are emptied with the other chains of the transaction, and deleted once nothing refers to them. */
+function writeStale(): void {
+  sortVector(staleChains, 0, staleChains.length, compareStale);
+  ownedByNobody();
+  for (let i: u32 = 0; i < staleChains.length; i++) {
+    const row = <usize>staleChains.get(i);
+    outSelect(StreamName.NAT_CHAINS);
+    declareChain(prefixOf(load<u32>(row)), row + 4);
+    outSelect(StreamName.NAT_RULES);
+    deleteChain(prefixOf(load<u32>(row)), row + 4);
+    heap.free(row);
+  }
+  staleChains.clear();
+}
+
+let planNumber: u32 = 0;
+let changedCount: u32 = 0; // Services to be written
+let anyChange: bool = false;
+
+/** Decides for one stale port whether its Service has to be written. */
+function examine(port: FamilyPort): void {
+  if (port.present && port.committed != 0) {
+    route(port);
+    if (changetype<Snapshot>(port.committed).signature == routeSignature(port)) return;
+  } else if (!port.present && port.committed == 0) {
+    return;
+  }
+  anyChange = true;
+  const service = port.port.service;
+  if (service.mark == planNumber) return;
+  service.mark = planNumber;
+  changedCount++;
+}
+
+function planService(service: Service, family: u32, large: bool): void {
+  const write = service.mark == planNumber;
+  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+    const familyPort = changetype<ServicePort>(at).family(family);
+    if (familyPort == 0) continue;
+    const port = changetype<FamilyPort>(familyPort);
+    if (!port.present) {
+      if (port.committed == 0) continue;
+      findStale(port, port.committed, 0);
+      journalPort(port, 0);
+      continue;
+    }
+    if (!write) {
+      writeDispatch(port);
+      continue;
+    }
+    route(port);
+    nameEndpoints(port);
+    writeDispatch(port);
+    writeChains(port, large);
+    const snapshot = makeSnapshot(port);
+    findStale(port, port.committed, snapshot);
+    journalPort(port, snapshot);
+  }
+}
+
+/** Adds the batch that brings the kernel up to date, if there is anything to write. `keysChanged`: an owner changed. */
+export function planIptables(family: u32, keysChanged: bool): void {
+  planNumber++;
+  changedCount = 0;
+  anyChange = keysChanged || stockIsDirty(family);
+  const large = isLargeCluster(family);
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family == family) examine(port);
+  }
+  if (!anyChange) return;
+  const id = beginBatch(family, 0);
+  writeStockBegin(family, false);
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    planService(changetype<Service>(<usize>services.get(i)), family, large);
+  }
+  writeLosers();
+  writeStale();
+  writeStockEnd(family);
+  flushStreams();
+  journal(id, JournalKind.STOCK, <usize>family);
+  endBatch(changedCount, stockIsDirty(family));
+}

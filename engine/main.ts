@@ -1,0 +1,197 @@
+// The exports of the component, and nothing else: each lifts its arguments, calls, and lowers the result. What they
+// mean is said in engine.wit.
+import { finish, listResult, outResult, problemsResult, RESULT, setString } from "./abi/lists";
+import { moreProblems, problemCount, problemTable } from "./abi/problems";
+import { formatIPv4, formatIPv6 } from "./bytes/address";
+import { arenaAlloc, Vector } from "./bytes/memory";
+import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
+import { sortVector } from "./bytes/sort";
+import { nodes } from "./cluster/nodes";
+import { IPV4, IPV6 } from "./cluster/records";
+import { beginList, endList } from "./cluster/store";
+import { Entry } from "./cluster/table";
+import { writeBlame } from "./encodings/blame";
+import { recordOwners } from "./encodings/owners";
+import { readDocuments } from "./json/documents";
+import * as results from "./json/results";
+import { batchCount, batchTable } from "./layouts/batches";
+import { renderIptables } from "./layouts/iptables";
+import { renderNftables } from "./layouts/nftables";
+import { close, forgetKernel, makePlan } from "./layouts/plan";
+import { checkOptions } from "./routing/configure";
+import { reportConflicts } from "./routing/conflicts";
+import { writeDescription } from "./routing/describe";
+import { computeFacts, factsOf, nodeRecord, primaryFamily, zone, zoneLength } from "./routing/facts";
+import { Mode, options, Options, takeOptions } from "./routing/options";
+import { refresh } from "./routing/refresh";
+
+export { cabi_realloc } from "./abi/lists";
+
+// Until `configure`: kube-proxy's defaults in nftables mode, for a node without a name.
+const defaults = changetype<Options>(memory.data(offsetof<Options>(), 16));
+defaults.mode = Mode.NFTABLES;
+defaults.masqueradeBit = 14;
+defaults.localhostNodePorts = true;
+defaults.nfacctInvalidDropped = true;
+defaults.nfacctLocalhostAccepted = true;
+defaults.randomFully = true;
+takeOptions(changetype<usize>(defaults));
+
+export function engine__configure(at: usize): usize {
+  if (checkOptions(changetype<Options>(at))) {
+    const mode = options().mode;
+    takeOptions(at);
+    computeFacts();
+    if (options().mode != mode) {
+      refresh();
+      forgetKernel(); // what the other layout has written is not ours to compare with
+    }
+  }
+  return problemsResult();
+}
+export function cabi_post_engine__configure(result: usize): void {
+  finish();
+}
+
+export function engine__apply(data: usize, length: usize): usize {
+  readDocuments(data, length);
+  store<u32>(RESULT, results.services, 0);
+  store<u32>(RESULT, results.endpointSlices, 4);
+  store<u32>(RESULT, results.nodes, 8);
+  store<u32>(RESULT, results.serviceCIDRs, 12);
+  store<u32>(RESULT, results.changed, 16);
+  store<u32>(RESULT, results.withoutClusterIP, 20);
+  setString(RESULT + 24, results.skippedTable(), <usize>results.skippedCount);
+  setString(RESULT + 32, results.resourceVersion.bytes, results.resourceVersion.length);
+  setString(RESULT + 40, results.continueToken.bytes, results.continueToken.length);
+  store<u8>(RESULT, <u8>results.bookmark, 48);
+  store<u8>(RESULT, <u8>results.initialEventsEnd, 49);
+  store<u8>(RESULT, <u8>results.hasStatus, 52);
+  store<u32>(RESULT, results.statusCode, 56);
+  setString(RESULT + 60, results.statusReason.bytes, results.statusReason.length);
+  setString(RESULT + 68, results.statusMessage.bytes, results.statusMessage.length);
+  store<u32>(RESULT, results.statusRetryAfter, 76);
+  setString(RESULT + 80, problemTable(), <usize>problemCount());
+  store<u32>(RESULT, moreProblems(), 88);
+  return RESULT;
+}
+export function cabi_post_engine__apply(result: usize): void {
+  finish();
+}
+
+export function engine__begin_list(kind: u32): void {
+  beginList(kind);
+}
+
+export function engine__end_list(kind: u32): u32 {
+  return endList(kind);
+}
+
+function compareEntries(a: u32, b: u32): i32 {
+  const left = changetype<Entry>(<usize>a);
+  const right = changetype<Entry>(<usize>b);
+  const order = memory.compare(left.key, right.key, min(left.keyLength, right.keyLength));
+  return order != 0 ? order : <i32>left.keyLength - <i32>right.keyLength;
+}
+
+const nodeList = new Vector();
+
+export function engine__nodes(): usize {
+  nodeList.clear();
+  for (let at = nodes.following(0); at != 0; at = nodes.following(at)) nodeList.push(<u32>at);
+  sortVector(nodeList, 0, nodeList.length, compareEntries);
+  const names = arenaAlloc((<usize>nodeList.length) << 3);
+  for (let i: u32 = 0; i < nodeList.length; i++) {
+    const entry = changetype<Entry>(<usize>nodeList.get(i));
+    setString(names + ((<usize>i) << 3), entry.key, entry.keyLength);
+  }
+  return listResult(names, nodeList.length);
+}
+export function cabi_post_engine__nodes(result: usize): void {
+  finish();
+}
+
+export function engine__node(): usize {
+  refresh();
+  setString(RESULT, options().nodeName, options().nodeNameLength);
+  store<u8>(RESULT, <u8>(nodeRecord != 0), 8);
+  setString(RESULT + 12, zone, zoneLength);
+  store<u8>(RESULT, <u8>primaryFamily, 20);
+  const ipv4 = arenaAlloc(64);
+  setString(RESULT + 24, ipv4, formatIPv4(ipv4, factsOf(IPV4).nodeIP) - ipv4);
+  const ipv6 = arenaAlloc(64);
+  setString(RESULT + 32, ipv6, formatIPv6(ipv6, factsOf(IPV6).nodeIP) - ipv6);
+  return RESULT;
+}
+export function cabi_post_engine__node(result: usize): void {
+  finish();
+}
+
+export function engine__problems(): usize {
+  refresh();
+  reportConflicts();
+  return problemsResult();
+}
+export function cabi_post_engine__problems(result: usize): void {
+  finish();
+}
+
+function render(family: u32): void {
+  refresh();
+  if (options().mode == Mode.IPTABLES) renderIptables(family);
+  else renderNftables(family);
+}
+
+export function engine__render(family: u32): usize {
+  render(family);
+  return outResult();
+}
+export function cabi_post_engine__render(result: usize): void {
+  finish();
+}
+
+export function engine__blame(family: u32): usize {
+  recordOwners(true);
+  render(family);
+  const lines = outLines();
+  outSelect(StreamName.NAT_CHAINS);
+  const chainLines = outLines();
+  outReset();
+  writeBlame(lines, chainLines);
+  recordOwners(false);
+  return outResult();
+}
+export function cabi_post_engine__blame(result: usize): void {
+  finish();
+}
+
+export function engine__describe(): usize {
+  refresh();
+  writeDescription();
+  return outResult();
+}
+export function cabi_post_engine__describe(result: usize): void {
+  finish();
+}
+
+export function engine__plan(now: u64): usize {
+  makePlan(now);
+  return listResult(batchTable(), batchCount());
+}
+export function cabi_post_engine__plan(result: usize): void {
+  finish();
+}
+
+export function engine__committed(id: u32, now: u64): void {
+  close(id, true, now);
+}
+
+export function engine__failed(id: u32, now: u64): void {
+  close(id, false, now);
+}
+
+export function engine__forget(): void {
+  refresh();
+  forgetKernel();
+  finish();
+}

@@ -1,0 +1,175 @@
+// The endpoints of one service port in one family: merged from its slices, distinct, sorted by their text.
+import { formatIPv4, formatIPv6 } from "../bytes/address";
+import { SLACK, Vector } from "../bytes/memory";
+import { writeDecimal } from "../bytes/out";
+import { sortVector } from "../bytes/sort";
+import { EndpointFlag, EndpointRecord, IPV4, SlicePortRecord, SliceRecord } from "../cluster/records";
+import { firstEndpoint, Slice } from "../cluster/slices";
+import { stringBytes, stringLength } from "../cluster/strings";
+import { isThisNode } from "./facts";
+import { FamilyPort, feeds } from "./service-ports";
+
+/** Flags of a routed endpoint, besides those of EndpointFlag. */
+export namespace Routed {
+  export const LOCAL: u32 = 8;
+  /** Serves traffic under the Cluster policy. */
+  export const CLUSTER: u32 = 16;
+  /** Serves traffic under the Local policy. */
+  export const LOCAL_POLICY: u32 = 32;
+  /** A hint names this node's zone, or this node: kept for explanations. */
+  export const ZONE_HINTED: u32 = 64;
+  export const NODE_HINTED: u32 = 128;
+  /** Serves traffic under either policy. */
+  export const REACHABLE: u32 = CLUSTER | LOCAL_POLICY;
+}
+
+/** 48 bytes of text, zero-filled, then what is known of it. */
+@unmanaged
+export class RoutedEndpoint {
+  /** `ip:port` or `[ip]:port` */
+  text0: u64;
+  text1: u64;
+  text2: u64;
+  text3: u64;
+  text4: u64;
+  text5: u64;
+  textLength: u32;
+  /** Length of `ip` or `[ip]`. */
+  addressLength: u32;
+  port: u32;
+  flags: u32;
+  record: EndpointRecord;
+  slice: Slice;
+
+  text(): usize {
+    return changetype<usize>(this);
+  }
+
+  /** The bare address: without brackets. */
+  address(): usize {
+    return load<u8>(changetype<usize>(this)) == 0x5b ? changetype<usize>(this) + 1 : changetype<usize>(this);
+  }
+
+  bareLength(): usize {
+    return load<u8>(changetype<usize>(this)) == 0x5b ? this.addressLength - 2 : this.addressLength;
+  }
+}
+
+/** The endpoints that `mergeEndpoints` has found, in order: addresses of RoutedEndpoints. */
+export const endpoints = new Vector();
+
+let rows: usize = 0;
+let rowCapacity: u32 = 0;
+
+export function endpointAt(index: u32): RoutedEndpoint {
+  return changetype<RoutedEndpoint>(<usize>endpoints.get(index));
+}
+
+function reserveRows(count: u32): void {
+  if (count <= rowCapacity) return;
+  if (rows != 0) heap.free(rows);
+  rowCapacity = max<u32>(count, 64);
+  rows = heap.alloc((<usize>rowCapacity) * offsetof<RoutedEndpoint>() + SLACK);
+}
+
+// Endpoints of one node follow each other often enough that the last comparison is worth keeping.
+let lastNode: u32 = 0;
+let lastNodeIsThis: bool = false;
+
+function onThisNode(id: u32): bool {
+  if (id == 0) return false;
+  if (id != lastNode) {
+    lastNode = id;
+    lastNodeIsThis = isThisNode(stringBytes(id), stringLength(id));
+  }
+  return lastNodeIsThis;
+}
+
+function setText(row: RoutedEndpoint, family: u32): void {
+  const start = changetype<usize>(row);
+  v128.store(start, i64x2(0, 0));
+  v128.store(start, i64x2(0, 0), 16);
+  v128.store(start, i64x2(0, 0), 32);
+  let at = start;
+  const ip = changetype<usize>(row.record);
+  if (family == IPV4) {
+    at = formatIPv4(at, ip);
+  } else {
+    store<u8>(at, 0x5b);
+    at = formatIPv6(at + 1, ip);
+    store<u8>(at++, 0x5d);
+  }
+  row.addressLength = <u32>(at - start);
+  store<u8>(at, 0x3a);
+  at = writeDecimal(at + 1, row.port);
+  row.textLength = <u32>(at - start);
+}
+
+function compareEndpoints(a: u32, b: u32): i32 {
+  for (let i: usize = 0; i < 48; i += 8) {
+    const left = bswap(load<u64>(<usize>a + i));
+    const right = bswap(load<u64>(<usize>b + i));
+    if (left != right) return left < right ? -1 : 1;
+  }
+  return 0;
+}
+
+/**
+ * Of several copies of one `ip:port`, the last one that is not terminating counts, else the first (model.md §4). The
+ * copies stand in the order of slice names and positions, since the sort is stable.
+ */
+function dropDuplicates(): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const row = endpoints.get(i);
+    if (kept > 0 && compareEndpoints(endpoints.get(kept - 1), row) == 0) {
+      if ((changetype<RoutedEndpoint>(<usize>row).flags & EndpointFlag.TERMINATING) == 0) endpoints.set(kept - 1, row);
+    } else {
+      endpoints.set(kept++, row);
+    }
+  }
+  endpoints.length = kept;
+}
+
+/** Upper bound for the number of rows. */
+function countRows(port: FamilyPort): u32 {
+  let count: u32 = 0;
+  for (let at = port.port.service.firstSlice(port.family); at != 0; at = changetype<Slice>(at).nextOfService) {
+    const record = changetype<SliceRecord>(changetype<Slice>(at).record);
+    count += record.endpointCount * <u32>record.portCount;
+  }
+  return count;
+}
+
+/** Fills `endpoints` with all endpoints of the service port. */
+export function mergeEndpoints(port: FamilyPort): void {
+  endpoints.clear();
+  lastNode = 0;
+  reserveRows(countRows(port));
+  let at = rows;
+  let sorted = true;
+  for (let s = port.port.service.firstSlice(port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
+    const slice = changetype<Slice>(s);
+    const record = changetype<SliceRecord>(slice.record);
+    for (let p: u32 = 0; p < record.portCount; p++) {
+      const portAt = slice.record + offsetof<SliceRecord>() + <usize>p * offsetof<SlicePortRecord>();
+      const slicePort = changetype<SlicePortRecord>(portAt);
+      if (!feeds(port.port, slice.record + slicePort.nameOffset, slicePort.nameLength, slicePort.protocol)) continue;
+      let endpoint = firstEndpoint(record);
+      for (let e: u32 = 0; e < record.endpointCount; e++, endpoint += offsetof<EndpointRecord>()) {
+        const row = changetype<RoutedEndpoint>(at);
+        row.record = changetype<EndpointRecord>(endpoint);
+        row.slice = slice;
+        row.port = slicePort.port;
+        row.flags = row.record.flags | (onThisNode(row.record.nodeName) ? Routed.LOCAL : 0);
+        setText(row, port.family);
+        if (sorted && endpoints.length > 0) sorted = compareEndpoints(endpoints.get(endpoints.length - 1), <u32>at) < 0;
+        endpoints.push(<u32>at);
+        at += offsetof<RoutedEndpoint>();
+      }
+    }
+  }
+  if (sorted) return;
+  sortVector(endpoints, 0, endpoints.length, compareEndpoints);
+  dropDuplicates();
+}

@@ -1,0 +1,316 @@
+// Who owns which address, protocol and port. Several Services may claim one; one of them has it (DESIGN: one key, one
+// owner): a cluster IP before a load-balancer IP before an external IP, then the older Service, then by name. So nobody
+// takes the API server's address away with an external IP.
+//
+// A key also carries what the kernel holds under it, so that an address which moves from one Service to another is one
+// replacement, whichever of the two is looked at first.
+import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
+import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
+import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
+import { endpointAt, endpoints, Routed } from "./endpoints";
+import { firstAddress } from "./route";
+import { FamilyPort, recordOf, serviceOf } from "./service-ports";
+
+export namespace KeyKind {
+  /** address, protocol, port of an entry point */
+  export const ADDRESS: u32 = 0;
+  /** protocol and node port */
+  export const NODE_PORT: u32 = 1;
+  /** a cluster IP, whatever its ports */
+  export const CLUSTER_IP: u32 = 2;
+  /** address, protocol, port of an endpoint on this node */
+  export const HAIRPIN: u32 = 3;
+}
+
+/** Entry points, by rank: what comes first owns the key. */
+export namespace EntryPoint {
+  export const CLUSTER_IP: u32 = 0;
+  export const LOAD_BALANCER_IP: u32 = 1;
+  export const EXTERNAL_IP: u32 = 2;
+  export const NODE_PORT: u32 = 3;
+}
+
+@unmanaged
+export class Key {
+  next: usize;
+  hash: u32;
+  // What makes it: from here to before `wanted`.
+  kind: u8;
+  family: u8;
+  protocol: u8;
+  padding: u8;
+  port: u32;
+  word0: u32;
+  word1: u32;
+  word2: u32;
+  word3: u32;
+  /** CLUSTER_IP and HAIRPIN: how many service ports want it. */
+  wanted: u32;
+  /** ADDRESS and NODE_PORT: claims, the owner's first. */
+  claims: usize;
+  /** Waits among `changedKeys`. */
+  changed: bool;
+  /** Number of the full text in which it was written last. */
+  written: u32;
+  // What the kernel holds under it, as hashes that the layout makes; 0: nothing. For sets, `chain` is 1.
+  committedChain: u64;
+  committedFirewall: u64;
+  committedNoEndpoints: u64;
+  plannedChain: u64;
+  plannedFirewall: u64;
+  plannedNoEndpoints: u64;
+  /** An open batch will make `planned` of `committed`. */
+  open: bool;
+
+  ip(): usize {
+    return changetype<usize>(this) + offsetof<Key>("word0");
+  }
+
+  owner(): Claim {
+    return changetype<Claim>(this.claims);
+  }
+}
+
+@unmanaged
+export class Claim {
+  /** Next of the same key, by rank. */
+  nextOfKey: usize;
+  /** Next of the same service port, in the order of the rules. */
+  nextOfPort: usize;
+  key: Key;
+  port: FamilyPort;
+  entryPoint: u32;
+  /** Index in the list of the Service that it comes from. */
+  index: u32;
+
+  isOwner(): bool {
+    return this.key.claims == changetype<usize>(this);
+  }
+}
+
+const KEY_START: usize = offsetof<Key>("kind");
+const KEY_SIZE: usize = offsetof<Key>("wanted") - offsetof<Key>("kind");
+
+let buckets: usize = 0;
+let bucketCount: u32 = 0;
+let keyCount: u32 = 0;
+
+/** Keys whose owner or need has changed since the last plan, each once. */
+export const changedKeys = new Vector();
+
+/** Has the fields of the key that is looked for. */
+const probe = changetype<Key>(memory.data(128, 16));
+
+function bucketOf(hash: u32): usize {
+  return buckets + ((<usize>(hash & (bucketCount - 1))) << 2);
+}
+
+function growKeys(): void {
+  const old = buckets;
+  const oldCount = bucketCount;
+  bucketCount = max<u32>(oldCount << 1, 256);
+  buckets = heap.alloc((<usize>bucketCount) << 2);
+  memory.fill(buckets, 0, (<usize>bucketCount) << 2);
+  for (let i: u32 = 0; i < oldCount; i++) {
+    let at = load<usize>(old + ((<usize>i) << 2));
+    while (at != 0) {
+      const key = changetype<Key>(at);
+      const next = key.next;
+      key.next = load<usize>(bucketOf(key.hash));
+      store<usize>(bucketOf(key.hash), at);
+      at = next;
+    }
+  }
+  if (old != 0) heap.free(old);
+}
+
+/** The key of that kind, made if it is not there. `ip`: sixteen bytes, or 0 for a node port. */
+export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usize): Key {
+  probe.kind = <u8>kind;
+  probe.family = <u8>family;
+  probe.protocol = <u8>protocol;
+  probe.port = port;
+  if (ip == 0) memory.fill(probe.ip(), 0, 16);
+  else memory.copy(probe.ip(), ip, 16);
+  if (keyCount >= bucketCount) growKeys();
+  const bytes = changetype<usize>(probe) + KEY_START;
+  const hash = <u32>hashBytes(bytes, KEY_SIZE);
+  for (let at = load<usize>(bucketOf(hash)); at != 0; at = changetype<Key>(at).next) {
+    if (changetype<Key>(at).hash == hash && equalBytes(at + KEY_START, KEY_SIZE, bytes, KEY_SIZE)) {
+      return changetype<Key>(at);
+    }
+  }
+  const made = heap.alloc(offsetof<Key>() + SLACK);
+  memory.fill(made, 0, offsetof<Key>());
+  memory.copy(made + KEY_START, bytes, KEY_SIZE);
+  const key = changetype<Key>(made);
+  key.hash = hash;
+  key.next = load<usize>(bucketOf(hash));
+  store<usize>(bucketOf(hash), made);
+  keyCount++;
+  return key;
+}
+
+/** Frees the key if nobody claims it and the kernel does not hold it. */
+export function dropUnusedKey(key: Key): void {
+  if (key.claims != 0 || key.wanted != 0 || key.changed || key.open) return;
+  if ((key.committedChain | key.committedFirewall | key.committedNoEndpoints) != 0) return;
+  let link = bucketOf(key.hash);
+  while (load<usize>(link) != changetype<usize>(key)) link = load<usize>(link) + offsetof<Key>("next");
+  store<usize>(link, key.next);
+  keyCount--;
+  heap.free(changetype<usize>(key));
+}
+
+export function noteKeyChange(key: Key): void {
+  if (key.changed) return;
+  key.changed = true;
+  changedKeys.push(<u32>changetype<usize>(key));
+}
+
+/** Calls `visit` with every key, in an order of no meaning. */
+export function eachKey(visit: (key: Key) => void): void {
+  for (let i: u32 = 0; i < bucketCount; i++) {
+    let at = load<usize>(buckets + ((<usize>i) << 2));
+    while (at != 0) {
+      const next = changetype<Key>(at).next;
+      visit(changetype<Key>(at));
+      at = next;
+    }
+  }
+}
+
+/** Negative if `a` comes before `b`. */
+export function compareClaims(a: Claim, b: Claim): i32 {
+  if (a.entryPoint != b.entryPoint) return a.entryPoint < b.entryPoint ? -1 : 1;
+  const aAge = recordOf(a.port).creationTimestamp;
+  const bAge = recordOf(b.port).creationTimestamp;
+  if (aAge != bAge) return aAge < bAge ? -1 : 1;
+  const left = serviceOf(a.port);
+  const right = serviceOf(b.port);
+  let order = compareBytes(left.key, left.namespaceLength, right.key, right.namespaceLength);
+  if (order == 0) order = compareBytes(left.key, left.keyLength, right.key, right.keyLength);
+  const aPort = a.port.port;
+  const bPort = b.port.port;
+  if (order == 0) order = compareBytes(aPort.name(), aPort.nameLength, bPort.name(), bPort.nameLength);
+  if (order == 0) order = <i32>aPort.protocol - <i32>bPort.protocol;
+  return order != 0 ? order : <i32>a.index - <i32>b.index;
+}
+
+let lastClaim: usize = 0; // link to fill with the port's next claim
+
+function claim(port: FamilyPort, key: Key, entryPoint: u32, index: u32): void {
+  const at = heap.alloc(offsetof<Claim>());
+  const made = changetype<Claim>(at);
+  made.nextOfPort = 0;
+  made.key = key;
+  made.port = port;
+  made.entryPoint = entryPoint;
+  made.index = index;
+  store<usize>(lastClaim, at);
+  lastClaim = at + offsetof<Claim>("nextOfPort");
+  let link = changetype<usize>(key) + offsetof<Key>("claims");
+  while (load<usize>(link) != 0 && compareClaims(changetype<Claim>(load<usize>(link)), made) < 0) {
+    link = load<usize>(link) + offsetof<Claim>("nextOfKey");
+  }
+  made.nextOfKey = load<usize>(link);
+  store<usize>(link, at);
+  noteKeyChange(key);
+}
+
+function unclaim(dropped: Claim): void {
+  const key = dropped.key;
+  let link = changetype<usize>(key) + offsetof<Key>("claims");
+  while (load<usize>(link) != changetype<usize>(dropped)) link = load<usize>(link) + offsetof<Claim>("nextOfKey");
+  store<usize>(link, dropped.nextOfKey);
+  heap.free(changetype<usize>(dropped));
+  noteKeyChange(key);
+}
+
+function want(key: Key, more: i32): void {
+  key.wanted += more;
+  noteKeyChange(key);
+}
+
+/** The cluster IP of a record in that family: sixteen bytes. */
+export function clusterIP(record: ServiceRecord, family: u32): usize {
+  const at = changetype<usize>(record);
+  if (family == 1) return at + offsetof<ServiceRecord>("clusterIPv6Word0");
+  // IPv4 addresses stand in the first four of sixteen bytes wherever they are compared.
+  const ip = arenaAlloc(16);
+  memory.fill(ip, 0, 16);
+  store<u32>(ip, record.clusterIPv4);
+  return ip;
+}
+
+/** Gives all claims of a service port back. */
+export function dropClaims(port: FamilyPort): void {
+  let at = port.claims;
+  while (at != 0) {
+    const dropped = changetype<Claim>(at);
+    at = dropped.nextOfPort;
+    if (dropped.entryPoint == EntryPoint.CLUSTER_IP) {
+      want(keyOf(KeyKind.CLUSTER_IP, port.family, 0, 0, dropped.key.ip()), -1);
+    }
+    unclaim(dropped);
+  }
+  port.claims = 0;
+}
+
+/** Claims what a present service port's record says; `dropClaims` must have been called before. */
+export function makeClaims(port: FamilyPort): void {
+  const record = recordOf(port);
+  const portRecord = changetype<PortRecord>(port.port.record);
+  const protocol = port.port.protocol;
+  const family = port.family;
+  lastClaim = changetype<usize>(port) + offsetof<FamilyPort>("claims");
+  const ip = clusterIP(record, family);
+  const index = <u32>(family == 0 ? record.clusterIPv4Index : record.clusterIPv6Index);
+  want(keyOf(KeyKind.CLUSTER_IP, family, 0, 0, ip), 1);
+  claim(port, keyOf(KeyKind.ADDRESS, family, protocol, portRecord.port, ip), EntryPoint.CLUSTER_IP, index);
+  let at = firstAddress(record);
+  for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
+    const address = changetype<AddressRecord>(at);
+    if (<u32>address.family != family) continue;
+    const key = keyOf(KeyKind.ADDRESS, family, protocol, portRecord.port, at + offsetof<AddressRecord>("word0"));
+    claim(
+      port,
+      key,
+      address.kind == AddressKind.EXTERNAL ? EntryPoint.EXTERNAL_IP : EntryPoint.LOAD_BALANCER_IP,
+      <u32>address.index,
+    );
+  }
+  if (portRecord.nodePort != 0) {
+    const key = keyOf(KeyKind.NODE_PORT, family, protocol, portRecord.nodePort, 0);
+    claim(port, key, EntryPoint.NODE_PORT, portRecord.index);
+  }
+}
+
+/** True if the endpoint that was routed last can meet itself through its Service on this node. */
+function isHairpin(flags: u32): bool {
+  return (flags & Routed.LOCAL) != 0 && (flags & Routed.REACHABLE) != 0;
+}
+
+/** Makes the hairpin connections of a service port those that `route` has just found, or none if it is not present. */
+export function updateHairpins(port: FamilyPort): void {
+  let count: u32 = 0;
+  if (port.present) {
+    for (let i: u32 = 0; i < endpoints.length; i++) if (isHairpin(endpointAt(i).flags)) count++;
+  }
+  const old = port.hairpins;
+  const oldCount = port.hairpinCount;
+  port.hairpins = count == 0 ? 0 : heap.alloc((<usize>count) << 2);
+  port.hairpinCount = count;
+  let to = port.hairpins;
+  for (let i: u32 = 0; count > 0 && i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if (!isHairpin(endpoint.flags)) continue;
+    const ip = changetype<usize>(endpoint.record);
+    const key = keyOf(KeyKind.HAIRPIN, port.family, port.port.protocol, endpoint.port, ip);
+    want(key, 1);
+    store<u32>(to, <u32>changetype<usize>(key));
+    to += 4;
+  }
+  for (let i: u32 = 0; i < oldCount; i++) want(changetype<Key>(<usize>load<u32>(old + ((<usize>i) << 2))), -1);
+  if (old != 0) heap.free(old);
+}

@@ -1,0 +1,83 @@
+// Brings service ports and ownership up to date with the tables. Called before anything is read from routing.
+import { Vector } from "../bytes/memory";
+import { factsChanged } from "../cluster/nodes";
+import { Change, changedServices, dropUnusedService, Service, sortedServices } from "../cluster/services";
+import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
+import { dropClaims, makeClaims } from "./ownership";
+import { withdraw } from "./route";
+import { dropGonePorts, FamilyPort, ServicePort, updatePorts } from "./service-ports";
+
+/** Service ports (addresses of FamilyPorts) that the next plan has to look at, each once. */
+export const stalePorts = new Vector();
+
+export function markStale(port: FamilyPort): void {
+  if (port.stale) return;
+  port.stale = true;
+  stalePorts.push(<u32>changetype<usize>(port));
+}
+
+function refreshFamily(at: usize, own: bool, endpointsToo: bool): void {
+  if (at == 0) return;
+  const port = changetype<FamilyPort>(at);
+  if (own) {
+    if (port.present) makeClaims(port);
+    else withdraw(port);
+  }
+  if (own || endpointsToo) markStale(port);
+}
+
+/** All claims of changed Services go before any is made: claims are ranked by what their Services say now. */
+function dropOldClaims(service: Service): void {
+  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+    const port = changetype<ServicePort>(at);
+    if (port.ipv4 != 0) dropClaims(changetype<FamilyPort>(port.ipv4));
+    if (port.ipv6 != 0) dropClaims(changetype<FamilyPort>(port.ipv6));
+  }
+}
+
+function refreshService(service: Service): void {
+  const changes = service.changes;
+  service.changes = 0;
+  const own = (changes & Change.SERVICE) != 0;
+  if (own) updatePorts(service);
+  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+    const port = changetype<ServicePort>(at);
+    refreshFamily(port.ipv4, own, (changes & Change.ENDPOINTS_IPV4) != 0);
+    refreshFamily(port.ipv6, own, (changes & Change.ENDPOINTS_IPV6) != 0);
+  }
+}
+
+function markAllStale(): void {
+  const all = sortedServices();
+  for (let i: u32 = 0; i < all.length; i++) {
+    for (let at = changetype<Service>(<usize>all.get(i)).ports; at != 0; at = changetype<ServicePort>(at).next) {
+      const port = changetype<ServicePort>(at);
+      if (port.ipv4 != 0) markStale(changetype<FamilyPort>(port.ipv4));
+      if (port.ipv6 != 0) markStale(changetype<FamilyPort>(port.ipv6));
+    }
+  }
+}
+
+export function refresh(): void {
+  if (factsChanged) computeFacts();
+  for (let i: u32 = 0; i < changedServices.length; i++) {
+    const service = changetype<Service>(<usize>changedServices.get(i));
+    if ((service.changes & Change.SERVICE) != 0) dropOldClaims(service);
+  }
+  for (let i: u32 = 0; i < changedServices.length; i++) {
+    const service = changetype<Service>(<usize>changedServices.get(i));
+    refreshService(service);
+    if (service.ports == 0) dropUnusedService(service);
+  }
+  changedServices.clear();
+  if (routingFactsChanged) {
+    markAllStale();
+    routingFactsRead();
+  }
+}
+
+/** Forgets what is left of a Service whose last rules are gone from the kernel. */
+export function forgetGone(service: Service): void {
+  dropGonePorts(service);
+  if (service.ports == 0 && service.changes == 0) dropUnusedService(service);
+}

@@ -1,0 +1,216 @@
+// Which endpoints of a service port serve which traffic on this node: model.md §5, to the letter.
+import { hashBytes, mix } from "../bytes/compare";
+import {
+  AddressKind,
+  AddressRecord,
+  EndpointFlag,
+  PortRecord,
+  RangeRecord,
+  ServiceFlag,
+  ServiceRecord,
+} from "../cluster/records";
+import { stringBytes, stringLength } from "../cluster/strings";
+import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
+import { contains, factsOf, settingsHash, zone, zoneLength } from "./facts";
+import { options } from "./options";
+import { Decision, FamilyPort, recordOf } from "./service-ports";
+
+/** How the last `route` chose among ready endpoints. */
+export namespace Topology {
+  export const NONE: u32 = 0;
+  export const SAME_NODE: u32 = 1;
+  export const SAME_ZONE: u32 = 2;
+}
+
+export let topology: u32 = Topology.NONE;
+/** The last `route` fell back to endpoints that are serving and terminating, for the Cluster or Local policy. */
+export let clusterFallback: bool = false;
+export let localFallback: bool = false;
+
+/** The first AddressRecord of a ServiceRecord; RangeRecords follow the addresses. */
+export function firstAddress(record: ServiceRecord): usize {
+  return changetype<usize>(record) + offsetof<ServiceRecord>() + (<usize>record.portCount) * offsetof<PortRecord>();
+}
+
+export function firstRange(record: ServiceRecord): usize {
+  return firstAddress(record) + (<usize>record.addressCount) * offsetof<AddressRecord>();
+}
+
+/** True if the list of names, each followed by a zero byte, contains the name. */
+function listsName(list: u32, name: usize, length: usize): bool {
+  let at = stringBytes(list);
+  const end = at + stringLength(list);
+  while (at < end) {
+    let to = at;
+    while (load<u8>(to) != 0) to++;
+    if (to - at == length && memory.compare(at, name, length) == 0) return true;
+    at = to + 1;
+  }
+  return false;
+}
+
+let lastList: u32 = 0; // neighbours mostly share their hints
+let lastListHolds: bool = false;
+
+function hinted(list: u32, name: usize, length: usize): bool {
+  if (list != lastList) {
+    lastList = list;
+    lastListHolds = listsName(list, name, length);
+  }
+  return lastListHolds;
+}
+
+/** Marks the ready endpoints hinted for this node or zone, and says which hint counts. */
+function findTopology(): u32 {
+  let allNode = true;
+  let anyNode = false;
+  let allZone = true;
+  let anyZone = false;
+  lastList = 0;
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & EndpointFlag.READY) == 0) continue;
+    if (endpoint.record.nodeHints == 0) allNode = false;
+    else if (hinted(endpoint.record.nodeHints, options().nodeName, options().nodeNameLength)) {
+      anyNode = true;
+      endpoint.flags |= Routed.NODE_HINTED;
+    }
+  }
+  lastList = 0;
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & EndpointFlag.READY) == 0) continue;
+    if (endpoint.record.zoneHints == 0) allZone = false;
+    else if (hinted(endpoint.record.zoneHints, zone, zoneLength)) {
+      anyZone = true;
+      endpoint.flags |= Routed.ZONE_HINTED;
+    }
+  }
+  return allNode && anyNode ? Topology.SAME_NODE : allZone && anyZone ? Topology.SAME_ZONE : Topology.NONE;
+}
+
+/** Sets `bit` on all endpoints whose flags have `wanted` set and `unwanted` not; returns how many. */
+function select(wanted: u32, unwanted: u32, bit: u32): u32 {
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & (wanted | unwanted)) != wanted) continue;
+    endpoint.flags |= bit;
+    count++;
+  }
+  return count;
+}
+
+const SERVING_TERMINATING: u32 = EndpointFlag.SERVING | EndpointFlag.TERMINATING;
+
+function selectCluster(): bool {
+  topology = findTopology();
+  let wanted = EndpointFlag.READY;
+  if (topology == Topology.SAME_NODE) wanted |= Routed.NODE_HINTED;
+  if (topology == Topology.SAME_ZONE) wanted |= Routed.ZONE_HINTED;
+  if (select(wanted, 0, Routed.CLUSTER) > 0) return true;
+  clusterFallback = select(SERVING_TERMINATING, 0, Routed.CLUSTER) > 0;
+  return clusterFallback;
+}
+
+function selectLocal(): bool {
+  if (select(EndpointFlag.READY | Routed.LOCAL, 0, Routed.LOCAL_POLICY) > 0) return true;
+  localFallback = select(SERVING_TERMINATING | Routed.LOCAL, 0, Routed.LOCAL_POLICY) > 0;
+  return localFallback;
+}
+
+function anyUsable(): bool {
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const flags = endpointAt(i).flags;
+    if ((flags & EndpointFlag.READY) != 0 || (flags & SERVING_TERMINATING) == SERVING_TERMINATING) return true;
+  }
+  return false;
+}
+
+/** EXTERNALLY_ACCESSIBLE, SOURCE_RANGES, NODE_IN_RANGES: what depends on the Service and the node alone. */
+function serviceDecision(port: FamilyPort): u32 {
+  const record = recordOf(port);
+  const family = <u8>port.family;
+  let decision: u32 = changetype<PortRecord>(port.port.record).nodePort != 0 ? Decision.EXTERNALLY_ACCESSIBLE : 0;
+  let loadBalancer = false;
+  let at = firstAddress(record);
+  for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
+    if (changetype<AddressRecord>(at).family != family) continue;
+    decision |= Decision.EXTERNALLY_ACCESSIBLE;
+    if (changetype<AddressRecord>(at).kind == AddressKind.LOAD_BALANCER) loadBalancer = true;
+  }
+  if (!loadBalancer) return decision;
+  at = firstRange(record);
+  for (let i: u32 = 0; i < record.rangeCount; i++, at += offsetof<RangeRecord>()) {
+    const range = changetype<RangeRecord>(at);
+    if (range.family != family) continue;
+    decision |= Decision.SOURCE_RANGES;
+    const network = at + offsetof<RangeRecord>("word0");
+    if (contains(network, <u32>range.prefix, factsOf(port.family).nodeIP)) decision |= Decision.NODE_IN_RANGES;
+  }
+  return decision;
+}
+
+/** Finds endpoints and decision of a service port that is present; the endpoints are in `endpoints` until the next call. */
+export function route(port: FamilyPort): void {
+  mergeEndpoints(port);
+  topology = Topology.NONE;
+  clusterFallback = false;
+  localFallback = false;
+  const flags = recordOf(port).flags;
+  const internalLocal = (flags & ServiceFlag.INTERNAL_LOCAL) != 0;
+  const externalLocal = (flags & ServiceFlag.EXTERNAL_LOCAL) != 0;
+  let decision = serviceDecision(port);
+  const accessible = (decision & Decision.EXTERNALLY_ACCESSIBLE) != 0;
+  let has = false;
+  if (!internalLocal || accessible) {
+    has = selectCluster();
+    if (has) decision |= Decision.CLUSTER_ENDPOINTS;
+  }
+  if (internalLocal || (externalLocal && accessible)) {
+    has = has || anyUsable();
+    if (selectLocal()) decision |= Decision.LOCAL_ENDPOINTS;
+  }
+  const noLocal = (decision & Decision.LOCAL_ENDPOINTS) == 0;
+  if (has) {
+    decision |= Decision.HAS_ENDPOINTS;
+    if (!(internalLocal && noLocal)) decision |= Decision.INTERNAL;
+    if (!(externalLocal && noLocal)) decision |= Decision.EXTERNAL;
+  }
+  port.decision = decision;
+  count(port, endpoints.length);
+}
+
+let totalIPv4: u32 = 0;
+let totalIPv6: u32 = 0;
+
+/** Endpoints of all service ports of a family together, ready or not, as far as they have been routed. */
+export function totalEndpoints(family: u32): u32 {
+  return family == 0 ? totalIPv4 : totalIPv6;
+}
+
+function count(port: FamilyPort, endpointCount: u32): void {
+  if (port.family == 0) totalIPv4 += endpointCount - port.endpointCount;
+  else totalIPv6 += endpointCount - port.endpointCount;
+  port.endpointCount = endpointCount;
+}
+
+/** A service port that is not present any more serves nothing. */
+export function withdraw(port: FamilyPort): void {
+  port.decision = 0;
+  count(port, 0);
+}
+
+/** After `route`: hash of everything that the rules of this service port depend on. */
+export function routeSignature(port: FamilyPort): u64 {
+  const service = port.port.service;
+  let h = mix(settingsHash, <u64>port.decision | ((<u64>port.family) << 32));
+  h = hashBytes(service.record, recordOf(port).size, h);
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
+    h = mix(h, <u64>(endpoint.flags & (Routed.REACHABLE | Routed.LOCAL)));
+    h = hashBytes(endpoint.text(), endpoint.textLength, h);
+  }
+  return h == 0 ? 1 : h;
+}

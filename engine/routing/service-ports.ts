@@ -1,0 +1,258 @@
+// Service ports: one per Service, port name and protocol; and what is known of each in each family that it serves.
+import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
+import { hashText } from "../bytes/sha256";
+import { SLACK } from "../bytes/memory";
+import { IPV4, PortRecord, Protocol, ServiceFlag, ServiceRecord } from "../cluster/records";
+import { Service } from "../cluster/services";
+
+/** What `decision` of a FamilyPort consists of (model.md §5.2, iptables.md §6). */
+export namespace Decision {
+  /** Some endpoint could serve, here or elsewhere. */
+  export const HAS_ENDPOINTS: u32 = 1;
+  /** Traffic to the cluster IP is served here. */
+  export const INTERNAL: u32 = 2;
+  /** Traffic from outside to node port, external or load-balancer IP is served here. */
+  export const EXTERNAL: u32 = 4;
+  /** There are endpoints for the Cluster policy. */
+  export const CLUSTER_ENDPOINTS: u32 = 8;
+  /** There are endpoints for the Local policy. */
+  export const LOCAL_ENDPOINTS: u32 = 16;
+  /** It has a node port, external or load-balancer IP in this family. */
+  export const EXTERNALLY_ACCESSIBLE: u32 = 32;
+  /** It has a load-balancer IP and source ranges in this family. */
+  export const SOURCE_RANGES: u32 = 64;
+  /** One of the source ranges contains this node's IP. */
+  export const NODE_IN_RANGES: u32 = 128;
+}
+
+@unmanaged
+export class ServicePort {
+  /** Next of the same Service, by name, then protocol. */
+  next: usize;
+  service: Service;
+  /** PortRecord in the Service's record; 0 once the Service has no such port any more. */
+  record: usize;
+  protocol: u32;
+  /** `namespace/name:port`, or `namespace/name` for an unnamed port. */
+  printable: usize;
+  printableLength: u32;
+  nameLength: u32;
+  /** nftables: 8 characters of hash, `-`, `namespace/name/protocol/port`, cut to 240 bytes. */
+  base: usize;
+  baseLength: u32;
+  /** Hash of `base`. */
+  baseHash: u64;
+  /** iptables: the sixteen characters of the per-service chains' names. */
+  chainHash0: u64;
+  chainHash1: u64;
+  /** FamilyPort of each family, or 0. */
+  ipv4: usize;
+  ipv6: usize;
+
+  name(): usize {
+    return this.printable + this.printableLength - this.nameLength;
+  }
+
+  family(family: u32): usize {
+    return family == IPV4 ? this.ipv4 : this.ipv6;
+  }
+}
+
+/** A service port in one family. */
+@unmanaged
+export class FamilyPort {
+  port: ServicePort;
+  family: u32;
+  /** The Service has this port and a cluster IP of this family. */
+  present: bool;
+  /** Waits among the stale ports for the next plan. */
+  stale: bool;
+  /** Bits of `Decision`, as of the last `route`. */
+  decision: u32;
+  /** Endpoints of all slices, distinct, ready or not, as of the last `route`. */
+  endpointCount: u32;
+  /** First of the entry points that it claims (routing/ownership.ts), in the order of the rules. */
+  claims: usize;
+  /** Keys of its hairpin connections, as of the last `route`: a block of addresses. */
+  hairpins: usize;
+  hairpinCount: u32;
+  /** What the kernel holds of it, and what an open batch will make of that: blocks that belong to the layout. */
+  committed: usize;
+  planned: usize;
+  /** An open batch will make `planned` of `committed`. */
+  open: bool;
+}
+
+/** Bytes of the protocol's name, lower case. */
+export function protocolName(protocol: u32): string {
+  return protocol == Protocol.TCP ? "tcp" : protocol == Protocol.UDP ? "udp" : "sctp";
+}
+
+function writeLiteral(to: usize, text: string): usize {
+  for (let i = 0; i < text.length; i++) store<u8>(to + <usize>i, <u8>text.charCodeAt(i));
+  return to + <usize>text.length;
+}
+
+const MAX_BASE: u32 = 240;
+
+function setNames(port: ServicePort, name: usize, nameLength: usize): void {
+  const service = port.service;
+  const length = <usize>service.keyLength + (nameLength == 0 ? 0 : nameLength + 1);
+  port.printable = heap.alloc(length + SLACK);
+  port.printableLength = <u32>length;
+  port.nameLength = <u32>nameLength;
+  memory.copy(port.printable, service.key, service.keyLength);
+  if (nameLength != 0) {
+    store<u8>(port.printable + service.keyLength, 0x3a);
+    memory.copy(port.printable + service.keyLength + 1, name, nameLength);
+  }
+
+  // iptables hashes printable name and protocol; nftables a path, which it also shows.
+  const text = heap.alloc(length + 16 + SLACK);
+  memory.copy(text, port.printable, length);
+  let end = writeLiteral(text + length, protocolName(port.protocol));
+  hashText(text, end - text, changetype<usize>(port) + offsetof<ServicePort>("chainHash0"), 16);
+  memory.copy(text, service.key, service.keyLength);
+  end = text + service.keyLength;
+  store<u8>(end++, 0x2f);
+  end = writeLiteral(end, protocolName(port.protocol));
+  store<u8>(end++, 0x2f);
+  memory.copy(end, name, nameLength);
+  end += nameLength;
+  port.base = makeBase(text, end - text);
+  port.baseLength = lastBaseLength;
+  port.baseHash = hashBytes(port.base, lastBaseLength);
+  heap.free(text);
+}
+
+/** Length of what `makeBase` or `writeBase` has made last. */
+export let lastBaseLength: u32 = 0;
+
+/** Writes `HASH-text` at `to` (room for the text and nine bytes), cut as kube-proxy cuts it (nftables.md §4). */
+export function writeBase(to: usize, text: usize, length: usize): void {
+  hashText(text, length, to, 8);
+  store<u8>(to + 8, 0x2d);
+  memory.copy(to + 9, text, length);
+  lastBaseLength = <u32>length + 9;
+  if (lastBaseLength <= MAX_BASE) return;
+  lastBaseLength = MAX_BASE;
+  store<u8>(to + MAX_BASE - 3, 0x2e);
+  store<u8>(to + MAX_BASE - 2, 0x2e);
+  store<u8>(to + MAX_BASE - 1, 0x2e);
+}
+
+function makeBase(text: usize, length: usize): usize {
+  const base = heap.alloc(length + 9 + SLACK);
+  writeBase(base, text, length);
+  return base;
+}
+
+function freePort(port: ServicePort): void {
+  heap.free(port.printable);
+  heap.free(port.base);
+  heap.free(changetype<usize>(port));
+}
+
+function compareTo(port: ServicePort, name: usize, nameLength: usize, protocol: u32): i32 {
+  const order = compareBytes(port.name(), port.nameLength, name, nameLength);
+  return order != 0 ? order : <i32>port.protocol - <i32>protocol;
+}
+
+function portNamed(service: Service, name: usize, nameLength: usize, protocol: u32): ServicePort {
+  let at = changetype<usize>(service) + offsetof<Service>("ports");
+  while (load<usize>(at) != 0) {
+    const port = changetype<ServicePort>(load<usize>(at));
+    const order = compareTo(port, name, nameLength, protocol);
+    if (order == 0) return port;
+    if (order > 0) break;
+    at = load<usize>(at) + offsetof<ServicePort>("next");
+  }
+  const made = heap.alloc(offsetof<ServicePort>());
+  memory.fill(made, 0, offsetof<ServicePort>());
+  const port = changetype<ServicePort>(made);
+  port.next = load<usize>(at);
+  store<usize>(at, made);
+  port.service = service;
+  port.protocol = protocol;
+  setNames(port, name, nameLength);
+  return port;
+}
+
+function setPresent(port: ServicePort, family: u32, present: bool): void {
+  const field = changetype<usize>(port) + (family == IPV4 ? offsetof<ServicePort>("ipv4") : offsetof<ServicePort>("ipv6"));
+  let at = load<usize>(field);
+  if (at == 0) {
+    if (!present) return;
+    at = heap.alloc(offsetof<FamilyPort>());
+    memory.fill(at, 0, offsetof<FamilyPort>());
+    store<usize>(field, at);
+    changetype<FamilyPort>(at).port = port;
+    changetype<FamilyPort>(at).family = family;
+  }
+  changetype<FamilyPort>(at).present = present;
+}
+
+/** Makes the Service's ports those of its record. Ports that are gone stay until `dropGonePorts` finds them unused. */
+export function updatePorts(service: Service): void {
+  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) changetype<ServicePort>(at).record = 0;
+  let hasIPv4 = false;
+  let hasIPv6 = false;
+  if (service.record != 0) {
+    const record = changetype<ServiceRecord>(service.record);
+    hasIPv4 = (record.flags & ServiceFlag.HAS_IPV4) != 0;
+    hasIPv6 = (record.flags & ServiceFlag.HAS_IPV6) != 0;
+    for (let i: u32 = 0; i < record.portCount; i++) {
+      const at = service.record + offsetof<ServiceRecord>() + <usize>i * offsetof<PortRecord>();
+      const portRecord = changetype<PortRecord>(at);
+      const name = service.record + portRecord.nameOffset;
+      portNamed(service, name, portRecord.nameLength, portRecord.protocol).record = at;
+    }
+  }
+  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+    const port = changetype<ServicePort>(at);
+    setPresent(port, 0, port.record != 0 && hasIPv4);
+    setPresent(port, 1, port.record != 0 && hasIPv6);
+  }
+}
+
+function unused(at: usize): bool {
+  if (at == 0) return true;
+  const port = changetype<FamilyPort>(at);
+  return !port.present && !port.stale && !port.open && port.committed == 0;
+}
+
+/** Frees what the Service, the kernel and open batches have no use for any more. */
+export function dropGonePorts(service: Service): void {
+  let link = changetype<usize>(service) + offsetof<Service>("ports");
+  while (load<usize>(link) != 0) {
+    const port = changetype<ServicePort>(load<usize>(link));
+    if (port.ipv4 != 0 && unused(port.ipv4)) {
+      heap.free(port.ipv4);
+      port.ipv4 = 0;
+    }
+    if (port.ipv6 != 0 && unused(port.ipv6)) {
+      heap.free(port.ipv6);
+      port.ipv6 = 0;
+    }
+    if (port.record == 0 && port.ipv4 == 0 && port.ipv6 == 0) {
+      store<usize>(link, port.next);
+      freePort(port);
+    } else {
+      link = changetype<usize>(port) + offsetof<ServicePort>("next");
+    }
+  }
+}
+
+/** The Service of a family port, and its record. */
+export function serviceOf(port: FamilyPort): Service {
+  return port.port.service;
+}
+
+export function recordOf(port: FamilyPort): ServiceRecord {
+  return changetype<ServiceRecord>(port.port.service.record);
+}
+
+/** True if a slice's port of that name and protocol feeds this service port. */
+export function feeds(port: ServicePort, name: usize, nameLength: usize, protocol: u32): bool {
+  return protocol == port.protocol && equalBytes(name, nameLength, port.name(), port.nameLength);
+}

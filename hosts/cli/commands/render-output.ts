@@ -1,0 +1,102 @@
+// Where rendered rules and descriptions go.
+import { join } from "node:path";
+import type { Cluster } from "../../shared/cluster.ts";
+import type { ProxyConfig } from "../../shared/config.ts";
+import type { Family, Mode } from "../../shared/contract.ts";
+import type { Description } from "../../shared/describe.ts";
+import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
+import { joinPieces } from "../../shared/engine.ts";
+import { type Io, write } from "../io.ts";
+import { type BlamedLine, withBlame } from "../output/blame.ts";
+import { isDirectory, makeDirectory, writeFileAtomically } from "../output/files.ts";
+import { header } from "../output/header.ts";
+import type { RenderOptions } from "./render-options.ts";
+
+export interface Rendering {
+  options: RenderOptions;
+  mode: Mode;
+  config: ProxyConfig;
+  cluster: Cluster;
+  io: Io;
+}
+
+/** One file to write. */
+interface Result {
+  /** Its name in a directory. */
+  name: string;
+  pieces: Iterable<Uint8Array>;
+}
+
+/** Writes what was asked for; returns what went wrong. */
+export async function writeRendered(rendering: Rendering): Promise<Diagnostic | undefined> {
+  const { options, cluster, io } = rendering;
+  const results = options.describe ? [describe(options, cluster)] : rules(rendering);
+  const { output } = options;
+  if (output === undefined) {
+    for (const { pieces } of results) for (const piece of pieces) await write(io.stdout, piece);
+    return undefined;
+  }
+  for (const { name, pieces } of results) {
+    const path = output.isDirectory ? join(output.path, name) : output.path;
+    try {
+      if (output.isDirectory && !(await isDirectory(path))) await makeDirectory(output.path);
+      await writeFileAtomically(path, pieces);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      const hint = code === "ENOENT" ? "make the directory first" : "check the path and who may write there";
+      const message = `cannot be written: ${error instanceof Error ? error.message : error}`;
+      return diagnostic("error", "unwritable-file", message, { file: path, hint });
+    }
+  }
+  return undefined;
+}
+
+function rules(rendering: Rendering): Result[] {
+  const { mode, cluster, options } = rendering;
+  if (mode === "nftables") {
+    const families: Family[] =
+      options.family === undefined || options.family === "all" ? ["ipv4", "ipv6"] : [options.family];
+    return [{ name: "rules.nft", pieces: text(rendering, families) }];
+  }
+  const primary = () => cluster.ask((engine) => engine.node()).primaryFamily;
+  const families: Family[] = options.family === "all" ? ["ipv4", "ipv6"] : [options.family ?? primary()];
+  return families.map((family) => ({
+    name: family === "ipv4" ? "iptables.rules" : "ip6tables.rules",
+    pieces: text(rendering, [family]),
+  }));
+}
+
+function text({ mode, config, cluster, options }: Rendering, families: Family[]): Uint8Array[] {
+  const node = cluster.ask((engine) => engine.node());
+  const rendered = families.map((family) => cluster.ask((engine) => engine.render(family)));
+  const facts = {
+    mode,
+    families,
+    node: node.name,
+    nodeKnown: node.known,
+    conntrackTcpBeLiberal: config.conntrackTcpBeLiberal,
+  };
+  const pieces: Uint8Array[] = [new TextEncoder().encode(header(facts, rendered.flat()))];
+  for (const [index, family] of families.entries()) {
+    const piecesOfFamily = rendered[index] ?? [];
+    if (!options.blame) pieces.push(...piecesOfFamily);
+    else {
+      const blamed = parseJson<BlamedLine[]>(cluster.ask((engine) => engine.blame(family)));
+      pieces.push(...withBlame(joinPieces(piecesOfFamily), blamed, cluster.index));
+    }
+  }
+  return pieces;
+}
+
+function describe({ family }: RenderOptions, cluster: Cluster): Result {
+  const description = parseJson<Description>(cluster.ask((engine) => engine.describe()));
+  const wanted = family === "ipv4" ? "IPv4" : family === "ipv6" ? "IPv6" : undefined;
+  if (wanted !== undefined) {
+    description.servicePorts = description.servicePorts.filter((port) => port.family === wanted);
+  }
+  return { name: "describe.json", pieces: [new TextEncoder().encode(`${JSON.stringify(description, null, 2)}\n`)] };
+}
+
+function parseJson<T>(pieces: Uint8Array[]): T {
+  return JSON.parse(new TextDecoder().decode(joinPieces(pieces))) as T;
+}

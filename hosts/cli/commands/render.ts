@@ -1,0 +1,155 @@
+// sluice render: objects → rules.
+import { readFile } from "node:fs/promises";
+import { Cluster } from "../../shared/cluster.ts";
+import { defaultConfig, engineOptions, type ProxyConfig, parseConfig } from "../../shared/config.ts";
+import type { Mode } from "../../shared/contract.ts";
+import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
+import { fileError, readSources } from "../../shared/manifests/files.ts";
+import { parseSource } from "../../shared/manifests/parse.ts";
+import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
+import type { Io } from "../io.ts";
+import { Reporter } from "../output/diagnostics.ts";
+import { printable } from "../output/printable.ts";
+import { Progress } from "../output/progress.ts";
+import { parseRenderOptions, type RenderOptions } from "./render-options.ts";
+import { writeRendered } from "./render-output.ts";
+
+export async function render(args: string[], io: Io): Promise<ExitCode> {
+  const options = await parseRenderOptions(args);
+  const reporter = new Reporter(io, options.verbose);
+
+  const configured = await readConfig(options, io, reporter);
+  if (configured === undefined) return exitCode.failure;
+  const { config, place } = configured;
+  const mode = options.mode ?? config.mode ?? "nftables";
+  checkOutput(options, mode);
+
+  const cluster = new Cluster(await io.loadEngine(), reporter.report);
+  const inputs = await readInputs(options, io, cluster, reporter);
+  if (inputs === 0) {
+    if (reporter.errors === 0) reporter.report(diagnostic("error", "no-objects", "the input holds no objects"));
+    reporter.say("sluice: nothing could be read, so nothing is written");
+    return exitCode.failure;
+  }
+
+  const node = nodeName(options, config, cluster, reporter);
+  const accepted = cluster.configure(engineOptions(config, { mode, node, nfacct: options.nfacct }), (problem) =>
+    place(problem.field),
+  );
+  if (!accepted) return exitCode.failure;
+  cluster.reportConflicts();
+
+  const failure = await writeRendered({ options, mode, config, cluster, io });
+  if (failure !== undefined) reporter.report(failure);
+  sayCounts(cluster, options, reporter);
+  reporter.finish();
+  if (failure !== undefined) return exitCode.failure;
+  return reporter.errors > 0 && !options.keepGoing ? exitCode.failure : exitCode.done;
+}
+
+type Configured = { config: ProxyConfig; place: (field: string) => Partial<Diagnostic> };
+
+async function readConfig(options: RenderOptions, io: Io, reporter: Reporter): Promise<Configured | undefined> {
+  const path = options.config;
+  if (path === undefined) return { config: defaultConfig(), place: () => ({}) };
+  let bytes: Uint8Array;
+  try {
+    bytes = path === "-" ? await io.readStdin() : await readFile(path);
+  } catch (error) {
+    reporter.report(fileError(path, error));
+    return undefined;
+  }
+  const { config, diagnostics, place } = parseConfig({ name: path === "-" ? "stdin" : path, bytes });
+  for (const found of diagnostics) reporter.report(found);
+  return config === undefined ? undefined : { config, place };
+}
+
+/** Says what is wrong with the combination of mode, family and output before anything is read. */
+function checkOutput({ family, output, describe }: RenderOptions, mode: Mode): void {
+  if (mode !== "iptables" || family !== "all" || describe) return;
+  const hint = "write -o DIR/ to get iptables.rules and ip6tables.rules";
+  if (output === undefined) throw new UsageError("iptables rules of both families are two files", hint);
+  if (!output.isDirectory) throw new UsageError(`-o ${output.path}: two files need a directory`, hint);
+}
+
+/** Number of inputs that the engine took. */
+async function readInputs(options: RenderOptions, io: Io, cluster: Cluster, reporter: Reporter): Promise<number> {
+  const progress = new Progress(io);
+  reporter.beforePrint = () => progress.clear();
+  let inputs = 0;
+  for await (const found of readSources(options.files, () => io.readStdin())) {
+    if ("diagnostic" in found) {
+      reporter.report(found.diagnostic);
+      continue;
+    }
+    const { source } = found;
+    for (const parsed of parseSource(source)) {
+      if ("diagnostic" in parsed) {
+        reporter.report(parsed.diagnostic);
+        continue;
+      }
+      progress.reading(source.name, source.bytes.length);
+      if (cluster.apply(parsed.input)) inputs++;
+    }
+  }
+  cluster.finish();
+  progress.clear();
+  return inputs;
+}
+
+/** Names listed in a message; a cluster may have thousands. */
+const namesAtMost = 10;
+
+function nodeName(options: RenderOptions, config: ProxyConfig, cluster: Cluster, reporter: Reporter): string {
+  const nodes = cluster.ask((engine) => engine.nodes());
+  const list = nodes.slice(0, namesAtMost).join(", ") + (nodes.length > namesAtMost ? ", …" : "");
+  const wanted = options.node ?? config.hostnameOverride;
+  if (wanted === "") {
+    if (nodes.length > 1) {
+      throw new UsageError(`the input has ${nodes.length} Nodes: ${list}`, "say whose rules to render: --node NAME");
+    }
+    if (nodes[0] !== undefined) return nodes[0];
+    const message = "no Node object was given: a node without addresses, zone and podCIDRs is assumed";
+    reporter.report(diagnostic("note", "no-node", message));
+    return "";
+  }
+  if (nodes.includes(wanted)) return wanted;
+  const assumed = `node ${wanted} is assumed to have no addresses, zone and podCIDRs`;
+  const found =
+    nodes.length === 0
+      ? diagnostic("note", "no-node", `no Node object was given: ${assumed}`)
+      : diagnostic("warning", "unknown-node", `none of the Nodes is ${wanted}: ${assumed}`, {
+          hint: `there is ${list}`,
+        });
+  reporter.report(found);
+  return wanted;
+}
+
+function sayCounts({ counts }: Cluster, { verbose }: RenderOptions, reporter: Reporter): void {
+  const { objects, withoutClusterIp, skipped } = counts;
+  if (verbose) {
+    const read = [
+      plural(objects.service, "Service"),
+      plural(objects["endpoint-slice"], "EndpointSlice"),
+      plural(objects.node, "Node"),
+      plural(objects["service-cidr"], "ServiceCIDR"),
+    ];
+    reporter.say(`sluice: read ${read.join(", ")}`);
+  }
+  if (withoutClusterIp > 0) {
+    reporter.say(`sluice: ${plural(withoutClusterIp, "Service")} without a cluster IP: no rules`);
+  }
+  let total = 0;
+  for (const kinds of skipped.values()) for (const count of kinds.values()) total += count;
+  if (total === 0) return;
+  reporter.say(`sluice: skipped ${plural(total, "object")} of other kinds${verbose ? ":" : " (-v lists them)"}`);
+  if (!verbose) return;
+  for (const [file, kinds] of skipped) {
+    const list = [...kinds].map(([kind, count]) => `${count} ${kind === "" ? "without kind" : kind}`);
+    reporter.say(`  ${printable(file)}: ${printable(list.join(", "), 2000)}`);
+  }
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

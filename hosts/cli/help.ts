@@ -1,0 +1,57 @@
+import { version } from "./version.ts";
+
+export const generalHelp = `sluice ${version}: Kubernetes Services as packet rules, computed without a cluster
+
+Usage:
+  sluice render -f FILE…   manifests or a cluster dump → iptables or nftables rules
+  sluice help [COMMAND]    what a command does, with examples
+  sluice --version
+
+Exit codes: 0 done, 1 bad input or failure, 64 wrong usage.
+`;
+
+export const renderHelp = `Turns Kubernetes objects into the rules that kube-proxy would install on one node.
+
+Usage:
+  sluice render -f FILE|DIR|- [-f …] [options]
+
+Input:
+  -f, --filename FILE   manifests or a dump, YAML or JSON; a directory is read with all below it
+                        (*.yaml, *.yml, *.json, sorted; not names that start with a dot); - is stdin. Repeats.
+      --config FILE     a KubeProxyConfiguration: cluster CIDR, mode, node ports, masquerading, …
+      --node NAME       the node whose rules to render; needed if the input has several Nodes.
+                        Goes before the configuration's hostnameOverride.
+
+Rules:
+      --mode MODE       nftables or iptables; default: the configuration's mode, else nftables
+      --family FAMILY   ipv4, ipv6 or all. nftables: default all, in one script.
+                        iptables: default the node's primary family; all needs -o DIR/
+      --no-nfacct       iptables: leave out the two nfacct counters, as kube-proxy does where they can't be had
+
+Output:
+  -o, --output FILE|DIR where to write instead of stdout. A directory gets rules.nft, or iptables.rules and
+                        ip6tables.rules, or describe.json; it is made if the name ends with /
+      --blame           before each rule, the object and field it comes from, with file and line
+      --describe        instead of rules: where traffic may come in, which endpoints get it, and why not the
+                        others, as JSON
+      --keep-going      exit with 0 even if some objects were refused
+  -v, --verbose         more on stderr: kinds that were skipped, by file
+  -h, --help
+
+Errors and notes go to stderr; stdout has the rules and nothing else.
+Exit codes: 0 done, 1 bad input or failure (the rules of all good objects are written), 64 wrong usage.
+
+Examples:
+  # What would this node's kernel hold?
+  kubectl get services,endpointslices,nodes,servicecidrs -A -o json > cluster.json
+  sluice render -f cluster.json --node node-a
+
+  # Load it into a network namespace of your own
+  sluice render -f cluster.json --node node-a | sudo ip netns exec lab nft -f -
+
+  # The iptables rules of both families, into a directory
+  sluice render -f cluster.json --node node-a --mode iptables --family all -o rules/
+
+  # Which Service made which rule?
+  sluice render -f manifests/ --blame | less
+`;

@@ -1,0 +1,54 @@
+// Puts before each rule the objects and fields that it comes from.
+
+import { objectName } from "../../shared/diagnostics.ts";
+import type { ObjectIndex } from "../../shared/manifests/index-of-objects.ts";
+import { printable } from "./printable.ts";
+
+export interface BlamedLine {
+  /** Counted from 1 in the engine's text. */
+  line: number;
+  owners: Owner[];
+}
+
+export interface Owner {
+  kind: string;
+  namespace: string;
+  name: string;
+  field: string;
+}
+
+/** Owners that are named before one rule; a shared rule may have thousands. */
+const ownersAtMost = 20;
+
+/** The rules with comment lines in between: `# Service shop/web spec.ports[0] (web.yaml:12)`. */
+export function* withBlame(
+  rules: Uint8Array,
+  blamed: readonly BlamedLine[],
+  index: ObjectIndex,
+): Generator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let line = 1;
+  let at = 0;
+  for (const { line: wanted, owners } of blamed) {
+    const from = at;
+    while (line < wanted && at < rules.length) {
+      const end = rules.indexOf(0x0a, at);
+      at = end === -1 ? rules.length : end + 1;
+      line++;
+    }
+    if (at > from) yield rules.subarray(from, at);
+    const shown = owners.slice(0, ownersAtMost).map((owner) => comment(owner, index));
+    if (owners.length > ownersAtMost) shown.push(`# and ${owners.length - ownersAtMost} more`);
+    yield encoder.encode(shown.map((text) => `${text}\n`).join(""));
+  }
+  if (at < rules.length) yield rules.subarray(at);
+}
+
+function comment(owner: Owner, index: ObjectIndex): string {
+  const place = index.place(owner);
+  const parts = [objectName(owner), owner.field, place === undefined ? "" : `(${place.file}:${place.line})`];
+  return `# ${parts
+    .filter((part) => part !== "")
+    .map((part) => printable(part))
+    .join(" ")}`;
+}

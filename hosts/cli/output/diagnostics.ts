@@ -1,0 +1,67 @@
+import { type Diagnostic, objectName } from "../../shared/diagnostics.ts";
+import { type Io, write } from "../io.ts";
+import { type Paint, painter } from "./colour.ts";
+import { printable } from "./printable.ts";
+
+/** Shown without `-v`; a broken dump has one for each object. */
+const shownAtMost = 100;
+
+/**
+ * `web.yaml:12:9: error: Service shop/web: spec.ports[0].port: what is wrong [code]`, and what to do on the next line.
+ */
+export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint): string {
+  const { file, line, column, severity, field, message, hint, code } = diagnostic;
+  const place = file === "" ? "" : line === 0 ? `${printable(file)}: ` : `${printable(file)}:${line}:${column}: `;
+  const about = [objectName(diagnostic), field].filter((part) => part !== "").map((part) => `${printable(part)}: `);
+  const colour = severity === "error" ? "red" : severity === "warning" ? "yellow" : "dim";
+  const text = `${paint("bold", place)}${paint(colour, `${severity}:`)} ${about.join("")}${printable(message, 2000)}`;
+  const next = hint === "" ? "" : `  ${printable(hint, 2000)}\n`;
+  return `${text} ${paint("dim", `[${printable(code)}]`)}\n${next}`;
+}
+
+/** Prints diagnostics as they come and counts them. */
+export class Reporter {
+  readonly #io: Io;
+  readonly #paint: Paint;
+  readonly #limit: number;
+  readonly #counts = { error: 0, warning: 0, note: 0 };
+  #shown = 0;
+  #hidden = 0;
+  /** Called before something is printed: a progress line must go first. */
+  beforePrint: () => void = () => {};
+
+  constructor(io: Io, verbose: boolean) {
+    this.#io = io;
+    this.#paint = painter(io);
+    this.#limit = verbose ? Number.POSITIVE_INFINITY : shownAtMost;
+  }
+
+  readonly report = (diagnostic: Diagnostic): void => {
+    this.#counts[diagnostic.severity]++;
+    if (diagnostic.severity !== "note" && ++this.#shown > this.#limit) {
+      this.#hidden++;
+      return;
+    }
+    this.#print(formatDiagnostic(diagnostic, this.#paint));
+  };
+
+  /** A plain line on stderr. */
+  say(text: string): void {
+    this.#print(`${text}\n`);
+  }
+
+  get errors(): number {
+    return this.#counts.error;
+  }
+
+  /** Says what was not shown. */
+  async finish(): Promise<void> {
+    if (this.#hidden > 0) this.say(`sluice: ${this.#hidden} more errors and warnings; -v shows all`);
+    await write(this.#io.stderr, "");
+  }
+
+  #print(text: string): void {
+    this.beforePrint();
+    if (!this.#io.stderr.destroyed) this.#io.stderr.write(text);
+  }
+}

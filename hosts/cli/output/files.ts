@@ -1,0 +1,40 @@
+// Writes results so that a reader never sees half of one.
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** Writes beside the file and renames; an existing device or pipe (/dev/null) is written to as it is. */
+export async function writeFileAtomically(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+  const existing = await statOrUndefined(path);
+  const inPlace = existing !== undefined && !existing.isFile();
+  const target = inPlace ? path : join(dirname(path), `.sluice-${process.pid}-${Date.now().toString(36)}.tmp`);
+  try {
+    const file = await open(target, inPlace ? "w" : "wx", existing?.mode ?? 0o666);
+    try {
+      for (const piece of pieces) await file.writeFile(piece);
+      if (!inPlace) await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (!inPlace) await rename(target, path);
+  } catch (error) {
+    if (!inPlace) await rm(target, { force: true });
+    throw error;
+  }
+}
+
+/** Is `-o PATH` a directory? It is if there is one, or if its name says so. */
+export async function isDirectory(path: string): Promise<boolean> {
+  return path.endsWith("/") || ((await statOrUndefined(path))?.isDirectory() ?? false);
+}
+
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+}
+
+async function statOrUndefined(path: string) {
+  try {
+    return await stat(path);
+  } catch {
+    return undefined;
+  }
+}

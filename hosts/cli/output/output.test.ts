@@ -1,0 +1,52 @@
+import { PassThrough } from "node:stream";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { write } from "../io.ts";
+import { header } from "./header.ts";
+import { printable } from "./printable.ts";
+
+test("printable leaves no control character, and no long line", () => {
+  assert.is(printable("Ünïcode 木 ok"), "Ünïcode 木 ok");
+  assert.is(printable("a\nb\r\u0000\u001b\u007f\u0085"), "a\\x0ab\\x0d\\x00\\x1b\\x7f\\x85");
+  assert.is(printable("\u2028\u202e\ud800"), "\\u{2028}\\u{202e}\\u{d800}");
+  assert.is(printable("x".repeat(600)).length, 501);
+});
+
+const facts = {
+  mode: "iptables" as const,
+  families: ["ipv4" as const],
+  node: 'n"\n*nat',
+  nodeKnown: true,
+  conntrackTcpBeLiberal: false,
+};
+const bytes = (text: string) => [new TextEncoder().encode(text)];
+
+test("the header is comments only, whatever the node's name is", () => {
+  const lines = header(facts, bytes("")).trimEnd().split("\n");
+  assert.ok(lines.every((line) => line.startsWith("# ")));
+  assert.match(lines.join(), "iptables-restore");
+});
+
+test("the header names the nfacct objects that the rules name", () => {
+  assert.not.match(header(facts, bytes("no counters")), "nfacct");
+  const both = bytes("--nfacct-name ct_state_invalid_dropped_pkts --nfacct-name  localhost_nps_accepted_pkts");
+  assert.match(header(facts, both), "nfacct add ct_state_invalid_dropped_pkts; nfacct add localhost_nps_accepted_pkts");
+  assert.not.match(header(facts, bytes("ct_state_invalid_dropped_pkts")), "localhost_nps");
+});
+
+test("write waits for room, and does nothing after the reader has gone", async () => {
+  const stream = new PassThrough({ highWaterMark: 1 });
+  let done = false;
+  const written = write(stream, "abc").then(() => {
+    done = true;
+  });
+  await Promise.resolve();
+  assert.is(done, false);
+  stream.read();
+  await written;
+  stream.on("error", () => {});
+  stream.destroy(new Error("EPIPE"));
+  await write(stream, "more");
+});
+
+test.run();

@@ -1,0 +1,63 @@
+// From the command line to an exit code.
+import { EngineTrapError } from "../shared/engine.ts";
+import { EngineMissingError } from "../shared/engine-node.ts";
+import { render } from "./commands/render.ts";
+import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
+import { generalHelp, renderHelp } from "./help.ts";
+import { type Io, write } from "./io.ts";
+import { printable } from "./output/printable.ts";
+import { version } from "./version.ts";
+
+interface Command {
+  help: string;
+  run(args: string[], io: Io): Promise<ExitCode>;
+}
+
+const commands: Record<string, Command> = {
+  render: { help: renderHelp, run: render },
+};
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const [first, ...rest] = args;
+  try {
+    switch (first) {
+      case undefined:
+        throw new UsageError("no command given", "`sluice help` says what there is");
+      case "--version":
+      case "version":
+        await write(io.stdout, `sluice ${version}\n`);
+        return exitCode.done;
+      case "-h":
+      case "--help":
+        await write(io.stdout, generalHelp);
+        return exitCode.done;
+      case "help":
+        await write(io.stdout, rest[0] === undefined ? generalHelp : commandNamed(rest[0]).help);
+        return exitCode.done;
+    }
+    const command = commandNamed(first);
+    const beforeOperands = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+    if (beforeOperands.includes("--help") || beforeOperands.includes("-h")) {
+      await write(io.stdout, command.help);
+      return exitCode.done;
+    }
+    return await command.run(rest, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      const hint = error.hint === "" ? "`sluice help render` explains all options" : error.hint;
+      await write(io.stderr, `sluice: ${printable(error.message)}\n  ${printable(hint)}\n`);
+      return exitCode.usage;
+    }
+    if (error instanceof EngineMissingError || error instanceof EngineTrapError) {
+      await write(io.stderr, `sluice: ${printable(error.message)}\n`);
+      return exitCode.failure;
+    }
+    throw error;
+  }
+}
+
+function commandNamed(name: string): Command {
+  if (Object.hasOwn(commands, name)) return commands[name] as Command;
+  const what = name.startsWith("-") ? "option" : "command";
+  throw new UsageError(`there is no ${what} ${name}`, "`sluice help` says what there is");
+}

@@ -1,0 +1,30 @@
+// Builds if what is built is missing or older than its sources. npm runs this after `npm ci`, and `npx sluice` runs it
+// too when it links the package into its cache: that must not take as long as a build.
+import { execFileSync } from "node:child_process";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const outputs = ["build/engine/engine.js", "build/engine/engine.core.wasm", "build/cli/sluice.js"];
+const sources = ["asconfig.json", "package.json", "package-lock.json", ...filesIn("engine"), ...filesIn("hosts")];
+
+function filesIn(directory) {
+  const entries = readdirSync(join(root, directory), { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length));
+}
+
+/** Time of the last change; 0 if there is no such file. */
+function changed(file) {
+  return statSync(join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+const oldest = Math.min(...outputs.map(changed));
+const newest = Math.max(...sources.filter((file) => !file.endsWith(".test.ts")).map(changed));
+if (oldest < newest) {
+  for (const script of [["engine/build.mjs", "release"], ["hosts/build.mjs"]]) {
+    execFileSync(process.execPath, script, { cwd: root, stdio: "inherit" });
+  }
+}

@@ -1,0 +1,205 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type ConfigResult, defaultConfig, engineOptions, type ProxyConfig, parseConfig } from "./config.ts";
+import { configFields, type Fields, type FieldType } from "./config-fields.ts";
+
+const head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
+const parse = (text: string): ConfigResult => parseConfig({ name: "c.yaml", bytes: new TextEncoder().encode(text) });
+
+function accepted(text: string): ProxyConfig {
+  const { config, diagnostics } = parse(head + text);
+  assert.equal(diagnostics, []);
+  return config as ProxyConfig;
+}
+
+test("an empty configuration is kube-proxy's defaults", () => {
+  assert.equal(accepted(""), defaultConfig());
+  assert.equal(defaultConfig(), {
+    mode: undefined,
+    hostnameOverride: "",
+    bindAddress: "",
+    detectLocalMode: "cluster-cidr",
+    clusterCidr: "",
+    bridgeInterface: "",
+    interfaceNamePrefix: "",
+    nodePortAddresses: [],
+    masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: false, bit: 14 } },
+    localhostNodePorts: true,
+    conntrackTcpBeLiberal: false,
+  });
+});
+
+const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
+  ["mode: iptables", { mode: "iptables" }],
+  ['mode: ""', {}],
+  ["mode:", {}],
+  ["mode: nftables", { mode: "nftables" }],
+  ["hostnameOverride: ' Node-A '", { hostnameOverride: "node-a" }],
+  ["bindAddress: '::'", { bindAddress: "::" }],
+  ["clusterCIDR: 10.0.0.0/8,fd00::/8", { clusterCidr: "10.0.0.0/8,fd00::/8" }],
+  ["detectLocalMode: ''", {}],
+  ["detectLocalMode: NodeCIDR", { detectLocalMode: "node-cidr" }],
+  [
+    "detectLocalMode: BridgeInterface\ndetectLocal: {bridgeInterface: cbr0}",
+    { detectLocalMode: "bridge-interface", bridgeInterface: "cbr0" },
+  ],
+  [
+    "detectLocalMode: InterfaceNamePrefix\ndetectLocal: {interfaceNamePrefix: cali}",
+    { detectLocalMode: "interface-name-prefix", interfaceNamePrefix: "cali" },
+  ],
+  ["nodePortAddresses: [primary]", { nodePortAddresses: ["primary"] }],
+  ["nodePortAddresses: null", {}],
+  ["iptables: {localhostNodePorts: false}", { localhostNodePorts: false }],
+  ["iptables: {localhostNodePorts: null}", {}],
+  ["iptables:", {}],
+  [
+    "iptables: {masqueradeBit: 0, masqueradeAll: true}",
+    { masquerade: { iptables: { all: true, bit: 0 }, nftables: { all: false, bit: 14 } } },
+  ],
+  [
+    "nftables: {masqueradeBit: 31, masqueradeAll: true}",
+    { masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: true, bit: 31 } } },
+  ],
+  ["conntrack: {tcpBeLiberal: true}", { conntrackTcpBeLiberal: true }],
+  ["configSyncPeriod: 15m0s", {}],
+];
+
+for (const [yaml, expected] of meanings) {
+  test(`${yaml.replaceAll("\n", "; ")} is understood`, () =>
+    assert.equal(accepted(yaml), { ...defaultConfig(), ...expected }));
+}
+
+test("the options follow the mode's own section", () => {
+  const config = accepted("iptables: {masqueradeBit: 1}\nnftables: {masqueradeBit: 2, masqueradeAll: true}");
+  const iptables = engineOptions(config, { mode: "iptables", node: "n", nfacct: false });
+  assert.is(iptables.masqueradeBit, 1);
+  assert.is(iptables.masqueradeAll, false);
+  assert.is(iptables.nfacctInvalidDropped, false);
+  const nftables = engineOptions(config, { mode: "nftables", node: "n", nfacct: true });
+  assert.is(nftables.masqueradeBit, 2);
+  assert.is(nftables.masqueradeAll, true);
+  assert.is(nftables.nodeName, "n");
+});
+
+const refused: [yaml: string, code: string, place: string, message: RegExp][] = [
+  ["mode: ipvs", "mode-ipvs", "3:7", /deprecate/],
+  ["mode: kernelspace", "mode-windows", "3:7", /Windows/],
+  ["mode: flat", "mode-flat", "3:7", /flat/],
+  ["mode: iptable", "mode-unknown", "3:7", /no mode/],
+  ["mode: 5", "wrong-type", "3:7", /text is wanted/],
+  ["hostnameOverride: ' '", "hostname-blank", "3:19", /blanks/],
+  ["detectLocalMode: clustercidr", "detect-local-mode", "3:18", /none of the modes/],
+  ["clusterCIDRs: x", "unknown-field", "3:1", /no such field/],
+  ["iptables:\n  masqueradeBits: 3", "unknown-field", "4:3", /no such field/],
+  ["iptables:\n  masqueradeBit: 32", "masquerade-bit", "4:18", /no bit/],
+  ["iptables:\n  masqueradeBit: 1.5", "wrong-type", "4:18", /whole number/],
+  ["iptables:\n  masqueradeAll: 'true'", "wrong-type", "4:18", /true or false/],
+  ["iptables: []", "wrong-type", "3:11", /mapping/],
+  ["nodePortAddresses: 10.0.0.0/8", "wrong-type", "3:20", /a list/],
+  ["nodePortAddresses:\n- a\n- 5", "wrong-type", "5:3", /text is wanted/],
+  ["conntrack:\n  udpTimeout: 30", "wrong-type", "4:15", /duration/],
+  ["conntrack:\n  udpTimeout: 30 s", "wrong-type", "4:15", /duration/],
+  ["featureGates: {A: 1}", "wrong-type", "3:19", /true or false/],
+  ["mode: iptables\nmode: nftables", "yaml-duplicate-key", "4:1", /twice/],
+  ["mode: [", "yaml-syntax", "4:1", /./],
+];
+
+for (const [yaml, code, place, message] of refused) {
+  test(`${yaml.replaceAll("\n", "; ")} is refused at its place`, () => {
+    const { config, diagnostics } = parse(`${head}${yaml}\n`);
+    assert.is(config, undefined);
+    assert.is(diagnostics.length, 1);
+    assert.is(diagnostics[0]?.code, code);
+    assert.is(diagnostics[0]?.severity, "error");
+    assert.is(`${diagnostics[0]?.line}:${diagnostics[0]?.column}`, place);
+    assert.match(diagnostics[0]?.message ?? "", message);
+    assert.is(diagnostics[0]?.file, "c.yaml");
+  });
+}
+
+test("all that is wrong is said at once", () => {
+  assert.is(parse(`${head}modes: x\nclusterCIDR: 5\niptables: {masqueradeBit: x}\n`).diagnostics.length, 3);
+});
+
+test("hints name the field that was meant, and words that are booleans", () => {
+  assert.match(parse(`${head}clustercidr: x`).diagnostics[0]?.hint ?? "", "clusterCIDR");
+  assert.match(parse(`${head}hostnameOverride: on`).diagnostics[0]?.hint ?? "", 'write "on"');
+});
+
+test("other documents are no configuration", () => {
+  const codes = (text: string) => parse(text).diagnostics.map(({ code }) => code);
+  assert.equal(codes("kind: ConfigMap\napiVersion: v1\n"), ["config-kind"]);
+  assert.match(parse("kind: ConfigMap\n").diagnostics[0]?.hint ?? "", "kubectl");
+  assert.equal(codes("mode: iptables\n"), ["config-kind"]);
+  assert.equal(codes("kind: KubeProxyConfiguration\napiVersion: kubeproxy.config.k8s.io/v1alpha2\n"), [
+    "config-version",
+  ]);
+  assert.equal(codes(`${head}---\n${head}`), ["config-documents"]);
+  assert.equal(codes(""), ["empty-file"]);
+  assert.equal(codes("# nothing\n"), ["no-objects"]);
+  assert.equal(codes("- a\n"), ["not-an-object"]);
+});
+
+test("JSON is read too, tabs included", () => {
+  const json =
+    '{\n\t"apiVersion": "kubeproxy.config.k8s.io/v1alpha1",\n\t"kind": "KubeProxyConfiguration",\n\t"mode": "iptables"\n}';
+  const { config, diagnostics } = parse(json);
+  assert.equal(diagnostics, []);
+  assert.is(config?.mode, "iptables");
+});
+
+/** A value that fits each type, and one that doesn't. */
+const samples: Record<string, [fits: unknown, misfits: unknown]> = {
+  string: ["x", 5],
+  bool: [true, "true"],
+  int32: [-5, 2 ** 31],
+  uint32: [5, -5],
+  float: [0.5, "x"],
+  duration: ["1h2m3.5s", 5],
+  durationOrNumber: ["5s", "x"],
+  quantity: ["64Ki", true],
+};
+
+function sample(type: FieldType, which: 0 | 1): unknown {
+  if (typeof type === "string") return samples[type]?.[which];
+  if (which === 1) return "x";
+  if ("list" in type) return [sample(type.list, 0)];
+  if ("map" in type) return { key: sample(type.map, 0) };
+  return Object.fromEntries(Object.entries(type.fields).map(([name, field]) => [name, sample(field, 0)]));
+}
+
+const base = { apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyConfiguration" };
+const meaningful = { ...base, mode: "iptables", detectLocalMode: "ClusterCIDR" };
+const masquerade = { iptables: { masqueradeBit: 3 }, nftables: { masqueradeBit: 3 } };
+
+test("every field of the type is accepted, alone and all together", () => {
+  const all = Object.fromEntries(Object.entries(configFields).map(([name, type]) => [name, sample(type, 0)]));
+  assert.equal(parse(JSON.stringify({ ...all, ...meaningful, ...masquerade })).diagnostics, []);
+  for (const name of Object.keys(configFields)) {
+    if (name in meaningful) continue;
+    const value = name in masquerade ? { masqueradeAll: true } : all[name];
+    assert.equal(parse(JSON.stringify({ ...base, [name]: value })).diagnostics, [], name);
+    assert.equal(parse(JSON.stringify({ ...base, [name]: null })).diagnostics, [], `${name}: null`);
+  }
+});
+
+test("every field refuses a value of another type", () => {
+  let seen = 0;
+  const visit = (fields: Fields, wrap: (value: unknown) => unknown) => {
+    for (const [name, type] of Object.entries(fields)) {
+      if (name in base) continue;
+      const value = { ...base, ...(wrap({ [name]: sample(type, 1) }) as object) };
+      assert.equal(
+        parse(JSON.stringify(value)).diagnostics.map(({ code }) => code),
+        ["wrong-type"],
+        name,
+      );
+      seen++;
+      if (typeof type === "object" && "fields" in type) visit(type.fields, (inner) => wrap({ [name]: inner }));
+    }
+  };
+  visit(configFields, (value) => value);
+  assert.ok(seen > 50, `${seen} fields`);
+});
+
+test.run();

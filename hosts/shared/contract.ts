@@ -1,0 +1,30 @@
+// The engine's types, as jco writes them from engine/engine.wit (`npm run build` puts them under build/engine/).
+export type {
+  ApiStatus,
+  ApplyResult,
+  Batch,
+  DetectLocalMode,
+  Family,
+  Kind,
+  Mode,
+  NodeView,
+  Options,
+  Problem,
+  Severity,
+  Skipped,
+} from "../../build/engine/interfaces/sluice-engine-engine.js";
+
+/** The functions of one engine instance. */
+export type EngineExports = typeof import("../../build/engine/interfaces/sluice-engine-engine.js");
+
+/** What the generated build/engine/engine.js exports. `getCoreModule` is asked for each core module by file name. */
+export type Instantiate = (
+  getCoreModule: (name: string) => WebAssembly.Module,
+  imports: Record<string, never>,
+  instantiateCore?: InstantiateCore,
+) => { engine: EngineExports };
+
+export type InstantiateCore = (
+  module: WebAssembly.Module,
+  imports: WebAssembly.Imports,
+) => { readonly exports: WebAssembly.Exports };

@@ -1,0 +1,69 @@
+// The JSON that the engine's `describe` returns: the routing decisions, independent of mode. Later engines may add
+// fields; readers ignore what they don't know.
+
+export type AddressFamily = "IPv4" | "IPv6";
+export type TrafficPolicy = "Cluster" | "Local";
+
+export interface Description {
+  node: DescribedNode;
+  servicePorts: DescribedServicePort[];
+}
+
+export interface DescribedNode {
+  name: string;
+  zone: string;
+  ipv4: string;
+  ipv6: string;
+  primaryFamily: string;
+}
+
+/** One port of one Service, in one family. */
+export interface DescribedServicePort {
+  namespace: string;
+  service: string;
+  port: { name: string; protocol: string; port: number };
+  family: AddressFamily;
+  type: string;
+  internalTrafficPolicy: TrafficPolicy;
+  externalTrafficPolicy: TrafficPolicy;
+  /** 0: no session affinity. */
+  sessionAffinityTimeoutSeconds: number;
+  /** 0: none. */
+  healthCheckNodePort: number;
+  entryPoints: EntryPoint[];
+  endpoints: DescribedEndpoint[];
+}
+
+/** Where traffic for the service port comes in. */
+export interface EntryPoint {
+  kind: "ClusterIP" | "ExternalIP" | "LoadBalancerIP" | "NodePort";
+  /** Empty for node ports. */
+  address: string;
+  port: number;
+  /** Empty: from anywhere. */
+  sourceRanges: string[];
+  policy: TrafficPolicy;
+  masquerade: "never" | "always" | "from-outside" | "local-only";
+  action: "forward" | "reject" | "drop";
+  /** False: another Service has the same address, protocol and port, and comes first. */
+  owner: boolean;
+  /** `namespace/name` of that Service. */
+  takenBy?: string;
+}
+
+export interface DescribedEndpoint {
+  address: string;
+  port: number;
+  /** On this node. */
+  local: boolean;
+  ready: boolean;
+  serving: boolean;
+  terminating: boolean;
+  zone: string;
+  /** Used for traffic from within the cluster to the cluster IP. */
+  internal: boolean;
+  /** Used for traffic from outside. */
+  external: boolean;
+  /** Why it is left out where it is. */
+  why: string;
+}

@@ -1,0 +1,157 @@
+// The engine as hosts use it: one compiled module, any number of instances. Runs in Node and in browsers alike;
+// engine-node.ts reads the files for Node.
+import type {
+  ApplyResult,
+  Batch,
+  EngineExports,
+  Family,
+  Instantiate,
+  InstantiateCore,
+  Kind,
+  NodeView,
+  Options,
+  Problem,
+} from "./contract.ts";
+
+/**
+ * The instance trapped, ran out of memory or overflowed its stack. It must not be used again: make a new one and
+ * apply the inputs again (`RestartingEngine` does).
+ */
+export class EngineTrapError extends Error {
+  override readonly name = "EngineTrapError";
+  /** The function of the contract that was called. */
+  readonly operation: string;
+
+  constructor(operation: string, cause: unknown) {
+    super(`the engine stopped in ${operation}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.operation = operation;
+  }
+}
+
+/** The compiled engine. Instances share the code, and nothing else. */
+export class EngineModule {
+  readonly #instantiate: Instantiate;
+  readonly #getCoreModule: (name: string) => WebAssembly.Module;
+  readonly #instantiateCore: InstantiateCore;
+
+  /** `instantiateCore` is for tests and measurements: it may wrap the core instance's exports. */
+  constructor(
+    instantiate: Instantiate,
+    getCoreModule: (name: string) => WebAssembly.Module,
+    instantiateCore: InstantiateCore = (module, imports) => new WebAssembly.Instance(module, imports),
+  ) {
+    this.#instantiate = instantiate;
+    this.#getCoreModule = getCoreModule;
+    this.#instantiateCore = instantiateCore;
+  }
+
+  create(): EngineInstance {
+    let memory: WebAssembly.Memory | undefined;
+    try {
+      const { engine } = this.#instantiate(this.#getCoreModule, {}, (module, imports) => {
+        const instance = this.#instantiateCore(module, imports);
+        if (instance.exports.memory instanceof WebAssembly.Memory) memory ??= instance.exports.memory;
+        return instance;
+      });
+      return new EngineInstance(engine, () => memory?.buffer.byteLength ?? 0);
+    } catch (error) {
+      throw new EngineTrapError("instantiate", error);
+    }
+  }
+}
+
+/** One node's view of a cluster. The functions are those of engine/engine.wit; see there for what they promise. */
+export class EngineInstance {
+  #exports: EngineExports | undefined;
+  readonly #memoryBytes: () => number;
+
+  constructor(exports: EngineExports, memoryBytes: () => number = () => 0) {
+    this.#exports = exports;
+    this.#memoryBytes = memoryBytes;
+  }
+
+  /** False after a trap. */
+  get usable(): boolean {
+    return this.#exports !== undefined;
+  }
+
+  /** Size of the linear memory: it never shrinks. */
+  get memoryBytes(): number {
+    return this.#memoryBytes();
+  }
+
+  configure(options: Options): Problem[] {
+    return this.#call("configure", (engine) => engine.configure(options));
+  }
+  apply(data: Uint8Array): ApplyResult {
+    return this.#call("apply", (engine) => engine.apply(data));
+  }
+  beginList(kind: Kind): void {
+    this.#call("begin-list", (engine) => engine.beginList(kind));
+  }
+  endList(kind: Kind): number {
+    return this.#call("end-list", (engine) => engine.endList(kind));
+  }
+  nodes(): string[] {
+    return this.#call("nodes", (engine) => engine.nodes());
+  }
+  node(): NodeView {
+    return this.#call("node", (engine) => engine.node());
+  }
+  problems(): Problem[] {
+    return this.#call("problems", (engine) => engine.problems());
+  }
+  render(family: Family): Uint8Array[] {
+    return this.#call("render", (engine) => engine.render(family));
+  }
+  blame(family: Family): Uint8Array[] {
+    return this.#call("blame", (engine) => engine.blame(family));
+  }
+  describe(): Uint8Array[] {
+    return this.#call("describe", (engine) => engine.describe());
+  }
+  plan(nowMs: number): Batch[] {
+    return this.#call("plan", (engine) => engine.plan(milliseconds(nowMs)));
+  }
+  committed(id: number, nowMs: number): void {
+    this.#call("committed", (engine) => engine.committed(id, milliseconds(nowMs)));
+  }
+  failed(id: number, nowMs: number): void {
+    this.#call("failed", (engine) => engine.failed(id, milliseconds(nowMs)));
+  }
+  forget(): void {
+    this.#call("forget", (engine) => engine.forget());
+  }
+
+  #call<T>(operation: string, run: (engine: EngineExports) => T): T {
+    if (this.#exports === undefined) {
+      throw new EngineTrapError(operation, new Error("this instance has trapped before and must not be used again"));
+    }
+    try {
+      return run(this.#exports);
+    } catch (error) {
+      // The contract has no `result` types, so whatever is thrown is a trap. jco itself would not notice a stack
+      // overflow (a RangeError) and would go on with the broken instance.
+      this.#exports = undefined;
+      throw new EngineTrapError(operation, error);
+    }
+  }
+}
+
+function milliseconds(clock: number): bigint {
+  return BigInt(Math.max(0, Math.floor(clock)));
+}
+
+/** Joins the pieces in which the engine hands out long texts. */
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1 && pieces[0] !== undefined) return pieces[0];
+  let size = 0;
+  for (const piece of pieces) size += piece.length;
+  const joined = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
+}

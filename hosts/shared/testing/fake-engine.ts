@@ -1,0 +1,138 @@
+// A stand-in for the engine that does what a test says: it shows what the hosts do with an engine, not what the engine
+// does. Objects are read with JSON.parse; `render` writes a line for each Service.
+import type { ApplyResult, EngineExports, Family, NodeView, Options, Problem } from "../contract.ts";
+import { EngineModule } from "../engine.ts";
+
+export interface FakeBehaviour {
+  /** May throw (a trap) or add to the result. `text` is what was applied. */
+  apply?(text: string, result: ApplyResult): void;
+  configure?(options: Options): Problem[];
+  render?(family: Family): void;
+  problems?: Problem[];
+}
+
+/** What the fake instances were asked, over all of them. */
+export interface FakeLog {
+  instances: number;
+  applied: string[];
+  configured: Options[];
+}
+
+interface FakeObject {
+  kind?: string;
+  metadata?: { namespace?: string; name?: string };
+  items?: FakeObject[];
+}
+
+export function fakeEngine(behaviour: FakeBehaviour = {}): { module: EngineModule; log: FakeLog } {
+  const log: FakeLog = { instances: 0, applied: [], configured: [] };
+  const create = () => {
+    log.instances++;
+    return { engine: fakeExports(behaviour, log) };
+  };
+  return { module: new EngineModule(create, () => ({}) as WebAssembly.Module), log };
+}
+
+function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
+  const nodes = new Set<string>();
+  const services = new Map<string, string>();
+  let options: Options | undefined;
+  const bytes = (text: string) => [new TextEncoder().encode(text)];
+  const owners = (service: string) => {
+    const [namespace = "", name = ""] = service.split("/");
+    return [{ kind: "Service", namespace, name, field: "spec.ports[0]" }];
+  };
+  return {
+    configure(given) {
+      const problems = behaviour.configure?.(given) ?? [];
+      log.configured.push(given);
+      if (!problems.some(({ severity }) => severity === "error")) options = given;
+      return problems;
+    },
+    apply(data) {
+      const text = new TextDecoder().decode(data);
+      const result = emptyResult();
+      behaviour.apply?.(text, result);
+      log.applied.push(text);
+      for (const object of objects(text)) {
+        const { name = "", namespace = "" } = object.metadata ?? {};
+        if (object.kind === "Service") {
+          services.set(`${namespace}/${name}`, name);
+          result.services++;
+        } else if (object.kind === "Node") {
+          nodes.add(name);
+          result.nodes++;
+        } else result.skipped.push({ kind: object.kind ?? "", count: 1 });
+      }
+      return result;
+    },
+    beginList() {},
+    endList: () => 0,
+    nodes: () => [...nodes].sort(),
+    node: (): NodeView => ({
+      name: options?.nodeName ?? "",
+      known: nodes.has(options?.nodeName ?? ""),
+      zone: "",
+      primaryFamily: "ipv4",
+      ipv4: "127.0.0.1",
+      ipv6: "::1",
+    }),
+    problems: () => behaviour.problems ?? [],
+    render(family) {
+      behaviour.render?.(family);
+      return bytes(`${family}\n${[...services.keys()].map((name) => `rule ${name}\n`).join("")}`);
+    },
+    blame: () =>
+      bytes(JSON.stringify([...services.keys()].map((name, index) => ({ line: index + 2, owners: owners(name) })))),
+    describe: () => bytes(JSON.stringify({ node: {}, servicePorts: [{ family: "IPv4" }, { family: "IPv6" }] })),
+    plan: () => [],
+    committed() {},
+    failed() {},
+    forget() {},
+  };
+}
+
+function emptyResult(): ApplyResult {
+  return {
+    services: 0,
+    endpointSlices: 0,
+    nodes: 0,
+    serviceCidrs: 0,
+    changed: 0,
+    withoutClusterIp: 0,
+    skipped: [],
+    resourceVersion: "",
+    continueToken: "",
+    bookmark: false,
+    initialEventsEnd: false,
+    problems: [],
+    moreProblems: 0,
+  };
+}
+
+function objects(text: string): FakeObject[] {
+  let values: FakeObject[];
+  try {
+    values = [JSON.parse(text)];
+  } catch {
+    values = text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]));
+  }
+  return values.flatMap((value) =>
+    (value.items ?? [value]).map((item) => ({ kind: (value.kind ?? "").replace(/List$/, ""), ...item })),
+  );
+}
+
+export function problem(more: Partial<Problem>): Problem {
+  return {
+    severity: "error",
+    code: "test",
+    kind: "",
+    namespace: "",
+    name: "",
+    field: "",
+    offset: 0,
+    message: "wrong",
+    hint: "",
+    ...more,
+  };
+}
