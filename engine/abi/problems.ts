@@ -98,7 +98,7 @@ export function moreProblems(): u32 {
 }
 
 export function problemAt(index: u32): Problem {
-  return changetype<Problem>(table + (<usize>index) * SIZE);
+  return changetype<Problem>(table + <usize>index * SIZE);
 }
 
 /** Forgets all problems; to be called before or after `arenaReset`, since the table lives in the arena. */
@@ -122,11 +122,11 @@ export function addProblem(severity: u8, code: string, offset: u32): Problem {
   if (total < MAX_PROBLEMS) {
     if (total == capacity) {
       const grown = arenaAlloc(<usize>max<u32>(capacity << 1, 16) * SIZE);
-      memory.copy(grown, table, (<usize>total) * SIZE);
+      memory.copy(grown, table, <usize>total * SIZE);
       table = grown;
       capacity = max<u32>(capacity << 1, 16);
     }
-    at = table + (<usize>total) * SIZE;
+    at = table + <usize>total * SIZE;
   }
   total++;
   memory.fill(at, 0, SIZE);

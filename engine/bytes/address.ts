@@ -148,8 +148,8 @@ function clearHostBits(address: usize, prefix: u32): void {
   for (let i: u32 = 0; i < 16; i++) {
     const kept = <i32>prefix - <i32>(i << 3); // bits of this byte that stay
     if (kept >= 8) continue;
-    const mask: u32 = kept <= 0 ? 0 : (0xff00 >> (<u32>kept)) & 0xff;
-    store<u8>(address + i, load<u8>(address + i) & (<u8>mask));
+    const mask: u32 = kept <= 0 ? 0 : (0xff00 >> <u32>kept) & 0xff;
+    store<u8>(address + i, load<u8>(address + i) & <u8>mask);
   }
 }
 
@@ -188,19 +188,19 @@ export function parseCIDR(bytes: usize, length: usize, to: usize): i32 {
 export function formatIPv4(to: usize, from: usize): usize {
   const word = load<u32>(from);
   let at = to;
-  let octet = load<u32>(OCTETS + (<usize>((word & 0xff) << 2)));
+  let octet = load<u32>(OCTETS + <usize>((word & 0xff) << 2));
   store<u32>(at, octet);
   at += <usize>(octet >> 24);
   store<u8>(at, 0x2e);
-  octet = load<u32>(OCTETS + (<usize>(((word >> 8) & 0xff) << 2)));
+  octet = load<u32>(OCTETS + <usize>(((word >> 8) & 0xff) << 2));
   store<u32>(at, octet, 1);
   at += <usize>(octet >> 24) + 1;
   store<u8>(at, 0x2e);
-  octet = load<u32>(OCTETS + (<usize>(((word >> 16) & 0xff) << 2)));
+  octet = load<u32>(OCTETS + <usize>(((word >> 16) & 0xff) << 2));
   store<u32>(at, octet, 1);
   at += <usize>(octet >> 24) + 1;
   store<u8>(at, 0x2e);
-  octet = load<u32>(OCTETS + (<usize>((word >> 24) << 2)));
+  octet = load<u32>(OCTETS + <usize>((word >> 24) << 2));
   store<u32>(at, octet, 1);
   return at + <usize>(octet >> 24) + 1;
 }

@@ -4,7 +4,7 @@ import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
 import { readInto } from "./metadata";
 import { valueProblem } from "./report";
-import { newText, Text, clearText } from "./scratch";
+import { clearText, newText, Text } from "./scratch";
 import { newTexts, readTexts, textAt } from "./texts";
 
 /** The address came from `spec.clusterIP`, not from `spec.clusterIPs`. */
@@ -63,7 +63,7 @@ function take(text: Text, wanted: u32, index: u8): void {
       text.bytes,
       text.length,
       family == 0 ? " is no IP address" : " is of another family than spec.ipFamilies says",
-      "clusterIPs and ipFamilies must match, one by one",
+      family == 0 ? "write an IPv4 or IPv6 address" : "clusterIPs and ipFamilies must match, one by one",
     );
     return;
   }

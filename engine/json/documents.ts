@@ -2,7 +2,16 @@
 //
 // A document that is no JSON costs itself, from the place where it breaks. Reading goes on at the next line that begins
 // with `{` in its first column: the next watch line, or the next of several documents printed with indentation.
-import { beginText, problemAt, problemMark, MAX_PROBLEMS, Problem, Severity, textDecimal, textLiteral } from "../abi/problems";
+import {
+  beginText,
+  MAX_PROBLEMS,
+  Problem,
+  problemAt,
+  problemMark,
+  Severity,
+  textDecimal,
+  textLiteral,
+} from "../abi/problems";
 import { releaseEndpointSlices } from "./endpoint-slice";
 import {
   identify,
@@ -45,9 +54,9 @@ import {
   dataEnd,
   enterObject,
   expected,
+  Failure,
   failed,
   failedAt,
-  Failure,
   moreElements,
   moreMembers,
   OBJECT,
@@ -58,8 +67,8 @@ import {
   stringIs,
 } from "./scanner";
 import { clearText, newText, releaseRecordRoom, Text } from "./scratch";
-import { releaseServiceCIDRs } from "./service-cidr";
 import { releaseServices } from "./service";
+import { releaseServiceCIDRs } from "./service-cidr";
 import { skipValue } from "./skip";
 import { openArray, wrongType } from "./values";
 
@@ -138,7 +147,11 @@ function readSurveyedLine(): void {
   const at = objectAt;
   beginObject(document);
   if (type == WatchType.UNKNOWN) {
-    const problem = objectProblem(Severity.ERROR, "unknown-watch-type", typeText.valueAt == 0 ? document : typeText.valueAt);
+    const problem = objectProblem(
+      Severity.ERROR,
+      "unknown-watch-type",
+      typeText.valueAt == 0 ? document : typeText.valueAt,
+    );
     beginText();
     textInput(typeText.bytes, typeText.length);
     textLiteral(" is no type of watch event; the line is skipped");
@@ -307,8 +320,8 @@ function failureCode(): string {
 /** Reports why the document cannot be read on, in place of all that its unfinished object has given rise to. */
 function reportFailure(): void {
   const inObject = failedInObject();
-  if (inObject) dropObjectProblems();
-  else beginObject(document);
+  dropObjectProblems();
+  if (!inObject) beginObject(document);
   describeFailure(objectProblem(Severity.ERROR, failureCode(), failedAt));
   if (inObject) finishObject();
   else finishDocumentProblems();
@@ -370,6 +383,7 @@ export function readDocuments(data: usize, length: usize): void {
     readDocument();
     if (failed == Failure.NONE) {
       checkDocumentUTF8(document, position());
+      finishDocumentProblems();
       continue;
     }
     reportFailure();

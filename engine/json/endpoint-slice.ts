@@ -11,8 +11,8 @@ import {
   checkName,
   checkNames,
   hasHeadless,
-  nameText,
   namespaceText,
+  nameText,
   readInto,
   readMetadata,
   resetMetadata,
@@ -274,8 +274,8 @@ function writeEndpoints(to: usize, family: u32): void {
 function buildRecord(family: u32, endpointCount: u32): usize {
   let names: usize = serviceNameText.length;
   for (let i: u32 = 0; i < ports.length; i++) names += changetype<Port>(ports.at(i)).nameLength;
-  const endpointsOffset = SLICE_SIZE + (<usize>ports.length) * PORT_SIZE;
-  const namesOffset = endpointsOffset + (<usize>endpointCount) * ENDPOINT_SIZE;
+  const endpointsOffset = SLICE_SIZE + <usize>ports.length * PORT_SIZE;
+  const namesOffset = endpointsOffset + <usize>endpointCount * ENDPOINT_SIZE;
   const size = (namesOffset + names + 3) & ~3;
   const record = recordRoom(size);
   const slice = changetype<SliceRecord>(record);
@@ -290,7 +290,7 @@ function buildRecord(family: u32, endpointCount: u32): usize {
   offset += serviceNameText.length;
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<Port>(ports.at(i));
-    const to = changetype<SlicePortRecord>(record + SLICE_SIZE + (<usize>i) * PORT_SIZE);
+    const to = changetype<SlicePortRecord>(record + SLICE_SIZE + <usize>i * PORT_SIZE);
     to.port = port.port;
     to.protocol = port.protocol;
     to.nameLength = <u8>port.nameLength;
@@ -329,7 +329,5 @@ export function commitEndpointSlice(deleted: bool): u32 {
     return Outcome.REFUSED;
   }
   const record = buildRecord(family, endpointCount);
-  return accepted(
-    storeSlice(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length, record),
-  );
+  return accepted(storeSlice(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length, record));
 }

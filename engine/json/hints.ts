@@ -1,10 +1,10 @@
 // `hints` of an endpoint: the zones and nodes whose clients it is meant for, as sets of names.
 import { compareBytes } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
-import { moreElements, moreMembers, readKey, stringIs } from "./scanner";
-import { clearText, newText, Scratch, Text, TEXT_SIZE } from "./scratch";
-import { skipValue } from "./skip";
 import { readInto } from "./metadata";
+import { moreElements, moreMembers, readKey, stringIs } from "./scanner";
+import { clearText, newText, Scratch, TEXT_SIZE, Text } from "./scratch";
+import { skipValue } from "./skip";
 import { openArray, openObject } from "./values";
 
 const names = new Scratch(TEXT_SIZE);

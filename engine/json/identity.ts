@@ -3,10 +3,9 @@
 import { equalLiteral } from "../bytes/compare";
 import {
   enterObject,
-  failed,
   Failure,
+  failed,
   moreMembers,
-  OBJECT,
   peek,
   position,
   QUOTE,

@@ -1,15 +1,9 @@
 // `metadata` of an object or list: what of it matters to any kind.
-import { NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { Severity } from "../abi/problems";
+import { SLACK } from "../bytes/memory";
+import { NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { literalProblem, objectStart, valueProblem } from "./report";
-import {
-  moreMembers,
-  readKey,
-  stringAt,
-  stringIs,
-  stringLength,
-  valueAt,
-} from "./scanner";
+import { moreMembers, readKey, stringAt, stringIs, stringLength, valueAt } from "./scanner";
 import { clearText, newText, Text } from "./scratch";
 import { skipManagedFields, skipValue } from "./skip";
 import { openObject, readText } from "./values";
@@ -118,7 +112,7 @@ export function readMetadata(): void {
 }
 
 /** ASCII letters, digits, `.`, `_` and `-`: what may get into rule text. */
-export function isSafeName(bytes: usize, length: usize): bool {
+function isSafeName(bytes: usize, length: usize): bool {
   for (let i: usize = 0; i < length; i++) {
     const byte = <u32>load<u8>(bytes + i);
     if ((byte | 0x20) - 0x61 < 26 || byte - 0x30 < 10) continue;
@@ -154,7 +148,7 @@ export function checkName(bytes: usize, length: usize, limit: usize, where: usiz
   return false;
 }
 
-const DEFAULT_NAMESPACE: usize = heap.alloc(16);
+const DEFAULT_NAMESPACE: usize = heap.alloc(8 + SLACK);
 store<u64>(DEFAULT_NAMESPACE, 0x00746c7561666564); // "default"
 
 /** Checks name and namespace of the object read; an absent namespace becomes `default` if the kind is namespaced. */

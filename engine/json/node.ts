@@ -12,7 +12,7 @@ import { dropObjectProblems, literalProblem, objectErrors, objectStart, valuePro
 import { enterObject, moreElements, moreMembers, readKey, stringIs } from "./scanner";
 import { clearText, newText, recordRoom, Scratch, Text } from "./scratch";
 import { skipValue } from "./skip";
-import { isBlank, newTexts, readTexts } from "./texts";
+import { newTexts, readTexts } from "./texts";
 import { openArray, openObject } from "./values";
 
 const HEADER_SIZE: usize = offsetof<NodeRecord>();
@@ -147,8 +147,8 @@ function checkAddresses(): void {
 }
 
 function buildRecord(): usize {
-  const rangesSize = (<usize>ranges.length) * RANGE_SIZE;
-  const addressesSize = (<usize>addresses.length) * ADDRESS_SIZE;
+  const rangesSize = <usize>ranges.length * RANGE_SIZE;
+  const addressesSize = <usize>addresses.length * ADDRESS_SIZE;
   const zoneOffset = HEADER_SIZE + rangesSize + addressesSize;
   const size = (zoneOffset + zoneText.length + 3) & ~3;
   const record = recordRoom(size);

@@ -1,28 +1,19 @@
 // One object: finds out what it is, has it read, and, once its document allows, commits it.
-import { addProblem, beginText, Severity, textLiteral } from "../abi/problems";
+import { Severity } from "../abi/problems";
+import { SLACK } from "../bytes/memory";
 import { commitEndpointSlice, readEndpointSlice } from "./endpoint-slice";
-import {
-  assumeKind,
-  contradicted,
-  identify,
-  Kind,
-  kindText,
-  probeObject,
-  readOtherMember,
-  surveyObject,
-  versionText,
-} from "./identity";
+import { assumeKind, contradicted, identify, Kind, kindText, probeObject, surveyObject, versionText } from "./identity";
 import {
   initialEventsEnd,
-  nameText,
   namespaceText,
+  nameText,
   readMetadata,
   resetMetadata,
   resourceVersionText,
 } from "./metadata";
 import { commitNode, readNode } from "./node";
 import { Outcome } from "./outcome";
-import { beginObject, dropObjectProblems, finishObjectProblems, literalProblem } from "./report";
+import { beginObject, finishObjectProblems, literalProblem } from "./report";
 import {
   countChange,
   countEndpointSlice,
@@ -37,9 +28,9 @@ import {
 import {
   containerDepth,
   enterObject,
+  Failure,
   failed,
   failedAt,
-  Failure,
   moreMembers,
   position,
   readKey,
@@ -62,10 +53,15 @@ let objectEnd: usize = 0;
 /** Up to here the data is known to be UTF-8, or its problems are reported. */
 let checkedTo: usize = 0;
 
-/** A document begins; up to here, UTF-8 was looked after. */
+/** The first byte outside objects that is no UTF-8; 0 if there is none so far. */
+let badOutside: usize = 0;
+
+/** A document begins at `from`. */
 export function beginDocument(from: usize): void {
   checkedTo = from;
+  badOutside = 0;
   start = 0;
+  beginObject(from);
 }
 
 /** The text of a known `kind`, for items of lists that do not say it. */
@@ -89,7 +85,7 @@ function setLiteralKind(bytes: usize, length: usize): void {
 
 function bytesOf(literal: string): usize {
   const length = <usize>literal.length;
-  const bytes = heap.alloc(length);
+  const bytes = heap.alloc(length + SLACK);
   for (let i: usize = 0; i < length; i++) store<u8>(bytes + i, load<u8>(changetype<usize>(literal) + (i << 1)));
   return bytes;
 }
@@ -139,6 +135,7 @@ export function readObject(listKind: u32, version: usize, versionLength: usize):
   const depth = containerDepth();
   begin();
   probeObject();
+  setKindText(listKind);
   if (failed != Failure.NONE) return;
   let isSure = false;
   if (listKind == Kind.NONE && (kindText.length == 0 || versionText.length == 0)) {
@@ -180,17 +177,6 @@ export function readError(): void {
   objectEnd = position();
 }
 
-/** Reports what is no UTF-8 outside objects, up to `end`; `document` is where the document begins. */
-export function checkDocumentUTF8(document: usize, end: usize): void {
-  if (checkedTo >= end) return;
-  const bad = invalidUTF8(checkedTo, end);
-  checkedTo = end;
-  if (bad == end) return;
-  beginObject(document);
-  reportInvalidUTF8(bad);
-  finishObjectProblems(0, 0, 0, 0, 0, 0);
-}
-
 function reportInvalidUTF8(where: usize): void {
   literalProblem(
     Severity.ERROR,
@@ -201,13 +187,28 @@ function reportInvalidUTF8(where: usize): void {
   );
 }
 
-/** Reports what is no UTF-8 in the object. What came before it, the list has to answer for. */
+function checkOutside(end: usize): void {
+  if (checkedTo >= end) return;
+  const bad = invalidUTF8(checkedTo, end);
+  if (bad != end && badOutside == 0) badOutside = bad;
+  checkedTo = end;
+}
+
+/** Reports what is no UTF-8 in the object; what is before it, the document answers for. */
 function checkObjectUTF8(): void {
-  if (checkedTo < objectEnd) {
-    const bad = invalidUTF8(max(checkedTo, start), objectEnd);
-    if (bad != objectEnd) reportInvalidUTF8(bad);
-    if (checkedTo >= start || invalidUTF8(checkedTo, start) == start) checkedTo = objectEnd;
-  }
+  checkOutside(start);
+  if (checkedTo >= objectEnd) return;
+  const bad = invalidUTF8(checkedTo, objectEnd);
+  checkedTo = objectEnd;
+  if (bad != objectEnd) reportInvalidUTF8(bad);
+}
+
+/** At the end of a document: adds a problem if it is no UTF-8 outside its objects. */
+export function checkDocumentUTF8(document: usize, end: usize): void {
+  checkOutside(end);
+  if (badOutside == 0) return;
+  beginObject(document);
+  reportInvalidUTF8(badOutside);
 }
 
 function count(outcome: u32): void {

@@ -29,7 +29,7 @@ let at: usize = 0;
 let level: u32 = 0;
 
 function stepAt(index: u32): Step {
-  return changetype<Step>(steps + (<usize>index) * STEP_SIZE);
+  return changetype<Step>(steps + <usize>index * STEP_SIZE);
 }
 
 /** Forgets the last walk: the data is another now. */

@@ -93,6 +93,16 @@ export function literalProblem(severity: u8, code: string, where: usize, message
   problem.setHint(hint);
 }
 
+/** No name that is valid is longer; a thousand problems may repeat it. */
+const NAME_SIZE: usize = 253;
+
+/** As `wellFormed`, cut to NAME_SIZE. */
+function nameOf(bytes: usize, length: usize): usize {
+  let count = min(length, NAME_SIZE);
+  if (count < length) while (count > 0 && (load<u8>(bytes + count) & 0xc0) == 0x80) count--;
+  return wellFormed(bytes, count);
+}
+
 /** Gives kind (any bytes), namespace, name and field path to all problems of the object. */
 export function finishObjectProblems(
   kind: usize,
@@ -103,12 +113,15 @@ export function finishObjectProblems(
   nameLength: usize,
 ): void {
   const last = min(problemMark(), MAX_PROBLEMS);
-  if (mark >= last) return;
-  const namespaceCount = wellFormed(namespace, namespaceLength);
+  if (mark >= last) {
+    mark = problemMark();
+    return;
+  }
+  const namespaceCount = nameOf(namespace, namespaceLength);
   const namespaceBytes = wellFormedBytes;
-  const nameCount = wellFormed(name, nameLength);
+  const nameCount = nameOf(name, nameLength);
   const nameBytes = wellFormedBytes;
-  const kindCount = wellFormed(kind, kindLength);
+  const kindCount = nameOf(kind, kindLength);
   const kindBytes = wellFormedBytes;
   for (let i = mark; i < last; i++) {
     const problem = problemAt(i);
@@ -123,5 +136,5 @@ export function finishObjectProblems(
     problem.fieldLength = pathTo(object, base + <usize>problem.offset);
     problem.field = pathBytes;
   }
-  mark = last;
+  mark = problemMark();
 }

@@ -1,8 +1,9 @@
 // What one `readDocuments` has found, but for the problems: the fields of the contract's `apply-result`. Strings are
 // address and length of UTF-8 that lives until the call returns.
-import { arenaAlloc } from "../bytes/memory";
-import { equalBytes } from "../bytes/compare";
+
 import { literalBytes } from "../abi/problems";
+import { equalBytes } from "../bytes/compare";
+import { arenaAlloc } from "../bytes/memory";
 import { clearText, newText, Text } from "./scratch";
 import { wellFormed, wellFormedBytes } from "./utf8";
 
@@ -26,6 +27,8 @@ export let statusRetryAfter: u32 = 0;
 
 /** Kinds beyond this many are counted together. */
 const MAX_SKIPPED: u32 = 64;
+/** Longer kinds are cut. */
+const MAX_KIND_SIZE: usize = 253;
 /** Address and length of the kind, count: `record skipped` as the canonical ABI lays it out. */
 const SKIPPED_SIZE: usize = 12;
 
@@ -108,10 +111,10 @@ export function setStatus(code: u32, reason: Text, message: Text, retryAfter: u3
 
 /** Counts an object of a kind that is not read. */
 export function countSkipped(kind: Text): void {
-  let length = wellFormed(kind.bytes, kind.length);
+  let length = wellFormed(kind.bytes, min<usize>(kind.length, MAX_KIND_SIZE));
   let bytes = wellFormedBytes;
   for (let i: u32 = 0; i < skippedCount; i++) {
-    const entry = skipped + (<usize>i) * SKIPPED_SIZE;
+    const entry = skipped + <usize>i * SKIPPED_SIZE;
     const isLast = i == MAX_SKIPPED;
     if (!isLast && !equalBytes(load<usize>(entry), load<usize>(entry, 4), bytes, length)) continue;
     store<u32>(entry, load<u32>(entry, 8) + 1, 8);
@@ -122,7 +125,7 @@ export function countSkipped(kind: Text): void {
     bytes = literalBytes("(other kinds)");
     length = 13;
   }
-  const entry = skipped + (<usize>skippedCount) * SKIPPED_SIZE;
+  const entry = skipped + <usize>skippedCount * SKIPPED_SIZE;
   store<usize>(entry, bytes);
   store<usize>(entry, length, 4);
   store<u32>(entry, 1, 8);

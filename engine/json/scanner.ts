@@ -144,8 +144,14 @@ function escapeEnd(p: usize): usize {
     return p + 6;
   }
   if (
-    letter == QUOTE || letter == BACKSLASH || letter == 0x2f || letter == 0x6e || letter == 0x74 || letter == 0x72 ||
-    letter == 0x62 || letter == 0x66
+    letter == QUOTE ||
+    letter == BACKSLASH ||
+    letter == 0x2f ||
+    letter == 0x6e ||
+    letter == 0x74 ||
+    letter == 0x72 ||
+    letter == 0x62 ||
+    letter == 0x66
   ) {
     return p + 2;
   }
@@ -153,7 +159,7 @@ function escapeEnd(p: usize): usize {
 }
 
 /** The string that `stringEnd` went through last has escapes. */
-export let hasEscapes: bool = false;
+let hasEscapes: bool = false;
 
 /** `from` is after an opening quote: returns the address after the closing one, or 0. */
 export function stringEnd(from: usize): usize {

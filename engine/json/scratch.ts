@@ -18,12 +18,12 @@ export class Scratch {
   add(): usize {
     if (this.length == this.capacity) {
       const capacity = max<u32>(this.capacity << 1, 16);
-      const grown = arenaAlloc((<usize>capacity) * this.size + 16, 8);
-      memory.copy(grown, this.data, (<usize>this.length) * this.size);
+      const grown = arenaAlloc(<usize>capacity * this.size + 16, 8);
+      memory.copy(grown, this.data, <usize>this.length * this.size);
       this.data = grown;
       this.capacity = capacity;
     }
-    const item = this.data + (<usize>this.length) * this.size;
+    const item = this.data + <usize>this.length * this.size;
     this.length++;
     // Up to 12 bytes too many: of the next item, or of the 16 spare ones.
     for (let i: usize = 0; i < this.size; i += 16) v128.store(item + i, i64x2.splat(0));
@@ -31,7 +31,7 @@ export class Scratch {
   }
 
   at(index: u32): usize {
-    return this.data + (<usize>index) * this.size;
+    return this.data + <usize>index * this.size;
   }
 
   clear(): void {

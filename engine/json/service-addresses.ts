@@ -244,12 +244,12 @@ export function rangeCount(): u32 {
 
 /** Bytes that addresses and ranges take in the record. */
 export function serviceAddressesSize(): usize {
-  return (<usize>addresses.length) * ADDRESS_SIZE + (<usize>ranges.length) * RANGE_SIZE;
+  return <usize>addresses.length * ADDRESS_SIZE + <usize>ranges.length * RANGE_SIZE;
 }
 
 /** Writes addresses, then ranges. */
 export function writeServiceAddresses(to: usize): void {
-  const size = (<usize>addresses.length) * ADDRESS_SIZE;
+  const size = <usize>addresses.length * ADDRESS_SIZE;
   memory.copy(to, addresses.data, size);
-  memory.copy(to + size, ranges.data, (<usize>ranges.length) * RANGE_SIZE);
+  memory.copy(to + size, ranges.data, <usize>ranges.length * RANGE_SIZE);
 }

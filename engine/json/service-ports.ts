@@ -1,10 +1,11 @@
 // `spec.ports` of a Service.
-import { PortRecord } from "../cluster/records";
+
+import { Severity } from "../abi/problems";
 import { equalBytes } from "../bytes/compare";
+import { PortRecord } from "../cluster/records";
 import { checkName, readInto } from "./metadata";
 import { DEFAULT_PROTOCOL, readProtocol } from "./protocol";
-import { numberProblem, literalProblem } from "./report";
-import { Severity } from "../abi/problems";
+import { literalProblem, numberProblem, objectErrors } from "./report";
 import { moreElements, moreMembers, peek, position, readKey, stringIs } from "./scanner";
 import { clearText, newText, Scratch, Text } from "./scratch";
 import { skipValue } from "./skip";
@@ -12,6 +13,7 @@ import { integer, integerAt, openArray, openObject, readInteger } from "./values
 
 /** So that ports and their names stay within the 16-bit offsets of a PortRecord. */
 const MAX_PORTS: u32 = 4096;
+const PORT_HINT = "use a number from 1 to 65535";
 const PORT_SIZE: usize = offsetof<PortRecord>();
 
 @unmanaged
@@ -35,7 +37,7 @@ export function clearServicePorts(): void {
   ports.clear();
 }
 
-function portAt(index: u32): Port {
+function itemAt(index: u32): Port {
   return changetype<Port>(ports.at(index));
 }
 
@@ -43,9 +45,10 @@ function readPort(index: u32): void {
   peek();
   const elementAt = position();
   let port: i32 = 0;
-  let where = elementAt;
+  let portAt: usize = 0;
   let nodePort: i32 = 0;
-  let nodePortAt = elementAt;
+  let nodePortAt: usize = 0;
+  let isReported = false;
   let protocol = DEFAULT_PROTOCOL;
   clearText(portName);
   if (openObject()) {
@@ -54,9 +57,11 @@ function readPort(index: u32): void {
       if (stringIs("name")) {
         readInto(portName);
       } else if (stringIs("port")) {
+        const errors = objectErrors;
         const isNumber = readInteger();
         port = isNumber ? integer : 0;
-        if (isNumber) where = integerAt;
+        portAt = isNumber ? integerAt : 0;
+        isReported = objectErrors != errors;
       } else if (stringIs("nodePort")) {
         nodePort = readInteger() ? integer : 0;
         nodePortAt = integerAt;
@@ -67,12 +72,17 @@ function readPort(index: u32): void {
       }
     } while (moreMembers());
   }
+  if (isReported) return;
+  if (portAt == 0) {
+    literalProblem(Severity.ERROR, "invalid-port", elementAt, "there is no port number", PORT_HINT);
+    return;
+  }
   if (port < 1 || port > 65535) {
-    numberProblem("invalid-port", where, port, " is no port number", "give port a number from 1 to 65535");
+    numberProblem("invalid-port", portAt, port, " is no port number", PORT_HINT);
     return;
   }
   if (nodePort < 0 || nodePort > 65535) {
-    numberProblem("invalid-port", nodePortAt, nodePort, " is no port number", "use a number from 1 to 65535");
+    numberProblem("invalid-port", nodePortAt, nodePort, " is no port number", PORT_HINT);
     return;
   }
   if (!checkName(portName.bytes, portName.length, 63, portName.valueAt)) return;
@@ -98,11 +108,12 @@ export function readServicePorts(): void {
 function mergeDuplicates(): void {
   let kept: u32 = 0;
   for (let i: u32 = 0; i < ports.length; i++) {
-    const port = portAt(i);
+    const port = itemAt(i);
     let to: u32 = 0;
     for (; to < kept; to++) {
-      const other = portAt(to);
-      if (other.protocol == port.protocol && equalBytes(other.name, other.nameLength, port.name, port.nameLength)) break;
+      const other = itemAt(to);
+      if (other.protocol == port.protocol && equalBytes(other.name, other.nameLength, port.name, port.nameLength))
+        break;
     }
     if (to == kept) kept++;
     if (to != i) memory.copy(ports.at(to), ports.at(i), ports.size);
@@ -113,13 +124,7 @@ function mergeDuplicates(): void {
 /** Number of ports after duplicates are merged; too many are an error of the Service. */
 export function countServicePorts(specAt: usize): u32 {
   if (ports.length > MAX_PORTS) {
-    literalProblem(
-      Severity.ERROR,
-      "too-many",
-      specAt,
-      "more than 4096 ports",
-      "spread them over several Services",
-    );
+    literalProblem(Severity.ERROR, "too-many", specAt, "more than 4096 ports", "spread them over several Services");
     return 0;
   }
   mergeDuplicates();
@@ -129,7 +134,7 @@ export function countServicePorts(specAt: usize): u32 {
 /** How many bytes the names of all ports take. */
 export function portNamesSize(): usize {
   let size: usize = 0;
-  for (let i: u32 = 0; i < ports.length; i++) size += portAt(i).nameLength;
+  for (let i: u32 = 0; i < ports.length; i++) size += itemAt(i).nameLength;
   return size;
 }
 
@@ -137,8 +142,8 @@ export function portNamesSize(): usize {
 export function writeServicePorts(record: usize, offset: usize, namesOffset: usize): void {
   let nameOffset = namesOffset;
   for (let i: u32 = 0; i < ports.length; i++) {
-    const port = portAt(i);
-    const to = changetype<PortRecord>(record + offset + (<usize>i) * PORT_SIZE);
+    const port = itemAt(i);
+    const to = changetype<PortRecord>(record + offset + <usize>i * PORT_SIZE);
     to.port = port.port;
     to.nodePort = port.nodePort;
     to.protocol = port.protocol;

@@ -1,12 +1,6 @@
 // Reads Services (v1) into ServiceRecords.
 import { Severity } from "../abi/problems";
-import { equalLiteral } from "../bytes/compare";
-import {
-  ServiceFlag,
-  ServiceRecord,
-  ServiceType,
-  PortRecord,
-} from "../cluster/records";
+import { PortRecord, ServiceFlag, ServiceRecord, ServiceType } from "../cluster/records";
 import { deleteService, keepService, storeService } from "../cluster/store";
 import {
   chooseClusterIPs,
@@ -27,8 +21,8 @@ import {
   checkNames,
   creationTimestamp,
   hasProxyName,
-  nameText,
   namespaceText,
+  nameText,
   readMetadata,
   resetMetadata,
 } from "./metadata";
@@ -139,13 +133,7 @@ function readAffinityConfig(): void {
 function readHealthCheckNodePort(): void {
   healthCheckNodePort = readInteger() ? integer : 0;
   if (healthCheckNodePort >= 0 && healthCheckNodePort <= 65535) return;
-  numberProblem(
-    "invalid-port",
-    integerAt,
-    healthCheckNodePort,
-    " is no port number",
-    "use a number from 1 to 65535",
-  );
+  numberProblem("invalid-port", integerAt, healthCheckNodePort, " is no port number", "use a number from 1 to 65535");
 }
 
 function readSpec(): void {
@@ -235,7 +223,7 @@ function buildRecord(portCount: u32, namesOffset: usize): usize {
   service.addressCount = <u16>addressCount();
   service.rangeCount = <u16>rangeCount();
   writeServicePorts(record, SERVICE_SIZE, namesOffset);
-  writeServiceAddresses(record + SERVICE_SIZE + (<usize>portCount) * PORT_SIZE);
+  writeServiceAddresses(record + SERVICE_SIZE + <usize>portCount * PORT_SIZE);
   return record;
 }
 
@@ -255,7 +243,7 @@ export function commitService(deleted: bool): u32 {
   checkTimeout();
   const portCount = countServicePorts(objectStart());
   checkServiceAddresses(objectStart());
-  const namesOffset = SERVICE_SIZE + (<usize>portCount) * PORT_SIZE + serviceAddressesSize();
+  const namesOffset = SERVICE_SIZE + <usize>portCount * PORT_SIZE + serviceAddressesSize();
   if (portCount > 0 && namesOffset + portNamesSize() > 65535) {
     literalProblem(
       Severity.ERROR,

@@ -1,6 +1,6 @@
 // Arrays of strings, read whole and looked at once the object is complete.
-import { moreElements, position, stringAt, stringLength, valueAt } from "./scanner";
-import { Scratch, Text, TEXT_SIZE } from "./scratch";
+import { moreElements, stringAt, stringLength, valueAt } from "./scanner";
+import { Scratch, TEXT_SIZE, Text } from "./scratch";
 import { openArray, readText } from "./values";
 
 export function newTexts(): Scratch {

@@ -32,10 +32,7 @@ export function invalidUTF8(from: usize, end: usize): usize {
   let at = from;
   while (at < end) {
     if (end - at >= 64) {
-      const any = v128.or(
-        v128.or(v128.load(at), v128.load(at, 16)),
-        v128.or(v128.load(at, 32), v128.load(at, 48)),
-      );
+      const any = v128.or(v128.or(v128.load(at), v128.load(at, 16)), v128.or(v128.load(at, 32), v128.load(at, 48)));
       if (i8x16.bitmask(any) == 0) {
         at += 64;
         continue;

@@ -6,9 +6,8 @@ import {
   ARRAY,
   enterArray,
   enterObject,
-  failed,
-  fail,
   Failure,
+  failed,
   numberEnd,
   OBJECT,
   peek,
@@ -17,7 +16,6 @@ import {
   readString,
   seekForward,
   takeNull,
-  valueAt,
 } from "./scanner";
 import { skipValue } from "./skip";
 

@@ -24,7 +24,6 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       case undefined:
         throw new UsageError("no command given", "`sluice help` says what there is");
       case "--version":
-      case "version":
         await write(io.stdout, `sluice ${version}\n`);
         return exitCode.done;
       case "-h":

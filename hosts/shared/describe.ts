@@ -26,6 +26,10 @@ export interface DescribedServicePort {
   type: string;
   internalTrafficPolicy: TrafficPolicy;
   externalTrafficPolicy: TrafficPolicy;
+  /** Whose hints narrow the endpoints down: "none", "same-zone" or "same-node". */
+  topology?: string;
+  /** No endpoint is ready, and terminating ones that still serve are used. */
+  terminatingFallback?: boolean;
   /** 0: no session affinity. */
   sessionAffinityTimeoutSeconds: number;
   /** 0: none. */

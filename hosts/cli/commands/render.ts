@@ -17,9 +17,18 @@ import { writeRendered } from "./render-output.ts";
 export async function render(args: string[], io: Io): Promise<ExitCode> {
   const options = await parseRenderOptions(args);
   const reporter = new Reporter(io, options.verbose);
+  try {
+    const done = await renderInto(options, io, reporter);
+    return done && (reporter.errors === 0 || options.keepGoing) ? exitCode.done : exitCode.failure;
+  } finally {
+    reporter.finish();
+  }
+}
 
+/** Returns false if nothing could be written. */
+async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): Promise<boolean> {
   const configured = await readConfig(options, io, reporter);
-  if (configured === undefined) return exitCode.failure;
+  if (configured === undefined) return false;
   const { config, place } = configured;
   const mode = options.mode ?? config.mode ?? "nftables";
   checkOutput(options, mode);
@@ -29,22 +38,20 @@ export async function render(args: string[], io: Io): Promise<ExitCode> {
   if (inputs === 0) {
     if (reporter.errors === 0) reporter.report(diagnostic("error", "no-objects", "the input holds no objects"));
     reporter.say("sluice: nothing could be read, so nothing is written");
-    return exitCode.failure;
+    return false;
   }
 
   const node = nodeName(options, config, cluster, reporter);
   const accepted = cluster.configure(engineOptions(config, { mode, node, nfacct: options.nfacct }), (problem) =>
     place(problem.field),
   );
-  if (!accepted) return exitCode.failure;
+  if (!accepted) return false;
   cluster.reportConflicts();
 
   const failure = await writeRendered({ options, mode, config, cluster, io });
   if (failure !== undefined) reporter.report(failure);
   sayCounts(cluster, options, reporter);
-  reporter.finish();
-  if (failure !== undefined) return exitCode.failure;
-  return reporter.errors > 0 && !options.keepGoing ? exitCode.failure : exitCode.done;
+  return failure === undefined;
 }
 
 type Configured = { config: ProxyConfig; place: (field: string) => Partial<Diagnostic> };

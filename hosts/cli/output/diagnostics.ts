@@ -1,5 +1,5 @@
 import { type Diagnostic, objectName } from "../../shared/diagnostics.ts";
-import { type Io, write } from "../io.ts";
+import type { Io } from "../io.ts";
 import { type Paint, painter } from "./colour.ts";
 import { printable } from "./printable.ts";
 
@@ -55,9 +55,9 @@ export class Reporter {
   }
 
   /** Says what was not shown. */
-  async finish(): Promise<void> {
+  finish(): void {
     if (this.#hidden > 0) this.say(`sluice: ${this.#hidden} more errors and warnings; -v shows all`);
-    await write(this.#io.stderr, "");
+    this.#hidden = 0;
   }
 
   #print(text: string): void {

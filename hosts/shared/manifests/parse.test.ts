@@ -93,6 +93,8 @@ const bad: [name: string, yaml: string, expected: string][] = [
   ["a merge of no mapping", "a: 1\n<<: 3\n", "yaml-merge 2:1"],
   ["text", "hello\n", "not-an-object 1:1"],
   ["a list", "- a\n", "not-an-object 1:1"],
+  ["an empty item", "kind: List\nitems:\n-\n", "not-an-object 3:2"],
+  ["an item that is text", "kind: PodList\nitems:\n- x\n", "not-an-object 3:3"],
   ["a control character", "a: b\nc: \u0007\n", "yaml-character 2:4"],
   ["infinity", "a: .inf\n", "yaml-value 1:4"],
 ];

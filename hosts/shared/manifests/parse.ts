@@ -118,7 +118,8 @@ function* readRoot(
     for (const item of items.items as (Node | null)[]) {
       const at = item?.range?.[0] ?? root.range?.[0] ?? 0;
       try {
-        yield { mapped: typed ? writer.json(item, at, head, "]}") : writer.json(item, at), lines };
+        const mapped = typed ? writer.json(item, at, head, "]}") : writer.json(item, at);
+        yield mapped.text.startsWith("{", typed ? head.length : 0) ? { mapped, lines } : notAnObject(item, at);
       } catch (error) {
         yield asYamlError(error);
       }
@@ -126,10 +127,18 @@ function* readRoot(
   } else if (isMap(root)) {
     yield { mapped: writer.json(root, root.range?.[0] ?? 0), lines };
   } else {
-    const found = isSeq(root) ? "a list" : "plain text";
-    const message = `this is ${found}, and should be an object with apiVersion and kind`;
-    yield new YamlError(root.range?.[0] ?? 0, "not-an-object", message, "is it a Kubernetes manifest?");
+    yield notAnObject(root, root.range?.[0] ?? 0);
   }
+}
+
+function notAnObject(node: Node | null, at: number): YamlError {
+  const found = isSeq(node)
+    ? "a list"
+    : node === null || (isScalar(node) && node.source === "")
+      ? "empty"
+      : "plain text";
+  const message = `this is ${found}, and should be an object with apiVersion and kind`;
+  return new YamlError(at, "not-an-object", message, "is it a Kubernetes manifest?");
 }
 
 /** The items of a `List` or `ServiceList`; what else such a list has says nothing about the rules. */
