@@ -2,10 +2,10 @@
 // kernel, what is, and the commands between the two.
 import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
-import { lit } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { ServiceFlag } from "../cluster/records";
-import { address, addressKey, element, elementComment, endElement, name, portKey } from "../encodings/nft";
+import { nft } from "../encodings/nft";
+import { Verb } from "../encodings/nft-encoding";
 import { Field, ownedBy, OwnerKind } from "../encodings/owners";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { Decision, FamilyPort, recordOf } from "../routing/service-ports";
@@ -83,27 +83,26 @@ function noEndpoints(key: Key): string {
 }
 
 function writeKey(key: Key): void {
-  if (key.kind == KeyKind.NODE_PORT) portKey(<u32>key.protocol, key.port);
-  else addressKey(key.ip(), <u32>key.protocol, key.port);
+  if (key.kind == KeyKind.NODE_PORT) nft.portKey(<u32>key.protocol, key.port);
+  else nft.addressPortKey(key.ip(), <u32>key.protocol, key.port);
 }
 
 /** Adds the element, or replaces it where the kernel has another value under the key. */
 function begin(container: string, key: Key, committed: u64): void {
   if (committed != 0) remove(container, key);
-  element("add element", container);
+  nft.element(Verb.ADD, container, 0, 0);
   writeKey(key);
 }
 
 function remove(container: string, key: Key): void {
-  element("delete element", container);
+  nft.element(Verb.DELETE, container, 0, 0);
   writeKey(key);
-  endElement();
+  nft.endElement();
 }
 
 function goto(port: FamilyPort, prefix: u32): void {
-  lit(" : goto ");
-  name(prefixText(prefix), port.port.base, port.port.baseLength);
-  endElement();
+  nft.gotoData(prefixText(prefix), port.port.base, port.port.baseLength);
+  nft.endElement();
 }
 
 function ownClaim(claim: Claim): void {
@@ -143,9 +142,10 @@ export function writeEntryElements(claim: Claim): void {
   }
   if (wantedVerdict != 0 && wantedVerdict != hadVerdict) {
     begin(noEndpoints(key), key, hadVerdict);
-    elementComment(port.port.printable, port.port.printableLength);
-    lit(wantedVerdict == Verdict.REJECT ? " : goto reject-chain" : " : drop");
-    endElement();
+    nft.elementComment(port.port.printable, port.port.printableLength);
+    if (wantedVerdict == Verdict.REJECT) nft.gotoData("reject-chain", 0, 0);
+    else nft.dropData();
+    nft.endElement();
   }
   if (!fullText) settle(key, chain, firewall, wantedVerdict);
 }
@@ -172,10 +172,8 @@ function setName(key: Key): string {
 }
 
 function writeSetKey(key: Key): void {
-  address(key.ip());
-  if (key.kind == KeyKind.CLUSTER_IP) return;
-  lit(" . ");
-  addressKey(key.ip(), <u32>key.protocol, key.port);
+  if (key.kind == KeyKind.CLUSTER_IP) nft.addressKey(key.ip());
+  else nft.hairpinKey(key.ip(), <u32>key.protocol, key.port);
 }
 
 /** Adds a set's element if it is wanted and not there. */
@@ -183,9 +181,9 @@ export function writeSetElement(key: Key): void {
   if (key.wanted != 0) {
     if (fullText ? key.written == textNumber : key.committedChain != 0 || key.open) return;
     key.written = fullText ? textNumber : key.written;
-    element("add element", setName(key));
+    nft.element(Verb.ADD, setName(key), 0, 0);
     writeSetKey(key);
-    endElement();
+    nft.endElement();
   }
   if (fullText || key.open) return;
   settle(key, key.wanted != 0 ? 1 : 0, 0, 0);
@@ -243,7 +241,7 @@ function writeLeftover(key: Key, pass: u32): void {
 }
 
 function removeFromSet(key: Key): void {
-  element("delete element", setName(key));
+  nft.element(Verb.DELETE, setName(key), 0, 0);
   writeSetKey(key);
-  endElement();
+  nft.endElement();
 }

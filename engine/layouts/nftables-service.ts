@@ -1,22 +1,12 @@
 // kube-proxy's nftables chains and rules of one service port (reference: nftables.md §6), in the order in which it writes
 // them: chains and elements first, then rules.
-import { byte, decimal, lit, put } from "../bytes/out";
+import { arenaAlloc, Vector } from "../bytes/memory";
 import { AddressRecord, AddressKind, PortRecord, RangeRecord, ServiceFlag } from "../cluster/records";
-import {
-  addRule,
-  address,
-  command,
-  end,
-  familyName,
-  freshChain,
-  hex32,
-  name,
-  protocol,
-  addressType,
-} from "../encodings/nft";
+import { nft } from "../encodings/nft";
+import { Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, ownedBy, OwnerKind } from "../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
-import { factsOf, formatCIDR, LocalDetector, masqueradeMark } from "../routing/facts";
+import { CIDR, factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
 import { Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind } from "../routing/ownership";
 import { firstAddress, firstRange } from "../routing/route";
 import {
@@ -110,22 +100,22 @@ function ownField(port: FamilyPort, field: u32): void {
   ownedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), field, 0);
 }
 
+/** Adds a chain if it is not there, and empties it. */
+function freshChain(prefix: string, base: usize, length: usize): void {
+  nft.chain(Verb.ADD, prefix, base, length);
+  nft.chain(Verb.FLUSH, prefix, base, length);
+}
+
 function fresh(port: FamilyPort, prefix: u32): void {
   freshChain(prefixText(prefix), port.port.base, port.port.baseLength);
 }
 
 function appendTo(port: FamilyPort, prefix: u32): void {
-  addRule(prefixText(prefix), port.port.base, port.port.baseLength);
+  nft.rule(prefixText(prefix), port.port.base, port.port.baseLength);
 }
 
 function gotoChain(port: FamilyPort, prefix: u32): void {
-  lit("goto ");
-  name(prefixText(prefix), port.port.base, port.port.baseLength);
-}
-
-function markForMasquerade(): void {
-  lit("mark set mark or ");
-  hex32(masqueradeMark());
+  nft.goto(prefixText(prefix), port.port.base, port.port.baseLength);
 }
 
 /**
@@ -174,98 +164,86 @@ function writeExternalRules(port: FamilyPort): void {
   if ((recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) == 0) {
     ownPort(port);
     appendTo(port, ChainPrefix.EXTERNAL);
-    markForMasquerade();
-    lit(' comment "masquerade"');
-    end();
+    nft.markOr(masqueradeMark());
+    nft.comment("masquerade");
+    nft.endRule();
   } else {
     // Pods and the node itself may use every endpoint: their addresses need no preserving.
     ownField(port, Field.EXTERNAL_TRAFFIC_POLICY);
     if (factsOf(port.family).localDetector != LocalDetector.NONE) {
       appendTo(port, ChainPrefix.EXTERNAL);
       matchLocal(port.family, false);
-      byte(0x20);
       gotoChain(port, ChainPrefix.CLUSTER);
-      lit(' comment "short-circuit pod traffic"');
-      end();
+      nft.comment("short-circuit pod traffic");
+      nft.endRule();
     }
     appendTo(port, ChainPrefix.EXTERNAL);
-    lit("fib saddr type local ");
-    markForMasquerade();
-    lit(' comment "masquerade local traffic"');
-    end();
+    nft.isLocal(true);
+    nft.markOr(masqueradeMark());
+    nft.comment("masquerade local traffic");
+    nft.endRule();
     appendTo(port, ChainPrefix.EXTERNAL);
-    lit("fib saddr type local ");
+    nft.isLocal(true);
     gotoChain(port, ChainPrefix.CLUSTER);
-    lit(' comment "short-circuit local traffic"');
-    end();
+    nft.comment("short-circuit local traffic");
+    nft.endRule();
   }
   if ((port.decision & Decision.EXTERNAL) == 0) return;
   ownPort(port);
   appendTo(port, ChainPrefix.EXTERNAL);
   gotoChain(port, externalPolicyChain(port));
-  end();
+  nft.endRule();
 }
 
-const scratch: usize = memory.data(128, 16);
+/** The sources that may use the load-balancer IPs of a service port: CIDRs in the order in which they are written. */
+const sources = new Vector();
+const WHOLE: u32 = 255; // more than any prefix length: a single address, written without one
 
-function writeFirewallRule(port: FamilyPort): void {
+function addSource(ip: usize, prefix: u32): void {
+  const at = arenaAlloc(offsetof<CIDR>());
+  memory.copy(at, ip, 16);
+  changetype<CIDR>(at).prefix = prefix;
+  sources.push(<u32>at);
+}
+
+/** Finds the allowed sources, and owns the rule to come by what they come from. */
+export function findSources(port: FamilyPort): Vector {
   const service = changetype<usize>(port.port.service);
   const record = recordOf(port);
-  ownPort(port);
-  appendTo(port, ChainPrefix.FIREWALL);
-  familyName();
-  lit(" saddr != { ");
-  let first = true;
+  sources.clear();
   let at = firstRange(record);
   for (let i: u32 = 0; i < record.rangeCount; i++, at += offsetof<RangeRecord>()) {
     const range = changetype<RangeRecord>(at);
     if (<u32>range.family != port.family) continue;
     alsoOwnedBy(OwnerKind.SERVICE, service, Field.SOURCE_RANGE, range.index);
-    if (!first) lit(" , ");
-    first = false;
-    const ip = at + offsetof<RangeRecord>("word0");
-    put(scratch, formatCIDR(scratch, port.family, ip, <u32>range.prefix) - scratch);
+    addSource(at + offsetof<RangeRecord>("word0"), <u32>range.prefix);
   }
-  if ((port.decision & Decision.NODE_IN_RANGES) != 0) {
-    // The node may use the load-balancer IP itself as source if the IP is one of its own addresses.
-    at = firstAddress(record);
-    for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
-      const ingress = changetype<AddressRecord>(at);
-      if (ingress.kind != AddressKind.LOAD_BALANCER || <u32>ingress.family != port.family) continue;
-      alsoOwnedBy(OwnerKind.SERVICE, service, Field.INGRESS, ingress.index);
-      lit(" , ");
-      address(at + offsetof<AddressRecord>("word0"));
-    }
+  if ((port.decision & Decision.NODE_IN_RANGES) == 0) return sources;
+  // The node may use the load-balancer IP itself as source if the IP is one of its own addresses.
+  at = firstAddress(record);
+  for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
+    const ingress = changetype<AddressRecord>(at);
+    if (ingress.kind != AddressKind.LOAD_BALANCER || <u32>ingress.family != port.family) continue;
+    alsoOwnedBy(OwnerKind.SERVICE, service, Field.INGRESS, ingress.index);
+    addSource(at + offsetof<AddressRecord>("word0"), WHOLE);
   }
-  lit(" } drop");
-  end();
+  return sources;
+}
+
+function writeFirewallRule(port: FamilyPort): void {
+  ownPort(port);
+  const allowed = findSources(port);
+  appendTo(port, ChainPrefix.FIREWALL);
+  nft.matchCIDRs(true, true, allowed, false);
+  nft.drop();
+  nft.endRule();
 }
 
 function writeAffinitySet(port: FamilyPort, endpoint: RoutedEndpoint): void {
   nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
   ownField(port, Field.SESSION_AFFINITY);
   alsoEndpoint(endpoint);
-  command("add set");
-  name("affinity-", nameBuffer, nameLength);
-  lit(" { type ");
-  addressType();
-  lit(" ; flags dynamic,timeout ; timeout ");
-  decimal(recordOf(port).affinityTimeout);
-  lit("s ; }");
-  end();
-}
-
-function translate(port: FamilyPort): void {
-  lit("meta l4proto ");
-  protocol(port.port.protocol);
-  lit(" dnat ");
-}
-
-/** `ip . port` */
-function writeTarget(endpoint: RoutedEndpoint): void {
-  put(endpoint.address(), endpoint.bareLength());
-  lit(" . ");
-  decimal(endpoint.port);
+  nft.addDynamicSet("affinity-", nameBuffer, nameLength, recordOf(port).affinityTimeout);
 }
 
 /** The balancing rule of a chain without affinity, over the endpoints with `policy` set. */
@@ -280,27 +258,20 @@ function writeBalancer(port: FamilyPort, prefix: u32, policy: u32): void {
     count++;
   }
   appendTo(port, prefix);
-  translate(port);
+  nft.protocolIs(port.port.protocol);
   if (count == 1) {
-    lit("to ");
-    put(endpointAt(only).text(), endpointAt(only).textLength);
-    end();
+    nft.dnatTo(endpointAt(only).ip(), endpointAt(only).port);
+    nft.endRule();
     return;
   }
-  familyName();
-  lit(" addr . port to numgen random mod ");
-  decimal(count);
-  lit(" map { ");
+  nft.dnatToChoice(count);
   let slot: u32 = 0;
   for (let i: u32 = 0; i < endpoints.length; i++) {
-    if ((endpointAt(i).flags & policy) == 0) continue;
-    if (slot != 0) lit(" , ");
-    decimal(slot++);
-    lit(" : ");
-    writeTarget(endpointAt(i));
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & policy) != 0) nft.choice(slot++, endpoint.ip(), endpoint.port);
   }
-  lit(" }");
-  end();
+  nft.endChoice();
+  nft.endRule();
 }
 
 /** With affinity: known clients first, then a choice among the endpoints' chains. */
@@ -314,48 +285,35 @@ function writeAffinityBalancer(port: FamilyPort, prefix: u32, policy: u32): void
     ownField(port, Field.SESSION_AFFINITY);
     alsoEndpoint(endpoint);
     appendTo(port, prefix);
-    familyName();
-    lit(" saddr @affinity-");
-    put(nameBuffer, nameLength);
-    lit(" goto endpoint-");
-    put(nameBuffer, nameLength);
-    end();
+    nft.matchAddress(true, false, "affinity-", nameBuffer, nameLength);
+    nft.goto("endpoint-", nameBuffer, nameLength);
+    nft.endRule();
   }
   ownPort(port);
   appendTo(port, prefix);
-  lit("numgen random mod ");
-  decimal(count);
-  lit(" vmap { ");
+  nft.gotoChoice(count);
   let slot: u32 = 0;
   for (let i: u32 = 0; i < endpoints.length; i++) {
     const endpoint = endpointAt(i);
     if ((endpoint.flags & policy) == 0) continue;
     alsoEndpoint(endpoint);
-    if (slot != 0) lit(" , ");
-    decimal(slot++);
-    lit(" : goto endpoint-");
     nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
-    put(nameBuffer, nameLength);
+    nft.choiceGoto(slot++, "endpoint-", nameBuffer, nameLength);
   }
-  lit(" }");
-  end();
+  nft.endChoice();
+  nft.endRule();
 }
 
 function writeEndpointRules(port: FamilyPort, endpoint: RoutedEndpoint): void {
   nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
   ownEndpoint(endpoint);
-  addRule("endpoint-", nameBuffer, nameLength);
-  lit("update @affinity-");
-  put(nameBuffer, nameLength);
-  lit(" { ");
-  familyName();
-  lit(" saddr }");
-  end();
-  addRule("endpoint-", nameBuffer, nameLength);
-  translate(port);
-  lit("to ");
-  put(endpoint.text(), endpoint.textLength);
-  end();
+  nft.rule("endpoint-", nameBuffer, nameLength);
+  nft.updateSet("affinity-", nameBuffer, nameLength);
+  nft.endRule();
+  nft.rule("endpoint-", nameBuffer, nameLength);
+  nft.protocolIs(port.port.protocol);
+  nft.dnatTo(endpoint.ip(), endpoint.port);
+  nft.endRule();
 }
 
 /** The rules of all chains of a service port that has just been routed. */

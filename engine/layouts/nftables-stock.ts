@@ -1,31 +1,19 @@
-// kube-proxy's nftables table without Services (reference: nftables.md §1, §3, §7).
-import { lit, put } from "../bytes/out";
-import { IPV4 } from "../cluster/records";
-import {
-  address,
-  addressType,
-  addRule,
-  addTable,
-  chainCommand,
-  command,
-  element,
-  end,
-  endElement,
-  familyName,
-  fixedRule,
-  freshChain,
-  hex32,
-} from "../encodings/nft";
+// The nftables table without Services: kube-proxy's (reference: nftables.md §1, §3, §7), and ours, which has the same
+// hooks and checks and differs in what Services put into it.
+import { nft } from "../encodings/nft";
+import { ChainType, DataType, Hook, KeyType, SetFlag, Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, ownedBy, ownedByNobody, OwnerKind } from "../encodings/owners";
-import { CIDR, factsOf, formatCIDR, isLoopback, LocalDetector, masqueradeMark } from "../routing/facts";
+import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../routing/facts";
 import { options } from "../routing/options";
 
 function ownOption(field: u32): void {
   ownedBy(OwnerKind.OPTION, 0, field, 0);
 }
 
-/** Base chains, by number, in the order in which they are made. Priorities are numbers: old nft knows few names. */
-function baseChain(number: u32): string {
+const BASE_CHAINS: u32 = 8;
+
+/** Base chains, by number, in the order in which they are made. */
+function baseChainName(number: u32): string {
   switch (number) {
     case 0:
       return "filter-prerouting-pre-dnat";
@@ -46,306 +34,264 @@ function baseChain(number: u32): string {
   }
 }
 
-function baseChainType(number: u32): string {
+function addBaseChain(number: u32): void {
+  const name = baseChainName(number);
   switch (number) {
     case 0:
-      return " { type filter hook prerouting priority -110 ; }";
+      nft.addBaseChain(name, ChainType.FILTER, Hook.PREROUTING, -110);
+      break;
     case 1:
-      return " { type filter hook output priority -110 ; }";
+      nft.addBaseChain(name, ChainType.FILTER, Hook.OUTPUT, -110);
+      break;
     case 2:
-      return " { type filter hook input priority 0 ; }";
+      nft.addBaseChain(name, ChainType.FILTER, Hook.INPUT, 0);
+      break;
     case 3:
-      return " { type filter hook forward priority 0 ; }";
+      nft.addBaseChain(name, ChainType.FILTER, Hook.FORWARD, 0);
+      break;
     case 4:
-      return " { type filter hook output priority 0 ; }";
+      nft.addBaseChain(name, ChainType.FILTER, Hook.OUTPUT, 0);
+      break;
     case 5:
-      return " { type nat hook prerouting priority -100 ; }";
+      nft.addBaseChain(name, ChainType.NAT, Hook.PREROUTING, -100);
+      break;
     case 6:
-      return " { type nat hook output priority -100 ; }";
+      nft.addBaseChain(name, ChainType.NAT, Hook.OUTPUT, -100);
+      break;
     default:
-      return " { type nat hook postrouting priority 100 ; }";
+      nft.addBaseChain(name, ChainType.NAT, Hook.POSTROUTING, 100);
   }
 }
-
-const BASE_CHAINS: u32 = 8;
 
 /** `again`: the base chains may be there from another version, with another type, hook or priority. */
 function writeBaseChains(again: bool): void {
   for (let i: u32 = 0; again && i < BASE_CHAINS; i++) {
-    chainCommand("add chain", baseChain(i), 0, 0);
-    chainCommand("delete chain", baseChain(i), 0, 0);
+    nft.chain(Verb.ADD, baseChainName(i), 0, 0);
+    nft.chain(Verb.DELETE, baseChainName(i), 0, 0);
   }
   for (let i: u32 = 0; i < BASE_CHAINS; i++) {
-    command("add chain");
-    lit(baseChain(i));
-    lit(baseChainType(i));
-    end();
-    chainCommand("flush chain", baseChain(i), 0, 0);
+    addBaseChain(i);
+    nft.chain(Verb.FLUSH, baseChainName(i), 0, 0);
   }
 }
 
 function fresh(chain: string): void {
-  freshChain(chain, 0, 0);
+  nft.chain(Verb.ADD, chain, 0, 0);
+  nft.chain(Verb.FLUSH, chain, 0, 0);
+}
+
+function jumpRule(from: string, to: string, newOnly: bool): void {
+  nft.rule(from, 0, 0);
+  if (newOnly) nft.ctStateNew();
+  nft.jump(to);
+  nft.endRule();
 }
 
 function writeJumps(): void {
   fresh("nodeport-endpoints-check");
-  fixedRule("filter-input", "ct state new jump nodeport-endpoints-check", "");
+  jumpRule("filter-input", "nodeport-endpoints-check", true);
   fresh("service-endpoints-check");
-  fixedRule("filter-input", "ct state new jump service-endpoints-check", "");
-  fixedRule("filter-forward", "ct state new jump service-endpoints-check", "");
-  fixedRule("filter-output", "ct state new jump service-endpoints-check", "");
+  jumpRule("filter-input", "service-endpoints-check", true);
+  jumpRule("filter-forward", "service-endpoints-check", true);
+  jumpRule("filter-output", "service-endpoints-check", true);
   fresh("firewall-check");
-  fixedRule("filter-prerouting-pre-dnat", "ct state new jump firewall-check", "");
-  fixedRule("filter-output-pre-dnat", "ct state new jump firewall-check", "");
+  jumpRule("filter-prerouting-pre-dnat", "firewall-check", true);
+  jumpRule("filter-output-pre-dnat", "firewall-check", true);
   fresh("services");
-  fixedRule("nat-output", "jump services", "");
-  fixedRule("nat-prerouting", "jump services", "");
+  jumpRule("nat-output", "services", false);
+  jumpRule("nat-prerouting", "services", false);
   fresh("masquerading");
-  fixedRule("nat-postrouting", "jump masquerading", "");
+  jumpRule("nat-postrouting", "masquerading", false);
   fresh("cluster-ips-check");
-  fixedRule("filter-forward", "ct state new jump cluster-ips-check", "");
-  fixedRule("filter-output", "ct state new jump cluster-ips-check", "");
+  jumpRule("filter-forward", "cluster-ips-check", true);
+  jumpRule("filter-output", "cluster-ips-check", true);
 }
-
-/** ` { type …` with `A` for the family's address type, up to ` ; }`. */
-function container(verb: string, name: string, addresses: u32, key: string, comment: string): void {
-  command(verb);
-  lit(name);
-  lit(" { type ");
-  for (let i: u32 = 0; i < addresses; i++) {
-    if (i != 0) lit(" . ");
-    addressType();
-  }
-  lit(key);
-  lit(' ; comment "');
-  lit(comment);
-  lit('" ; }');
-  end();
-}
-
-const scratch: usize = memory.data(128, 16);
 
 function writeClusterIPsCheck(family: u32): void {
-  fixedRule(
-    "cluster-ips-check",
-    "",
-    ' daddr @cluster-ips reject comment "Reject traffic to invalid ports of ClusterIPs"',
-  );
+  nft.rule("cluster-ips-check", 0, 0);
+  nft.matchAddress(false, false, "cluster-ips", 0, 0);
+  nft.reject();
+  nft.comment("Reject traffic to invalid ports of ClusterIPs");
+  nft.endRule();
   const cidrs = factsOf(family).serviceCIDRs;
   if (cidrs.length == 0) return;
   ownedByNobody();
-  addRule("cluster-ips-check", 0, 0);
-  familyName();
-  lit(" daddr { ");
   for (let i: u32 = 0; i < cidrs.length; i++) {
     const cidr = changetype<CIDR>(<usize>cidrs.get(i));
     alsoOwnedBy(OwnerKind.SERVICE_CIDR, cidr.owner, Field.CIDR, cidr.index);
-    if (i != 0) lit(",");
-    put(scratch, formatCIDR(scratch, family, changetype<usize>(cidr), cidr.prefix) - scratch);
   }
-  lit(' } drop comment "Drop traffic to unallocated ClusterIPs"');
-  end();
+  nft.rule("cluster-ips-check", 0, 0);
+  nft.matchCIDRs(false, false, cidrs, true);
+  nft.drop();
+  nft.comment("Drop traffic to unallocated ClusterIPs");
+  nft.endRule();
   ownedByNobody();
 }
 
 function writeMasquerading(): void {
   ownOption(Field.MASQUERADE_BIT);
-  addRule("masquerading", 0, 0);
-  lit("mark and ");
-  hex32(masqueradeMark());
-  lit(" != 0 mark set mark xor ");
-  hex32(masqueradeMark());
-  lit(" masquerade fully-random");
-  end();
+  nft.rule("masquerading", 0, 0);
+  nft.markHas(masqueradeMark());
+  nft.markXor(masqueradeMark());
+  nft.masquerade();
+  nft.endRule();
   ownedByNobody();
-  addRule("masquerading", 0, 0);
-  lit("ct status dnat ");
-  familyName();
-  lit(" saddr . ");
-  familyName();
-  lit(" daddr . meta l4proto . th dport @hairpin-connections masquerade fully-random");
-  end();
+  nft.rule("masquerading", 0, 0);
+  nft.ctStatusDNAT();
+  nft.matchConnection("hairpin-connections");
+  nft.masquerade();
+  nft.endRule();
 }
 
 function writeNodePortIPs(family: u32): void {
   const facts = factsOf(family);
   ownOption(Field.NODE_PORT_ADDRESSES);
-  container("add set", "nodeport-ips", 1, "", "IPs that accept NodePort traffic");
+  nft.addSet("nodeport-ips", KeyType.ADDRESS, DataType.NONE, SetFlag.NONE, "IPs that accept NodePort traffic");
   if (facts.nodePortsEverywhere) {
-    command("delete set");
-    lit("nodeport-ips");
-    end();
+    nft.set(Verb.DELETE, DataType.NONE, "nodeport-ips", 0, 0);
     return;
   }
-  command("flush set");
-  lit("nodeport-ips");
-  end();
+  nft.set(Verb.FLUSH, DataType.NONE, "nodeport-ips", 0, 0);
   alsoOwnedBy(OwnerKind.NODE, 0, Field.NODE_ADDRESSES, 0);
   for (let i: u32 = 0; i < facts.nodePortIPs.length; i++) {
     const ip = <usize>facts.nodePortIPs.get(i);
     if (isLoopback(family, ip)) continue; // what comes for it from outside is a martian; kube-proxy leaves it out too
-    element("add element", "nodeport-ips");
-    address(ip);
-    endElement();
+    nft.element(Verb.ADD, "nodeport-ips", 0, 0);
+    nft.addressKey(ip);
+    nft.endElement();
   }
-}
-
-/** `ip daddr != 127.0.0.0/8` or `ip6 daddr != ::1` */
-function notLoopback(family: u32): void {
-  lit(family == IPV4 ? "ip daddr != 127.0.0.0/8" : "ip6 daddr != ::1");
 }
 
 function writeEndpointChecks(family: u32): void {
   ownedByNobody();
-  command("add chain");
-  lit('reject-chain { comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }');
-  end();
-  chainCommand("flush chain", "reject-chain", 0, 0);
-  fixedRule("reject-chain", "reject", "");
-  fixedRule("service-endpoints-check", "", " daddr . meta l4proto . th dport vmap @no-endpoint-services");
+  nft.addCommentedChain("reject-chain", "helper for @no-endpoint-services / @no-endpoint-nodeports");
+  nft.chain(Verb.FLUSH, "reject-chain", 0, 0);
+  nft.rule("reject-chain", 0, 0);
+  nft.reject();
+  nft.endRule();
+  nft.rule("service-endpoints-check", 0, 0);
+  nft.addressVerdict("no-endpoint-services");
+  nft.endRule();
   ownOption(Field.NODE_PORT_ADDRESSES);
-  addRule("nodeport-endpoints-check", 0, 0);
-  if (factsOf(family).nodePortsEverywhere) {
-    notLoopback(family);
-  } else {
-    familyName();
-    lit(" daddr @nodeport-ips");
-  }
-  lit(" meta l4proto . th dport vmap @no-endpoint-nodeports");
-  end();
+  nft.rule("nodeport-endpoints-check", 0, 0);
+  if (factsOf(family).nodePortsEverywhere) nft.notLoopback();
+  else nft.matchAddress(false, false, "nodeport-ips", 0, 0);
+  nft.portVerdict("no-endpoint-nodeports");
+  nft.endRule();
+}
+
+function addAndDelete(chain: string, counter: string): void {
+  nft.chain(Verb.ADD, chain, 0, 0);
+  nft.chain(Verb.DELETE, chain, 0, 0);
+  nft.counter(Verb.ADD, counter);
+  nft.counter(Verb.DELETE, counter);
 }
 
 /** Objects of kube-proxy's localhost gate, which is off: left by a version that had it on, they must go. */
 function dropLocalhostObjects(): void {
   ownedByNobody();
-  container(
-    "add map",
+  nft.addSet(
     "localhost-nodeport-reject-ports",
-    0,
-    "inet_proto . inet_service : verdict",
+    KeyType.PORT,
+    DataType.VERDICT,
+    SetFlag.NONE,
     "localhost NodePorts rejected by kube-proxy",
   );
-  command("delete map");
-  lit("localhost-nodeport-reject-ports");
-  end();
-  for (let i = 0; i < 3; i++) {
-    const protocol = i == 0 ? "tcp" : i == 1 ? "udp" : "sctp";
-    command("add chain");
-    lit("localhost-nodeport-reject-");
-    lit(protocol);
-    end();
-    command("delete chain");
-    lit("localhost-nodeport-reject-");
-    lit(protocol);
-    end();
-    command("add counter");
-    lit("localhost-nodeport-rejected-");
-    lit(protocol);
-    end();
-    command("delete counter");
-    lit("localhost-nodeport-rejected-");
-    lit(protocol);
-    end();
-  }
+  nft.set(Verb.DELETE, DataType.VERDICT, "localhost-nodeport-reject-ports", 0, 0);
+  addAndDelete("localhost-nodeport-reject-tcp", "localhost-nodeport-rejected-tcp");
+  addAndDelete("localhost-nodeport-reject-udp", "localhost-nodeport-rejected-udp");
+  addAndDelete("localhost-nodeport-reject-sctp", "localhost-nodeport-rejected-sctp");
 }
 
-/** `ip saddr != CIDR`, `iifname != NAME` or `iifname != PREFIX*`; without `!= ` for what is local. */
+/** Traffic that comes from this node's pods, or with `not` all other. There must be a detector. */
 export function matchLocal(family: u32, not: bool): void {
   const facts = factsOf(family);
   if (facts.localDetector == LocalDetector.SOURCE) {
-    familyName();
-    lit(" saddr ");
-  } else {
-    lit("iifname ");
+    nft.matchCIDR(true, not, facts.localIP, facts.localPrefix);
+    return;
   }
-  if (not) lit("!= ");
-  put(facts.localText, facts.localTextLength);
-  if (facts.localDetector == LocalDetector.INTERFACE_PREFIX) lit("*");
+  const isPrefix = facts.localDetector == LocalDetector.INTERFACE_PREFIX;
+  nft.matchInterface(not, isPrefix, facts.localText, facts.localTextLength);
 }
 
 function writeServices(family: u32): void {
   const facts = factsOf(family);
-  if (options().masqueradeAll || facts.localDetector != LocalDetector.NONE) {
-    ownOption(options().masqueradeAll ? Field.MASQUERADE_ALL : Field.DETECT_LOCAL);
-    addRule("services", 0, 0);
-    familyName();
-    lit(" daddr @cluster-ips ");
-    if (!options().masqueradeAll) {
-      matchLocal(family, true);
-      lit(" ");
-    }
-    lit("mark set mark or ");
-    hex32(masqueradeMark());
-    lit(
-      options().masqueradeAll
-        ? ' comment "masquerade all clusterIP traffic"'
-        : ' comment "masquerade clusterIP traffic from outside cluster"',
-    );
-    end();
+  const all = options().masqueradeAll;
+  if (all || facts.localDetector != LocalDetector.NONE) {
+    ownOption(all ? Field.MASQUERADE_ALL : Field.DETECT_LOCAL);
+    nft.rule("services", 0, 0);
+    nft.matchAddress(false, false, "cluster-ips", 0, 0);
+    if (!all) matchLocal(family, true);
+    nft.markOr(masqueradeMark());
+    nft.comment(all ? "masquerade all clusterIP traffic" : "masquerade clusterIP traffic from outside cluster");
+    nft.endRule();
   }
   ownedByNobody();
-  fixedRule("services", "", " daddr . meta l4proto . th dport vmap @service-ips");
+  nft.rule("services", 0, 0);
+  nft.addressVerdict("service-ips");
+  nft.endRule();
   ownOption(Field.NODE_PORT_ADDRESSES);
-  addRule("services", 0, 0);
+  nft.rule("services", 0, 0);
   if (facts.nodePortsEverywhere) {
-    lit("fib daddr type local ");
-    notLoopback(family);
+    nft.isLocal(false);
+    nft.notLoopback();
   } else {
-    familyName();
-    lit(" daddr @nodeport-ips");
+    nft.matchAddress(false, false, "nodeport-ips", 0, 0);
   }
-  lit(" meta l4proto . th dport vmap @service-nodeports");
-  end();
+  nft.portVerdict("service-nodeports");
+  nft.endRule();
+}
+
+function verdictMap(name: string, byPort: bool, comment: string): void {
+  nft.addSet(name, byPort ? KeyType.PORT : KeyType.ADDRESS_PORT, DataType.VERDICT, SetFlag.NONE, comment);
+}
+
+/** The maps of our own layout: endpoints by the address and port that leads to them, and by slot. */
+function addBackends(): void {
+  nft.addSet("backends", KeyType.ADDRESS_PORT_SLOT, DataType.ENDPOINT, SetFlag.NONE, "endpoints by address, port and slot");
+  nft.addSet(
+    "local-backends",
+    KeyType.ADDRESS_PORT_SLOT,
+    DataType.ENDPOINT,
+    SetFlag.NONE,
+    "endpoints on this node, for the Local policy",
+  );
+  nft.addSet("nodeport-backends", KeyType.PORT_SLOT, DataType.ENDPOINT, SetFlag.NONE, "endpoints by node port and slot");
+  nft.addSet(
+    "local-nodeport-backends",
+    KeyType.PORT_SLOT,
+    DataType.ENDPOINT,
+    SetFlag.NONE,
+    "endpoints on this node, for the Local policy",
+  );
 }
 
 /**
- * The table with all that belongs to no Service. `again`: it is not known what the kernel holds, so base chains are made
- * anew; else they are only emptied and filled.
+ * The table with all that belongs to no Service. `flat`: ours, else kube-proxy's. `again`: it is not known what the
+ * kernel holds, so base chains are made anew; else they are only emptied and filled.
  */
-export function writeStock(family: u32, again: bool): void {
+export function writeStock(family: u32, flat: bool, again: bool): void {
   ownedByNobody();
-  addTable("rules for kube-proxy");
+  nft.addTable(flat ? "Kubernetes Services, by sluice" : "rules for kube-proxy");
   writeBaseChains(again);
   writeJumps();
-  container("add set", "hairpin-connections", 2, " . inet_proto . inet_service", "service hairpin connections");
+  nft.addSet("hairpin-connections", KeyType.HAIRPIN, DataType.NONE, SetFlag.NONE, "service hairpin connections");
   writeMasquerading();
-  container("add set", "cluster-ips", 1, "", "Active ClusterIPs");
+  nft.addSet("cluster-ips", KeyType.ADDRESS, DataType.NONE, SetFlag.NONE, "Active ClusterIPs");
   writeClusterIPsCheck(family);
   writeNodePortIPs(family);
   ownedByNobody();
-  container(
-    "add map",
-    "no-endpoint-services",
-    1,
-    " . inet_proto . inet_service : verdict",
-    "vmap to drop or reject packets to services with no endpoints",
-  );
-  container(
-    "add map",
-    "no-endpoint-nodeports",
-    0,
-    "inet_proto . inet_service : verdict",
-    "vmap to drop or reject packets to service nodeports with no endpoints",
-  );
+  verdictMap("no-endpoint-services", false, "vmap to drop or reject packets to services with no endpoints");
+  verdictMap("no-endpoint-nodeports", true, "vmap to drop or reject packets to service nodeports with no endpoints");
   writeEndpointChecks(family);
-  dropLocalhostObjects();
-  container(
-    "add map",
-    "firewall-ips",
-    1,
-    " . inet_proto . inet_service : verdict",
-    "destinations that are subject to LoadBalancerSourceRanges",
-  );
-  fixedRule("firewall-check", "", " daddr . meta l4proto . th dport vmap @firewall-ips");
-  container(
-    "add map",
-    "service-ips",
-    1,
-    " . inet_proto . inet_service : verdict",
-    "ClusterIP, ExternalIP and LoadBalancer IP traffic",
-  );
-  container("add map", "service-nodeports", 0, "inet_proto . inet_service : verdict", "NodePort traffic");
+  if (flat) addBackends();
+  else dropLocalhostObjects();
+  verdictMap("firewall-ips", false, "destinations that are subject to LoadBalancerSourceRanges");
+  nft.rule("firewall-check", 0, 0);
+  nft.addressVerdict("firewall-ips");
+  nft.endRule();
+  verdictMap("service-ips", false, "ClusterIP, ExternalIP and LoadBalancer IP traffic");
+  verdictMap("service-nodeports", true, "NodePort traffic");
   writeServices(family);
   ownedByNobody();
 }

@@ -1,9 +1,10 @@
 // kube-proxy's nftables rules of one family: the whole script, and the transactions of a plan.
 import { Vector } from "../bytes/memory";
-import { lit, outFlush, resultStart, StreamName } from "../bytes/out";
+import { outFlush, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { Service, compareServices, sortedServices } from "../cluster/services";
-import { chainCommand, command, end, name, nftFamily } from "../encodings/nft";
+import { nft } from "../encodings/nft";
+import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { changedKeys, Key, updateHairpins } from "../routing/ownership";
@@ -39,6 +40,8 @@ import {
 } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
 import { addStaleChain, listStaleChains, REST, StaleChain, staleChain } from "./stale-chains";
+
+const TABLE: string = "kube-proxy";
 
 /** Services per transaction of a big load: the kernel's cost grows with maps times commands (nft-performance.md §1). */
 const SERVICES_PER_BATCH: u32 = 1000;
@@ -81,9 +84,9 @@ function textLength(text: usize): usize {
 
 /** The whole script of a family, for an empty table, into the results. */
 export function renderNftables(family: u32): void {
-  nftFamily(family);
+  nft.begin(TABLE, family);
   beginFullText();
-  writeStock(family, true);
+  writeStock(family, false, true);
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {
     let at = changetype<Service>(<usize>services.get(i)).ports;
@@ -98,6 +101,7 @@ export function renderNftables(family: u32): void {
     }
   }
   endFullText();
+  nft.finish();
   outFlush(StreamName.MAIN);
 }
 
@@ -208,16 +212,14 @@ function writeFlushes(now: u64): void {
   sortVector(flushes, 0, flushes.length, compareChainNames);
   for (let i: u32 = 0; i < flushes.length; i++) {
     const chain = changetype<StaleChain>(<usize>flushes.get(i));
-    chainCommand("flush chain", "", chain.key, chain.keyLength);
+    nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
     chain.flushed = true;
     chain.since = now;
     journal(currentBatch(), JournalKind.FLUSH_CHAIN, changetype<usize>(chain));
   }
   flushes.clear();
   for (let i: u32 = 0; i < deadSets.length; i += 2) {
-    command("delete set");
-    name("affinity-", <usize>deadSets.get(i), <usize>deadSets.get(i + 1));
-    end();
+    nft.set(Verb.DELETE, DataType.NONE, "affinity-", <usize>deadSets.get(i), <usize>deadSets.get(i + 1));
     heap.free(<usize>deadSets.get(i));
   }
   deadSets.clear();
@@ -249,9 +251,10 @@ function planDeletions(family: u32, now: u64, due: bool): void {
   const id = beginBatch(family, <u32>wait);
   for (let i: u32 = 0; i < count; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
-    chainCommand("delete chain", "", chain.key, chain.keyLength);
+    nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
     journal(id, JournalKind.DELETE_CHAIN, changetype<usize>(chain));
   }
+  nft.finish();
   outFlush(StreamName.MAIN);
   endBatch(0, false);
 }
@@ -261,7 +264,7 @@ const keys = new Vector();
 
 /** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function planNftables(family: u32, now: u64): void {
-  nftFamily(family);
+  nft.begin(TABLE, family);
   ports.clear();
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     if (changetype<FamilyPort>(<usize>stalePorts.get(i)).family == family) ports.push(stalePorts.get(i));
@@ -271,7 +274,7 @@ export function planNftables(family: u32, now: u64): void {
   const full = stockIsDirty(family);
   let id = beginBatch(family, 0);
   if (full) {
-    writeStock(family, !stockIsKnown(family));
+    writeStock(family, false, !stockIsKnown(family));
     journal(id, JournalKind.STOCK, <usize>family);
   }
   let inBatch: u32 = 0;
@@ -282,6 +285,7 @@ export function planNftables(family: u32, now: u64): void {
     const service = changetype<usize>(port.port.service);
     // Ports of one Service stay together: a Service is never half loaded.
     if (service != last && inBatch >= SERVICES_PER_BATCH) {
+      nft.finish();
       outFlush(StreamName.MAIN);
       endBatch(inBatch, full && first);
       id = beginBatch(family, 0);
@@ -300,6 +304,7 @@ export function planNftables(family: u32, now: u64): void {
   for (let i: u32 = 0; i < keys.length; i++) writeChangedKey(changetype<Key>(<usize>keys.get(i)));
   writeFlushes(now);
   writeLeftovers();
+  nft.finish();
   outFlush(StreamName.MAIN);
   endBatch(inBatch, full && first);
   planDeletions(family, now, true);

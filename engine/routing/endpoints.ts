@@ -45,6 +45,11 @@ export class RoutedEndpoint {
     return changetype<usize>(this);
   }
 
+  /** The sixteen bytes of the address. */
+  ip(): usize {
+    return changetype<usize>(this.record);
+  }
+
   /** The bare address: without brackets. */
   address(): usize {
     return load<u8>(changetype<usize>(this)) == 0x5b ? changetype<usize>(this) + 1 : changetype<usize>(this);

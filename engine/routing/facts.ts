@@ -46,9 +46,11 @@ export class FamilyFacts {
   /** This node's IP: sixteen bytes. */
   nodeIP: usize;
   localDetector: u32;
-  /** CIDR or interface name, as text. */
+  /** CIDR or interface name, as text; of a CIDR also the address and prefix length. */
   localText: usize;
   localTextLength: usize;
+  localIP: usize;
+  localPrefix: u32;
   /** Node ports answer on every address of the node. */
   nodePortsEverywhere: bool;
   /** Else: addresses (sixteen bytes each) of this machine that they answer on, sorted; loopback ones included. */
@@ -211,6 +213,9 @@ export function formatCIDR(to: usize, family: u32, ip: usize, prefix: u32): usiz
 
 function setLocalCIDR(facts: FamilyFacts, ip: usize, prefix: u32): void {
   const text = arenaAlloc(80);
+  facts.localIP = block(16);
+  facts.localPrefix = prefix;
+  memory.copy(facts.localIP, ip, 16);
   setLocalText(facts, LocalDetector.SOURCE, text, formatCIDR(text, facts.family, ip, prefix) - text);
 }
 
