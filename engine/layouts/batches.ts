@@ -5,7 +5,7 @@ import { Vector } from "../bytes/memory";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
-import { chainDeleted, chainFlushed, deletionFailed, keepFailed } from "./stale-chains";
+import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
 @unmanaged
@@ -25,12 +25,12 @@ export namespace JournalKind {
   export const PORT: u32 = 0;
   /** A Key, likewise. */
   export const KEY: u32 = 1;
-  /** A stale chain (StaleChain) is emptied. */
-  export const FLUSH_CHAIN: u32 = 2;
-  /** A stale chain is deleted. */
-  export const DELETE_CHAIN: u32 = 3;
-  /** A stale chain is in use again. */
-  export const KEEP_CHAIN: u32 = 4;
+  /** A StaleChain is emptied. */
+  export const EMPTY: u32 = 2;
+  /** A StaleChain (chain or set) is deleted. */
+  export const DELETE: u32 = 3;
+  /** A StaleChain is in use again. */
+  export const KEEP: u32 = 4;
   /** A family's stock rules. */
   export const STOCK: u32 = 5;
 }
@@ -48,6 +48,7 @@ let firstPiece: u32 = 0;
 
 let dirtyStock: u32 = 3; // a bit per family
 let knownStock: u32 = 0; // families whose stock rules the kernel has had from us
+let forgotten: u32 = 0; // families of which the kernel may hold anything
 
 /** The stock rules of the family have to be written. */
 export function stockIsDirty(family: u32): bool {
@@ -63,9 +64,16 @@ export function setStockDirty(): void {
   dirtyStock = 3;
 }
 
+/** The kernel may hold anything. */
 export function forgetStock(): void {
   dirtyStock = 3;
   knownStock = 0;
+  forgotten = 3;
+}
+
+/** What the kernel holds of the family must go before anything is written. */
+export function isForgotten(family: u32): bool {
+  return (forgotten & (1 << family)) != 0;
 }
 
 /** Number of batches of the plan. */
@@ -153,13 +161,14 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     key.committedNoEndpoints = key.plannedNoEndpoints;
     key.open = false;
     settledKeys.push(<u32>object);
-  } else if (kind == JournalKind.FLUSH_CHAIN) {
-    chainFlushed(object, now);
-  } else if (kind == JournalKind.DELETE_CHAIN || kind == JournalKind.KEEP_CHAIN) {
-    chainDeleted(object);
+  } else if (kind == JournalKind.EMPTY) {
+    chainEmptied(object, now);
+  } else if (kind == JournalKind.DELETE || kind == JournalKind.KEEP) {
+    forgetStale(object);
   } else {
     dirtyStock &= ~(1 << (<u32>object));
     knownStock |= 1 << (<u32>object);
+    forgotten &= ~(1 << (<u32>object));
   }
 }
 
@@ -174,9 +183,11 @@ function failEntry(kind: u32, object: usize, now: u64): void {
     const key = changetype<Key>(object);
     key.open = false;
     noteKeyChange(key);
-  } else if (kind == JournalKind.KEEP_CHAIN) {
+  } else if (kind == JournalKind.EMPTY) {
+    emptyingFailed(object);
+  } else if (kind == JournalKind.KEEP) {
     keepFailed(object);
-  } else if (kind == JournalKind.DELETE_CHAIN) {
+  } else if (kind == JournalKind.DELETE) {
     deletionFailed(object, now);
   }
 }
@@ -206,7 +217,7 @@ export function beginPlan(now: u64): void {
   for (let i: u32 = 0; i < entries.length; i += 3) {
     // A batch that was never sent did not fail: what it would have deleted may go as soon as it was due.
     const kind = entries.get(i + 1);
-    if (kind != JournalKind.DELETE_CHAIN) failEntry(kind, <usize>entries.get(i + 2), now);
+    if (kind != JournalKind.DELETE) failEntry(kind, <usize>entries.get(i + 2), now);
   }
   entries.clear();
   batches.clear();

@@ -18,14 +18,8 @@ import {
   ServicePort,
   writeBase,
 } from "../routing/service-ports";
-import {
-  ChainPrefix,
-  externalPolicyChain,
-  prefixText,
-  writeClusterIP,
-  writeEntryElements,
-  writeSetElement,
-} from "./nftables-elements";
+import { writeClusterIP, writeSetElement } from "./nft-elements";
+import { ChainPrefix, externalPolicyChain, prefixText, writeEntryElements } from "./nftables-elements";
 import { matchLocal } from "./nftables-stock";
 
 /** The chains that a routed service port needs, as bits of ChainPrefix (endpoint chains not counted). */

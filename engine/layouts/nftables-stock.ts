@@ -266,13 +266,24 @@ function addBackends(): void {
   );
 }
 
+function addTable(flat: bool): void {
+  nft.addTable(flat ? "Kubernetes Services, by sluice" : "rules for kube-proxy");
+}
+
+/** Makes an empty table of whatever is there, in the transaction that fills it: traffic never sees it empty. */
+export function writeEmptyTable(flat: bool): void {
+  ownedByNobody();
+  addTable(flat);
+  nft.deleteTable();
+}
+
 /**
  * The table with all that belongs to no Service. `flat`: ours, else kube-proxy's. `again`: it is not known what the
  * kernel holds, so base chains are made anew; else they are only emptied and filled.
  */
 export function writeStock(family: u32, flat: bool, again: bool): void {
   ownedByNobody();
-  nft.addTable(flat ? "Kubernetes Services, by sluice" : "rules for kube-proxy");
+  addTable(flat);
   writeBaseChains(again);
   writeJumps();
   nft.addSet("hairpin-connections", KeyType.HAIRPIN, DataType.NONE, SetFlag.NONE, "service hairpin connections");

@@ -10,7 +10,7 @@ import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { beginPlan, closeBatch, forgetStock, setStockDirty, settledKeys, settledPorts } from "./batches";
 import { planIptables } from "./iptables";
 import { planNftables } from "./nftables";
-import { forgetStaleChains } from "./stale-chains";
+import { forgetAllStale } from "./stale-chains";
 
 let plannedStock: u64 = 0;
 
@@ -95,7 +95,7 @@ function forgetKey(key: Key): void {
 /** It is not known what the kernel holds: the next plan writes everything. */
 export function forgetKernel(): void {
   beginPlan(0);
-  forgetStaleChains();
+  forgetAllStale();
   forgetStock();
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {

@@ -1,0 +1,253 @@
+// The elements of the named sets and maps that nftables layouts share (reference: nftables.md §6): for each key what
+// should be in the kernel, what is, and the commands between the two.
+import { Vector } from "../bytes/memory";
+import { sortVector } from "../bytes/sort";
+import { nft } from "../encodings/nft";
+import { Verb } from "../encodings/nft-encoding";
+import { Field, ownedBy, OwnerKind } from "../encodings/owners";
+import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
+import { Decision } from "../routing/service-ports";
+import { journalKey } from "./batches";
+
+/** What a key of the no-endpoint maps says. */
+namespace Verdict {
+  export const NONE: u64 = 0;
+  export const REJECT: u64 = 1;
+  export const DROP: u64 = 2;
+}
+
+/** The full text is being written: what the kernel holds does not matter, and each key is written once. */
+export let fullText: bool = false;
+let textNumber: u32 = 0;
+
+export function beginFullText(): void {
+  fullText = true;
+  textNumber++;
+}
+
+export function endFullText(): void {
+  fullText = false;
+}
+
+/** A chain that a key leads to: its name, and a hash of the name; 0: none. */
+class Target {
+  prefix: string = "";
+  base: usize = 0;
+  length: usize = 0;
+  hash: u64 = 0;
+
+  set(prefix: string, base: usize, length: usize, hash: u64): void {
+    this.prefix = prefix;
+    this.base = base;
+    this.length = length;
+    this.hash = hash == 0 ? 1 : hash;
+  }
+}
+
+// What the key that is being looked at should lead to. The layout fills them in, then calls `writeKeyElements`.
+export const wantedChain = new Target();
+export const wantedFirewall = new Target();
+
+export function wantNothing(): void {
+  wantedChain.hash = 0;
+  wantedFirewall.hash = 0;
+}
+
+/** The verdict for an entry point that is not served here. */
+function verdictOf(claim: Claim): u64 {
+  const decision = claim.port.decision;
+  const served = claim.entryPoint == EntryPoint.CLUSTER_IP ? Decision.INTERNAL : Decision.EXTERNAL;
+  if ((decision & served) != 0) return Verdict.NONE;
+  return (decision & Decision.HAS_ENDPOINTS) != 0 ? Verdict.DROP : Verdict.REJECT;
+}
+
+function services(key: Key): string {
+  return key.kind == KeyKind.NODE_PORT ? "service-nodeports" : "service-ips";
+}
+
+function noEndpoints(key: Key): string {
+  return key.kind == KeyKind.NODE_PORT ? "no-endpoint-nodeports" : "no-endpoint-services";
+}
+
+function writeKey(key: Key): void {
+  if (key.kind == KeyKind.NODE_PORT) nft.portKey(<u32>key.protocol, key.port);
+  else nft.addressPortKey(key.ip(), <u32>key.protocol, key.port);
+}
+
+/** Adds the element, or replaces it where the kernel has another value under the key. */
+function begin(container: string, key: Key, committed: u64): void {
+  if (committed != 0) remove(container, key);
+  nft.element(Verb.ADD, container, 0, 0);
+  writeKey(key);
+}
+
+function remove(container: string, key: Key): void {
+  nft.element(Verb.DELETE, container, 0, 0);
+  writeKey(key);
+  nft.endElement();
+}
+
+function goto(target: Target): void {
+  nft.gotoData(target.prefix, target.base, target.length);
+  nft.endElement();
+}
+
+export function ownClaim(claim: Claim): void {
+  const entryPoint = claim.entryPoint;
+  const field =
+    entryPoint == EntryPoint.CLUSTER_IP
+      ? Field.CLUSTER_IP
+      : entryPoint == EntryPoint.EXTERNAL_IP
+        ? Field.EXTERNAL_IP
+        : entryPoint == EntryPoint.LOAD_BALANCER_IP
+          ? Field.INGRESS
+          : Field.NODE_PORT;
+  ownedBy(OwnerKind.SERVICE, changetype<usize>(claim.port.port.service), field, claim.index);
+}
+
+/** Elements that a key had and does not need any more are deleted at the end of the transaction. */
+const leftovers = new Vector();
+
+/** Writes what is to be added or replaced under the claim's key, which it must own: `wantedChain`, `wantedFirewall`. */
+export function writeKeyElements(claim: Claim): void {
+  const key = claim.key;
+  const verdict = verdictOf(claim);
+  const hadChain = fullText ? 0 : key.committedChain;
+  const hadFirewall = fullText ? 0 : key.committedFirewall;
+  const hadVerdict = fullText ? 0 : key.committedNoEndpoints;
+  ownClaim(claim);
+  if (wantedChain.hash != 0 && wantedChain.hash != hadChain) {
+    begin(services(key), key, hadChain);
+    goto(wantedChain);
+  }
+  if (wantedFirewall.hash != 0 && wantedFirewall.hash != hadFirewall) {
+    begin("firewall-ips", key, hadFirewall);
+    goto(wantedFirewall);
+  }
+  if (verdict != Verdict.NONE && verdict != hadVerdict) {
+    begin(noEndpoints(key), key, hadVerdict);
+    nft.elementComment(claim.port.port.printable, claim.port.port.printableLength);
+    if (verdict == Verdict.REJECT) nft.gotoData("reject-chain", 0, 0);
+    else nft.dropData();
+    nft.endElement();
+  }
+  if (!fullText) settle(key, wantedChain.hash, wantedFirewall.hash, verdict);
+}
+
+/** Notes what the batch makes of the key, and what is left to delete. */
+function settle(key: Key, chain: u64, firewall: u64, verdict: u64): void {
+  key.plannedChain = chain;
+  key.plannedFirewall = firewall;
+  key.plannedNoEndpoints = verdict;
+  if (
+    !key.open &&
+    (chain != key.committedChain || firewall != key.committedFirewall || verdict != key.committedNoEndpoints)
+  ) {
+    journalKey(key);
+  }
+  if (
+    (chain == 0 && key.committedChain != 0) ||
+    (firewall == 0 && key.committedFirewall != 0) ||
+    (verdict == 0 && key.committedNoEndpoints != 0)
+  ) {
+    leftovers.push(<u32>changetype<usize>(key));
+  }
+}
+
+/** Nobody claims the key any more. */
+export function settleUnclaimed(key: Key): void {
+  settle(key, 0, 0, 0);
+}
+
+function isSet(key: Key): bool {
+  return key.kind == <u8>KeyKind.CLUSTER_IP || key.kind == <u8>KeyKind.HAIRPIN;
+}
+
+function setName(key: Key): string {
+  return key.kind == <u8>KeyKind.CLUSTER_IP ? "cluster-ips" : "hairpin-connections";
+}
+
+function writeSetKey(key: Key): void {
+  if (key.kind == <u8>KeyKind.CLUSTER_IP) nft.addressKey(key.ip());
+  else nft.hairpinKey(key.ip(), <u32>key.protocol, key.port);
+}
+
+/** Adds a set's element if it is wanted and not there; notes it as left over if it is there and not wanted. */
+export function writeSetElement(key: Key): void {
+  if (key.wanted != 0) {
+    if (fullText ? key.written == textNumber : key.committedChain != 0 || key.open) return;
+    key.written = fullText ? textNumber : key.written;
+    nft.element(Verb.ADD, setName(key), 0, 0);
+    writeSetKey(key);
+    nft.endElement();
+  }
+  if (fullText || key.open) return;
+  settle(key, key.wanted != 0 ? 1 : 0, 0, 0);
+}
+
+/** The cluster IP of a service port, in the set of all of them. */
+export function writeClusterIP(claim: Claim, clusterIP: Key): void {
+  ownClaim(claim);
+  writeSetElement(clusterIP);
+}
+
+function compareKeys(a: u32, b: u32): i32 {
+  const left = changetype<Key>(<usize>a);
+  const right = changetype<Key>(<usize>b);
+  if (left.kind != right.kind) return left.kind < right.kind ? -1 : 1;
+  const order = memory.compare(left.ip(), right.ip(), 16);
+  if (order != 0) return order;
+  if (left.protocol != right.protocol) return left.protocol < right.protocol ? -1 : 1;
+  return left.port < right.port ? -1 : left.port == right.port ? 0 : 1;
+}
+
+export function sortKeys(keys: Vector): void {
+  sortVector(keys, 0, keys.length, compareKeys);
+}
+
+/** Brings keys up to date that none of the service ports written in this plan has; `write` does one that is claimed. */
+export function writeChangedKeys(changed: Vector, family: u32, write: (claim: Claim) => void, drop: (key: Key) => void): void {
+  keys.clear();
+  for (let i: u32 = 0; i < changed.length; i++) {
+    if (<u32>changetype<Key>(<usize>changed.get(i)).family == family) keys.push(changed.get(i));
+  }
+  sortKeys(keys);
+  for (let i: u32 = 0; i < keys.length; i++) {
+    const key = changetype<Key>(<usize>keys.get(i));
+    if (isSet(key)) writeSetElement(key);
+    else if (key.open) continue;
+    else if (key.claims != 0) write(key.owner());
+    else drop(key);
+  }
+}
+
+const keys = new Vector();
+
+/** Deletes all elements that are left over, container by container in kube-proxy's order. */
+export function writeLeftovers(): void {
+  sortKeys(leftovers);
+  for (let pass: u32 = 0; pass < 7; pass++) {
+    for (let i: u32 = 0; i < leftovers.length; i++) writeLeftover(changetype<Key>(<usize>leftovers.get(i)), pass);
+  }
+  leftovers.clear();
+}
+
+function writeLeftover(key: Key, pass: u32): void {
+  if (isSet(key)) {
+    if (pass == (key.kind == <u8>KeyKind.CLUSTER_IP ? 0 : 6)) removeFromSet(key);
+    return;
+  }
+  const nodePort = key.kind == <u8>KeyKind.NODE_PORT;
+  const chain = key.plannedChain == 0 && key.committedChain != 0;
+  const firewall = key.plannedFirewall == 0 && key.committedFirewall != 0;
+  const verdict = key.plannedNoEndpoints == 0 && key.committedNoEndpoints != 0;
+  if (chain && pass == (nodePort ? 5 : 1)) remove(services(key), key);
+  if (firewall && pass == 2) remove("firewall-ips", key);
+  if (verdict && pass == (nodePort ? 4 : 3)) remove(noEndpoints(key), key);
+}
+
+function removeFromSet(key: Key): void {
+  nft.element(Verb.DELETE, setName(key), 0, 0);
+  writeSetKey(key);
+  nft.endElement();
+}

@@ -1,0 +1,112 @@
+// What the kernel holds of a service port in an nftables layout, apart from elements of shared sets and maps: its own
+// chains, its affinity sets, and (in our layout) which endpoint stands in which slot.
+import { ServicePort, FamilyPort, recordOf } from "../routing/service-ports";
+import { endpointAt, endpoints, Routed } from "../routing/endpoints";
+import { ChainPrefix, prefixText } from "./nftables-elements";
+import { endpointName, endpointNameLength, nameEndpoint } from "./nftables-service";
+import { retire, revive } from "./retiring";
+
+/** After it: texts of the endpoints with affinity chains (48 bytes each, sorted), then Slots of both policies. */
+@unmanaged
+export class Snapshot {
+  /** routeSignature at the time */
+  signature: u64;
+  /** Chains of its own: bits of ChainPrefix. */
+  chains: u32;
+  /** Endpoints that have chains and affinity sets. */
+  affinityCount: u32;
+  /** Slots under the Cluster policy, and under the Local policy. */
+  clusterCount: u32;
+  localCount: u32;
+
+  slots(local: bool): usize {
+    const first = changetype<usize>(this) + offsetof<Snapshot>() + <usize>this.affinityCount * TEXT;
+    return local ? first + <usize>this.clusterCount * offsetof<Slot>() : first;
+  }
+}
+
+/** An endpoint in a slot. */
+@unmanaged
+export class Slot {
+  word0: u32;
+  word1: u32;
+  word2: u32;
+  word3: u32;
+  port: u32;
+}
+
+const TEXT: usize = 48;
+
+/** A snapshot of a service port that has just been routed, with room for slots. */
+export function makeSnapshot(
+  port: FamilyPort,
+  signature: u64,
+  chains: u32,
+  clusterCount: u32,
+  localCount: u32,
+): usize {
+  let count: u32 = 0;
+  if (recordOf(port).affinityTimeout != 0) {
+    for (let i: u32 = 0; i < endpoints.length; i++) if ((endpointAt(i).flags & Routed.REACHABLE) != 0) count++;
+  }
+  const size =
+    offsetof<Snapshot>() + <usize>count * TEXT + <usize>(clusterCount + localCount) * offsetof<Slot>();
+  const at = heap.alloc(size);
+  const snapshot = changetype<Snapshot>(at);
+  snapshot.signature = signature;
+  snapshot.chains = chains;
+  snapshot.affinityCount = count;
+  snapshot.clusterCount = clusterCount;
+  snapshot.localCount = localCount;
+  let to = at + offsetof<Snapshot>();
+  for (let i: u32 = 0; count != 0 && i < endpoints.length; i++) {
+    if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
+    memory.copy(to, endpointAt(i).text(), TEXT);
+    to += TEXT;
+  }
+  return at;
+}
+
+function textLength(text: usize): usize {
+  let length: usize = 0;
+  while (length < TEXT && load<u8>(text + length) != 0) length++;
+  return length;
+}
+
+function retireEndpoint(port: FamilyPort, text: usize): void {
+  nameEndpoint(port.port, text, textLength(text));
+  retire(port.family, false, "endpoint-", endpointName(), endpointNameLength());
+  retire(port.family, true, "affinity-", endpointName(), endpointNameLength());
+}
+
+/** Retires what `before` (0: nothing) has and `after` (0: nothing is left) has not. */
+export function retireChains(port: FamilyPort, before: usize, after: usize): void {
+  if (before == 0) return;
+  const old = changetype<Snapshot>(before);
+  const owner: ServicePort = port.port;
+  const left = after == 0 ? 0 : changetype<Snapshot>(after).chains;
+  for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
+    if ((old.chains & prefix & ~left) != 0) retire(port.family, false, prefixText(prefix), owner.base, owner.baseLength);
+  }
+  let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
+  const stop: usize = after == 0 ? 0 : at + <usize>changetype<Snapshot>(after).affinityCount * TEXT;
+  for (let i: u32 = 0; i < old.affinityCount; i++) {
+    const text = before + offsetof<Snapshot>() + <usize>i * TEXT;
+    while (at < stop && memory.compare(at, text, TEXT) < 0) at += TEXT;
+    if (at >= stop || memory.compare(at, text, TEXT) != 0) retireEndpoint(port, text);
+  }
+}
+
+/** The chains and sets of the snapshot are in use: none of them may be deleted as stale. */
+export function reviveChains(port: FamilyPort, snapshot: usize): void {
+  const chains = changetype<Snapshot>(snapshot).chains;
+  for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
+    if ((chains & prefix) != 0) revive(port.family, prefixText(prefix), port.port.base, port.port.baseLength);
+  }
+  for (let i: u32 = 0; i < changetype<Snapshot>(snapshot).affinityCount; i++) {
+    const text = snapshot + offsetof<Snapshot>() + <usize>i * TEXT;
+    nameEndpoint(port.port, text, textLength(text));
+    revive(port.family, "endpoint-", endpointName(), endpointNameLength());
+    revive(port.family, "affinity-", endpointName(), endpointNameLength());
+  }
+}

@@ -1,0 +1,80 @@
+// Taking chains and sets out of an nftables table that a plan does not need any more (layouts/stale-chains.ts).
+import { Vector } from "../bytes/memory";
+import { outFlush, StreamName } from "../bytes/out";
+import { nft } from "../encodings/nft";
+import { DataType, Verb } from "../encodings/nft-encoding";
+import { ownedByNobody } from "../encodings/owners";
+import { beginBatch, currentBatch, endBatch, journal, JournalKind } from "./batches";
+import { addStale, listStale, nothingStale, REST, StaleChain, staleNamed, StaleState } from "./stale-chains";
+
+const nameBuffer: usize = memory.data(512, 16);
+
+function joinName(prefix: string, base: usize, length: usize): usize {
+  for (let i = 0; i < prefix.length; i++) store<u8>(nameBuffer + <usize>i, <u8>prefix.charCodeAt(i));
+  memory.copy(nameBuffer + <usize>prefix.length, base, length);
+  return <usize>prefix.length + length;
+}
+
+/** Notes a chain, or a set that only retired chains refer to, that the kernel holds and that is not needed any more. */
+export function retire(family: u32, isSet: bool, prefix: string, base: usize, length: usize): void {
+  const joined = joinName(prefix, base, length);
+  addStale(family, nameBuffer, joined, isSet);
+}
+
+/** A chain or set that is in use may be one that waits for its deletion. */
+export function revive(family: u32, prefix: string, base: usize, length: usize): void {
+  if (nothingStale(family)) return;
+  const found = staleNamed(family, nameBuffer, joinName(prefix, base, length));
+  if (found == 0 || changetype<StaleChain>(found).wanted) return;
+  changetype<StaleChain>(found).wanted = true;
+  journal(currentBatch(), JournalKind.KEEP, found);
+}
+
+const list = new Vector();
+
+/** Empties what is retired, so that it refers to nothing, then deletes the sets that only it referred to. */
+export function writeRetired(family: u32): void {
+  if (nothingStale(family)) return;
+  listStale(family, list);
+  ownedByNobody();
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<StaleChain>(<usize>list.get(i));
+    if (chain.isSet || chain.state != StaleState.RETIRED) continue;
+    nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
+    chain.state = StaleState.EMPTYING;
+    journal(currentBatch(), JournalKind.EMPTY, changetype<usize>(chain));
+  }
+  for (let i: u32 = 0; i < list.length; i++) {
+    const set = changetype<StaleChain>(<usize>list.get(i));
+    if (!set.isSet) continue;
+    nft.set(Verb.DELETE, DataType.NONE, "", set.key, set.keyLength);
+    journal(currentBatch(), JournalKind.DELETE, changetype<usize>(set));
+  }
+}
+
+/** Adds a batch that deletes empty chains: those that have rested (`due`), or the others, this plan's among them. */
+export function planDeletions(family: u32, now: u64, due: bool): void {
+  if (nothingStale(family)) return;
+  listStale(family, list);
+  let wait: u64 = 0;
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<StaleChain>(<usize>list.get(i));
+    if (chain.isSet || chain.state == StaleState.RETIRED) continue;
+    const ready = (chain.state == StaleState.EMPTY ? chain.since : now) + REST;
+    const left = ready > now ? ready - now : 0;
+    if ((left == 0) != due) continue;
+    wait = max(wait, left);
+    list.set(count++, list.get(i));
+  }
+  if (count == 0) return;
+  const id = beginBatch(family, <u32>wait);
+  for (let i: u32 = 0; i < count; i++) {
+    const chain = changetype<StaleChain>(<usize>list.get(i));
+    nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
+    journal(id, JournalKind.DELETE, changetype<usize>(chain));
+  }
+  nft.finish();
+  outFlush(StreamName.MAIN);
+  endBatch(0, false);
+}
