@@ -15,6 +15,7 @@ import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
 import * as results from "./json/results";
 import { batchCount, batchTable } from "./layouts/batches";
+import { renderFlat } from "./layouts/flat";
 import { renderIptables } from "./layouts/iptables";
 import { renderNftables } from "./layouts/nftables";
 import { close, forgetKernel, makePlan } from "./layouts/plan";
@@ -139,7 +140,8 @@ export function cabi_post_engine__problems(result: usize): void {
 function render(family: u32): void {
   refresh();
   if (options().mode == Mode.IPTABLES) renderIptables(family);
-  else renderNftables(family);
+  else if (options().mode == Mode.NFTABLES) renderNftables(family);
+  else renderFlat(family);
 }
 
 export function engine__render(family: u32): usize {

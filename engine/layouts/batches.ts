@@ -5,6 +5,7 @@ import { Vector } from "../bytes/memory";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
+import { FlatChain } from "./flat-chains";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
@@ -33,6 +34,10 @@ export namespace JournalKind {
   export const KEEP: u32 = 4;
   /** A family's stock rules. */
   export const STOCK: u32 = 5;
+  /** A FlatChain is made. */
+  export const MAKE_SHARED: u32 = 6;
+  /** A FlatChain is gone. */
+  export const DROP_SHARED: u32 = 7;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -159,12 +164,19 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     key.committedChain = key.plannedChain;
     key.committedFirewall = key.plannedFirewall;
     key.committedNoEndpoints = key.plannedNoEndpoints;
+    key.committedPool = key.plannedPool;
+    key.committedSlots = key.plannedSlots;
+    key.committedLocalSlots = key.plannedLocalSlots;
     key.open = false;
     settledKeys.push(<u32>object);
   } else if (kind == JournalKind.EMPTY) {
     chainEmptied(object, now);
   } else if (kind == JournalKind.DELETE || kind == JournalKind.KEEP) {
     forgetStale(object);
+  } else if (kind == JournalKind.MAKE_SHARED || kind == JournalKind.DROP_SHARED) {
+    const chain = changetype<FlatChain>(object);
+    chain.committed = kind == JournalKind.MAKE_SHARED;
+    chain.open = false;
   } else {
     dirtyStock &= ~(1 << (<u32>object));
     knownStock |= 1 << (<u32>object);
@@ -187,6 +199,8 @@ function failEntry(kind: u32, object: usize, now: u64): void {
     emptyingFailed(object);
   } else if (kind == JournalKind.KEEP) {
     keepFailed(object);
+  } else if (kind == JournalKind.MAKE_SHARED || kind == JournalKind.DROP_SHARED) {
+    changetype<FlatChain>(object).open = false;
   } else if (kind == JournalKind.DELETE) {
     deletionFailed(object, now);
   }

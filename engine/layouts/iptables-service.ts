@@ -130,7 +130,7 @@ function dispatch(claim: Claim, after: string, prefix: string): void {
 }
 
 /** A nat rule leads traffic for the entry point somewhere. */
-function isDispatched(claim: Claim): bool {
+export function isDispatched(claim: Claim): bool {
   const served = claim.entryPoint == EntryPoint.CLUSTER_IP ? Decision.INTERNAL : Decision.HAS_ENDPOINTS;
   return (claim.port.decision & served) != 0;
 }
@@ -187,13 +187,8 @@ function nodePortRule(claim: Claim, localhost: bool): void {
   jump(EXTERNAL_PREFIX, chainHash(port));
 }
 
-/**
- * The rules that lead traffic for one entry point to the service port's chains, or turn it away. Where another Service
- * owns the address, its rule must stand before; where that Service has no endpoints and so no such rule, there is none
- * for this one either, or it would have taken the address over.
- */
+/** The rules that lead traffic for one entry point to the service port's chains, or turn it away. */
 export function writeEntryPoint(claim: Claim): void {
-  if (!claim.isOwner() && !isDispatched(claim.key.owner())) return;
   ownClaim(claim);
   if (claim.entryPoint == EntryPoint.CLUSTER_IP) dispatchClusterIP(claim);
   else if (claim.entryPoint == EntryPoint.EXTERNAL_IP) dispatchExternalIP(claim);

@@ -19,6 +19,7 @@ import {
   endpointHash,
   EXTERNAL_PREFIX,
   FIREWALL_PREFIX,
+  isDispatched,
   LOCAL_PREFIX,
   nameEndpoints,
   PortChain,
@@ -116,6 +117,9 @@ function writeDispatch(port: FamilyPort): void {
 function writeLosers(): void {
   for (let i: u32 = 0; i < losers.length; i++) {
     const claim = changetype<Claim>(<usize>losers.get(i));
+    // Where the owner has no endpoints and so no rule that comes first, a rule here would take the address over.
+    const owner = claim.key.owner();
+    if (owner.port != claim.port && !isDispatched(owner)) continue;
     writeEntryPoint(claim);
     if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) writeUnservedLoadBalancerIP(claim);
   }

@@ -1,5 +1,6 @@
 // The elements of the named sets and maps that nftables layouts share (reference: nftables.md §6): for each key what
 // should be in the kernel, what is, and the commands between the two.
+import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { nft } from "../encodings/nft";
@@ -61,6 +62,13 @@ function verdictOf(claim: Claim): u64 {
   return (decision & Decision.HAS_ENDPOINTS) != 0 ? Verdict.DROP : Verdict.REJECT;
 }
 
+/** Hash of a verdict and the comment that goes with it, which names the service port; 0: none. */
+function verdictHash(verdict: u64, claim: Claim): u64 {
+  if (verdict == Verdict.NONE) return 0;
+  const hash = mix(claim.port.port.baseHash, verdict);
+  return hash == 0 ? 1 : hash;
+}
+
 function services(key: Key): string {
   return key.kind == KeyKind.NODE_PORT ? "service-nodeports" : "service-ips";
 }
@@ -112,6 +120,7 @@ const leftovers = new Vector();
 export function writeKeyElements(claim: Claim): void {
   const key = claim.key;
   const verdict = verdictOf(claim);
+  const verdictNow = verdictHash(verdict, claim);
   const hadChain = fullText ? 0 : key.committedChain;
   const hadFirewall = fullText ? 0 : key.committedFirewall;
   const hadVerdict = fullText ? 0 : key.committedNoEndpoints;
@@ -124,14 +133,14 @@ export function writeKeyElements(claim: Claim): void {
     begin("firewall-ips", key, hadFirewall);
     goto(wantedFirewall);
   }
-  if (verdict != Verdict.NONE && verdict != hadVerdict) {
+  if (verdictNow != 0 && verdictNow != hadVerdict) {
     begin(noEndpoints(key), key, hadVerdict);
     nft.elementComment(claim.port.port.printable, claim.port.port.printableLength);
     if (verdict == Verdict.REJECT) nft.gotoData("reject-chain", 0, 0);
     else nft.dropData();
     nft.endElement();
   }
-  if (!fullText) settle(key, wantedChain.hash, wantedFirewall.hash, verdict);
+  if (!fullText) settle(key, wantedChain.hash, wantedFirewall.hash, verdictNow);
 }
 
 /** Notes what the batch makes of the key, and what is left to delete. */

@@ -310,9 +310,23 @@ function writeEndpointRules(port: FamilyPort, endpoint: RoutedEndpoint): void {
   nft.endRule();
 }
 
-/** The rules of all chains of a service port that has just been routed. */
-export function writeRules(port: FamilyPort): void {
-  const chains = chainsOf(port);
+/** Adds (and empties) those chains of a service port that has just been routed, and its endpoints' chains. */
+export function writePortChains(port: FamilyPort, chains: u32): void {
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
+    ownEndpoint(endpoint);
+    nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
+    freshChain("endpoint-", nameBuffer, nameLength);
+  }
+  ownPort(port);
+  for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
+    if ((chains & prefix) != 0) fresh(port, prefix);
+  }
+}
+
+/** The rules of those chains of a service port that has just been routed, and of its endpoints' chains. */
+export function writeRules(port: FamilyPort, chains: u32): void {
   const affinity = recordOf(port).affinityTimeout != 0;
   if ((chains & ChainPrefix.EXTERNAL) != 0) writeExternalRules(port);
   if ((chains & ChainPrefix.FIREWALL) != 0) writeFirewallRule(port);

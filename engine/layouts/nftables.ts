@@ -45,7 +45,7 @@ export function renderNftables(family: u32): void {
       route(port);
       updateHairpins(port);
       writeChainsAndElements(port, true);
-      writeRules(port);
+      writeRules(port, chainsOf(port));
     }
   }
   endFullText();
@@ -73,14 +73,15 @@ function planPort(port: FamilyPort): void {
     reviveChains(port, port.committed); // what a plan retired that never came to pass
     return;
   }
-  writeRules(port);
+  writeRules(port, chainsOf(port));
   const snapshot = makeSnapshot(port, signature, chainsOf(port), 0, 0);
   reviveChains(port, snapshot);
   retireChains(port, port.committed, snapshot);
   journalPort(port, snapshot);
 }
 
-function comparePorts(a: u32, b: u32): i32 {
+/** Order of two service ports (addresses of FamilyPorts) by Service, name and protocol. */
+export function comparePorts(a: u32, b: u32): i32 {
   const left = changetype<FamilyPort>(<usize>a).port;
   const right = changetype<FamilyPort>(<usize>b).port;
   const order = compareServices(<u32>changetype<usize>(left.service), <u32>changetype<usize>(right.service));

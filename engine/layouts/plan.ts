@@ -8,6 +8,8 @@ import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from
 import { forgetGone, markStale, refresh, stalePorts } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { beginPlan, closeBatch, forgetStock, setStockDirty, settledKeys, settledPorts } from "./batches";
+import { dropUnusedChains, planFlat } from "./flat";
+import { forgetFlatChains } from "./flat-chains";
 import { planIptables } from "./iptables";
 import { planNftables } from "./nftables";
 import { forgetAllStale } from "./stale-chains";
@@ -31,7 +33,8 @@ export function makePlan(now: u64): void {
   plannedStock = stockHash;
   for (let family: u32 = 0; family < 2; family++) {
     if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
-    else planNftables(family, now);
+    else if (options().mode == Mode.NFTABLES) planNftables(family, now);
+    else planFlat(family, now);
   }
   const planned = stalePorts.length;
   for (let i: u32 = 0; i < planned; i++) settledPorts.push(stalePorts.get(i));
@@ -75,6 +78,7 @@ function forgetSettled(): void {
     }
   }
   settledKeys.clear();
+  dropUnusedChains();
 }
 
 function forgetPort(at: usize): void {
@@ -89,6 +93,8 @@ function forgetKey(key: Key): void {
   key.committedChain = 0;
   key.committedFirewall = 0;
   key.committedNoEndpoints = 0;
+  key.committedSlots = 0;
+  key.committedLocalSlots = 0;
   noteKeyChange(key);
 }
 
@@ -96,6 +102,7 @@ function forgetKey(key: Key): void {
 export function forgetKernel(): void {
   beginPlan(0);
   forgetAllStale();
+  forgetFlatChains();
   forgetStock();
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {

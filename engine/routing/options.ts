@@ -4,6 +4,7 @@ import { SLACK } from "../bytes/memory";
 export namespace Mode {
   export const IPTABLES: u8 = 0;
   export const NFTABLES: u8 = 1;
+  export const FLAT: u8 = 2;
 }
 
 export namespace DetectLocalMode {

@@ -59,6 +59,13 @@ export class Key {
   plannedChain: u64;
   plannedFirewall: u64;
   plannedNoEndpoints: u64;
+  // In our own layout: whose slots stand under the key (a hash), how many, and how many for the Local policy alone.
+  committedPool: u64;
+  plannedPool: u64;
+  committedSlots: u32;
+  committedLocalSlots: u32;
+  plannedSlots: u32;
+  plannedLocalSlots: u32;
   /** An open batch will make `planned` of `committed`. */
   open: bool;
 
@@ -99,7 +106,7 @@ let keyCount: u32 = 0;
 export const changedKeys = new Vector();
 
 /** Has the fields of the key that is looked for. */
-const probe = changetype<Key>(memory.data(128, 16));
+const probe = changetype<Key>(memory.data(192, 16));
 
 function bucketOf(hash: u32): usize {
   return buckets + ((<usize>(hash & (bucketCount - 1))) << 2);
@@ -155,6 +162,7 @@ export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usiz
 export function dropUnusedKey(key: Key): void {
   if (key.claims != 0 || key.wanted != 0 || key.changed || key.open) return;
   if ((key.committedChain | key.committedFirewall | key.committedNoEndpoints) != 0) return;
+  if ((key.committedSlots | key.committedLocalSlots) != 0) return;
   let link = bucketOf(key.hash);
   while (load<usize>(link) != changetype<usize>(key)) link = load<usize>(link) + offsetof<Key>("next");
   store<usize>(link, key.next);

@@ -76,6 +76,8 @@ export class FamilyPort {
   /** Keys of its hairpin connections, as of the last `route`: a block of addresses. */
   hairpins: usize;
   hairpinCount: u32;
+  /** The shared chains that it needs: a block that belongs to the layout (layouts/flat-needs.ts). */
+  sharedChains: usize;
   /** What the kernel holds of it, and what an open batch will make of that: blocks that belong to the layout. */
   committed: usize;
   planned: usize;

@@ -1,0 +1,354 @@
+// The chains of our own layout, which Services share: one for each number of endpoints (or pair of numbers) and for
+// each list of source ranges, however many Services there are. They stand one batch before anything points to them, and
+// go one batch after.
+import { Vector } from "../bytes/memory";
+import { hashBytes } from "../bytes/compare";
+import { writeDecimal } from "../bytes/out";
+import { hashText } from "../bytes/sha256";
+import { sortVector } from "../bytes/sort";
+import { Entry, Table } from "../cluster/table";
+import { nft } from "../encodings/nft";
+import { Verb } from "../encodings/nft-encoding";
+import { ownedByNobody } from "../encodings/owners";
+import { CIDR, factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
+import { matchLocal } from "./nftables-stock";
+import { retire, revive } from "./retiring";
+import { nothingStale } from "./stale-chains";
+
+export namespace FlatKind {
+  /** DNAT to one of N endpoints of the address and port. */
+  export const BALANCE: u32 = 0;
+  /** The same with masquerading: traffic from outside. */
+  export const MASQUERADE: u32 = 1;
+  /** Local policy: pods and the node itself to one of C endpoints, others to one of L on this node. */
+  export const LOCAL: u32 = 2;
+  /** The same three for node ports, whose endpoints are found by port alone. */
+  export const NODE_PORT_BALANCE: u32 = 3;
+  export const NODE_PORT_MASQUERADE: u32 = 4;
+  export const NODE_PORT_LOCAL: u32 = 5;
+  /** Drops what comes from outside a list of ranges. */
+  export const FIREWALL: u32 = 6;
+}
+
+function kindPrefix(kind: u32): string {
+  switch (kind) {
+    case FlatKind.BALANCE:
+      return "lb-";
+    case FlatKind.MASQUERADE:
+      return "masquerade-lb-";
+    case FlatKind.LOCAL:
+      return "local-lb-";
+    case FlatKind.NODE_PORT_BALANCE:
+      return "nodeport-lb-";
+    case FlatKind.NODE_PORT_MASQUERADE:
+      return "masquerade-nodeport-lb-";
+    case FlatKind.NODE_PORT_LOCAL:
+      return "local-nodeport-lb-";
+    default:
+      return "firewall-";
+  }
+}
+
+@unmanaged
+export class FlatChain extends Entry {
+  /** Hash of the name. */
+  nameHash: u64;
+  family: u32;
+  kind: u32;
+  /** Endpoints under the Cluster policy, and under the Local policy. */
+  count: u32;
+  localCount: u32;
+  /** FIREWALL: ranges, as pairs of first and last address, 32 bytes each. */
+  ranges: usize;
+  rangeCount: u32;
+  /** How many service ports need it. */
+  wanted: u32;
+  /** The kernel holds it, with all its rules. */
+  committed: bool;
+  /** An open batch makes it. */
+  open: bool;
+}
+
+const ipv4 = new Table();
+const ipv6 = new Table();
+
+function tableOf(family: u32): Table {
+  return family == 0 ? ipv4 : ipv6;
+}
+
+const nameBuffer: usize = memory.data(96, 16);
+
+function writeText(to: usize, text: string): usize {
+  for (let i = 0; i < text.length; i++) store<u8>(to + <usize>i, <u8>text.charCodeAt(i));
+  return to + <usize>text.length;
+}
+
+function chainNamed(family: u32, kind: u32, length: usize): FlatChain {
+  const table = tableOf(family);
+  const found = table.find(nameBuffer, length);
+  if (found != 0) return changetype<FlatChain>(found);
+  const at = heap.alloc(offsetof<FlatChain>());
+  memory.fill(at, 0, offsetof<FlatChain>());
+  const chain = changetype<FlatChain>(at);
+  table.add(chain, nameBuffer, length, 0);
+  chain.nameHash = hashBytes(nameBuffer, length);
+  chain.family = family;
+  chain.kind = kind;
+  return chain;
+}
+
+/** The chain for that many endpoints; `localCount` counts for the Local policy alone. */
+export function countChain(family: u32, kind: u32, count: u32, localCount: u32): FlatChain {
+  let end = writeDecimal(writeText(nameBuffer, kindPrefix(kind)), count);
+  if (kind == FlatKind.LOCAL || kind == FlatKind.NODE_PORT_LOCAL) {
+    store<u8>(end++, 0x2d);
+    end = writeDecimal(end, localCount);
+  }
+  const chain = chainNamed(family, kind, end - nameBuffer);
+  chain.count = count;
+  chain.localCount = localCount;
+  return chain;
+}
+
+/** Address of the last address of the network at `ip`. */
+function setLast(to: usize, ip: usize, bits: u32, prefix: u32): void {
+  memory.copy(to, ip, 16);
+  for (let bit = min(prefix, bits); bit < bits; bit++) {
+    const at = to + <usize>(bit >> 3);
+    store<u8>(at, <u8>(<u32>load<u8>(at) | (0x80 >> (bit & 7))));
+  }
+}
+
+/** True if `next` is the address after `last`. */
+function follows(last: usize, next: usize, bytes: usize): bool {
+  let carry: u32 = 1;
+  for (let i = bytes; i > 0; i--) {
+    const sum = <u32>load<u8>(last + i - 1) + carry;
+    carry = sum >> 8;
+    if ((sum & 0xff) != <u32>load<u8>(next + i - 1)) return false;
+  }
+  return carry == 0;
+}
+
+function compareRanges(a: u32, b: u32): i32 {
+  return memory.compare(<usize>a, <usize>b, 32);
+}
+
+const ranges = new Vector();
+
+/** The chain that drops what comes from none of the CIDRs: merged first, since one list may be written in many ways. */
+export function firewallChain(family: u32, cidrs: Vector): FlatChain {
+  const bits: u32 = family == 0 ? 32 : 128;
+  const rows = heap.alloc((<usize>cidrs.length + 1) << 5);
+  ranges.clear();
+  for (let i: u32 = 0; i < cidrs.length; i++) {
+    const row = rows + ((<usize>i) << 5);
+    memory.copy(row, <usize>cidrs.get(i), 16);
+    setLast(row + 16, row, bits, changetype<CIDR>(<usize>cidrs.get(i)).prefix);
+    ranges.push(<u32>row);
+  }
+  sortVector(ranges, 0, ranges.length, compareRanges);
+  const merged = heap.alloc((<usize>ranges.length + 1) << 5);
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < ranges.length; i++) {
+    const row = <usize>ranges.get(i);
+    const before = merged + ((<usize>count - 1) << 5);
+    const overlaps = count > 0 && memory.compare(row, before + 16, 16) <= 0;
+    if (overlaps || (count > 0 && follows(before + 16, row, <usize>(bits >> 3)))) {
+      if (memory.compare(row + 16, before + 16, 16) > 0) memory.copy(before + 16, row + 16, 16);
+    } else {
+      memory.copy(merged + ((<usize>count) << 5), row, 32);
+      count++;
+    }
+  }
+  heap.free(rows);
+  const hashAt = writeText(nameBuffer, kindPrefix(FlatKind.FIREWALL));
+  hashText(merged, (<usize>count) << 5, hashAt, 8);
+  const chain = chainNamed(family, FlatKind.FIREWALL, hashAt + 8 - nameBuffer);
+  if (chain.ranges == 0) {
+    chain.ranges = merged;
+    chain.rangeCount = count;
+  } else {
+    heap.free(merged);
+  }
+  return chain;
+}
+
+function balance(chain: FlatChain, map: string, count: u32): void {
+  const byPort = chain.kind >= FlatKind.NODE_PORT_BALANCE;
+  nft.rule("", chain.key, chain.keyLength);
+  nft.dnatToSlot(map, byPort, count);
+  nft.endRule();
+  if (count == 1) return;
+  // A packet may have been led here when there were more endpoints than there are now: slot 0 is always taken.
+  nft.rule("", chain.key, chain.keyLength);
+  nft.dnatToSlot(map, byPort, 1);
+  nft.endRule();
+}
+
+function writeLocalRules(chain: FlatChain, nodePort: bool): void {
+  const cluster = countChain(chain.family, nodePort ? FlatKind.NODE_PORT_BALANCE : FlatKind.BALANCE, chain.count, 0);
+  if (factsOf(chain.family).localDetector != LocalDetector.NONE) {
+    nft.rule("", chain.key, chain.keyLength);
+    matchLocal(chain.family, false);
+    nft.goto("", cluster.key, cluster.keyLength);
+    nft.comment("short-circuit pod traffic");
+    nft.endRule();
+  }
+  nft.rule("", chain.key, chain.keyLength);
+  nft.isLocal(true);
+  nft.markOr(masqueradeMark());
+  nft.comment("masquerade local traffic");
+  nft.endRule();
+  nft.rule("", chain.key, chain.keyLength);
+  nft.isLocal(true);
+  nft.goto("", cluster.key, cluster.keyLength);
+  nft.comment("short-circuit local traffic");
+  nft.endRule();
+  if (chain.localCount != 0) balance(chain, nodePort ? "local-nodeport-backends" : "local-backends", chain.localCount);
+}
+
+/** `sources-` and the hash that follows `firewall-`. */
+function sourcesBase(chain: FlatChain): usize {
+  return chain.key + <usize>kindPrefix(FlatKind.FIREWALL).length;
+}
+
+function writeFirewallRules(chain: FlatChain): void {
+  nft.addRangeSet("sources-", sourcesBase(chain), 8);
+  for (let i: u32 = 0; i < chain.rangeCount; i++) {
+    const range = chain.ranges + ((<usize>i) << 5);
+    nft.element(Verb.ADD, "sources-", sourcesBase(chain), 8);
+    nft.rangeKey(range, range + 16);
+    nft.endElement();
+  }
+  nft.rule("", chain.key, chain.keyLength);
+  nft.matchAddress(true, true, "sources-", sourcesBase(chain), 8);
+  nft.drop();
+  nft.endRule();
+}
+
+function writeRules(chain: FlatChain): void {
+  switch (chain.kind) {
+    case FlatKind.BALANCE:
+      balance(chain, "backends", chain.count);
+      break;
+    case FlatKind.NODE_PORT_BALANCE:
+      balance(chain, "nodeport-backends", chain.count);
+      break;
+    case FlatKind.LOCAL:
+      writeLocalRules(chain, false);
+      break;
+    case FlatKind.NODE_PORT_LOCAL:
+      writeLocalRules(chain, true);
+      break;
+    case FlatKind.FIREWALL:
+      writeFirewallRules(chain);
+      break;
+    default: {
+      const nodePort = chain.kind == FlatKind.NODE_PORT_MASQUERADE;
+      const plain = countChain(chain.family, nodePort ? FlatKind.NODE_PORT_BALANCE : FlatKind.BALANCE, chain.count, 0);
+      nft.rule("", chain.key, chain.keyLength);
+      nft.markOr(masqueradeMark());
+      nft.comment("masquerade");
+      nft.endRule();
+      nft.rule("", chain.key, chain.keyLength);
+      nft.goto("", plain.key, plain.keyLength);
+      nft.endRule();
+    }
+  }
+}
+
+/** By kind, then by numbers: chains that others go to come first. */
+function compareChains(a: u32, b: u32): i32 {
+  const left = changetype<FlatChain>(<usize>a);
+  const right = changetype<FlatChain>(<usize>b);
+  const leftPlain = left.kind % 3 == 0 ? 0 : 1;
+  const rightPlain = right.kind % 3 == 0 ? 0 : 1;
+  if (leftPlain != rightPlain) return leftPlain - rightPlain;
+  if (left.kind != right.kind) return left.kind < right.kind ? -1 : 1;
+  if (left.count != right.count) return left.count < right.count ? -1 : 1;
+  if (left.localCount != right.localCount) return left.localCount < right.localCount ? -1 : 1;
+  return memory.compare(left.key, right.key, min(left.keyLength, right.keyLength));
+}
+
+const list = new Vector();
+
+function listWhere(family: u32, keep: (chain: FlatChain) => bool): void {
+  list.clear();
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; at = table.following(at)) {
+    if (keep(changetype<FlatChain>(at))) list.push(<u32>at);
+  }
+  sortVector(list, 0, list.length, compareChains);
+}
+
+/** Writes chains in two rounds, since some go to others: all chains, then all rules. */
+function writeList(): void {
+  ownedByNobody();
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
+    nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
+  }
+  for (let i: u32 = 0; i < list.length; i++) writeRules(changetype<FlatChain>(<usize>list.get(i)));
+}
+
+/** Writes every chain that is wanted, for the full text. */
+export function writeAllFlatChains(family: u32): void {
+  listWhere(family, (chain: FlatChain) => chain.wanted != 0);
+  writeList();
+}
+
+/** Writes the chains that are wanted, all of them or only those that the kernel lacks; `note` is called with each. */
+export function writeFlatChains(family: u32, all: bool, note: (chain: FlatChain) => void): void {
+  if (all) listWhere(family, (chain: FlatChain) => chain.wanted != 0);
+  else listWhere(family, (chain: FlatChain) => chain.wanted != 0 && !chain.committed && !chain.open);
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    reviveChain(chain);
+    note(chain);
+  }
+  writeList();
+}
+
+function reviveChain(chain: FlatChain): void {
+  revive(chain.family, "", chain.key, chain.keyLength);
+  if (chain.kind == FlatKind.FIREWALL) revive(chain.family, "sources-", sourcesBase(chain), 8);
+}
+
+/** Retires the chains that the kernel holds and nobody wants; `note` is called with each. */
+export function retireFlatChains(family: u32, note: (chain: FlatChain) => void): void {
+  if (!nothingStale(family)) {
+    // What a plan has retired that never came to pass may be wanted again.
+    listWhere(family, (chain: FlatChain) => chain.wanted != 0 && chain.committed);
+    for (let i: u32 = 0; i < list.length; i++) reviveChain(changetype<FlatChain>(<usize>list.get(i)));
+  }
+  listWhere(family, (chain: FlatChain) => chain.wanted == 0 && chain.committed);
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    retire(family, false, "", chain.key, chain.keyLength);
+    if (chain.kind == FlatKind.FIREWALL) retire(family, true, "sources-", sourcesBase(chain), 8);
+    note(chain);
+  }
+}
+
+/** Forgets chains that neither the kernel nor a service port needs. */
+export function dropUnusedFlatChains(family: u32): void {
+  listWhere(family, (chain: FlatChain) => chain.wanted == 0 && !chain.committed && !chain.open);
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    if (chain.ranges != 0) heap.free(chain.ranges);
+    tableOf(family).remove(chain);
+  }
+}
+
+/** The kernel holds none of them. */
+export function forgetFlatChains(): void {
+  for (let family: u32 = 0; family < 2; family++) {
+    const table = tableOf(family);
+    for (let at = table.following(0); at != 0; at = table.following(at)) {
+      changetype<FlatChain>(at).committed = false;
+      changetype<FlatChain>(at).open = false;
+    }
+  }
+}

@@ -1,0 +1,128 @@
+// Elements of our own layout: where each entry point leads, and its endpoints by slot.
+import { mix } from "../bytes/compare";
+import { nft } from "../encodings/nft";
+import { Verb } from "../encodings/nft-encoding";
+import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
+import { FamilyPort } from "../routing/service-ports";
+import { journalKey } from "./batches";
+import { FlatChain } from "./flat-chains";
+import { entryPointChain, externalIsLocal, hasAffinity, internalIsLocal } from "./flat-needs";
+import { fullText, ownClaim, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
+import { Slot, Snapshot } from "./nft-snapshots";
+import { entryChain, wantOwnChain } from "./nftables-elements";
+
+const SLOT: usize = offsetof<Slot>();
+
+/** The map with the slots of a key; `local`: those for the Local policy alone. */
+function mapOf(key: Key, local: bool): string {
+  if (key.kind == <u8>KeyKind.NODE_PORT) return local ? "local-nodeport-backends" : "nodeport-backends";
+  return local ? "local-backends" : "backends";
+}
+
+function slotKey(verb: u32, key: Key, local: bool, slot: u32): void {
+  nft.element(verb, mapOf(key, local), 0, 0);
+  if (key.kind == <u8>KeyKind.NODE_PORT) nft.portSlotKey(<u32>key.protocol, key.port, slot);
+  else nft.addressPortSlotKey(key.ip(), <u32>key.protocol, key.port, slot);
+}
+
+function deleteSlots(key: Key, local: bool, from: u32, to: u32): void {
+  for (let slot = from; slot < to; slot++) {
+    slotKey(Verb.DELETE, key, local, slot);
+    nft.endElement();
+  }
+}
+
+/**
+ * Writes the slots that differ: `now` has `count` Slots, `before` those that the kernel has under the key (0: it has
+ * `had` of them, but other ones).
+ */
+function writeSlots(key: Key, local: bool, now: usize, count: u32, before: usize, had: u32): void {
+  for (let slot: u32 = 0; slot < count; slot++) {
+    const at = now + <usize>slot * SLOT;
+    if (slot < had) {
+      if (before != 0 && memory.compare(at, before + <usize>slot * SLOT, SLOT) == 0) continue;
+      slotKey(Verb.DELETE, key, local, slot);
+      nft.endElement();
+    }
+    slotKey(Verb.ADD, key, local, slot);
+    nft.endpointData(at, changetype<Slot>(at).port);
+    nft.endElement();
+  }
+  deleteSlots(key, local, count, had);
+}
+
+/** Notes what the batch makes of the key's slots. */
+function settleSlots(key: Key, pool: u64, slots: u32, localSlots: u32): void {
+  key.plannedPool = pool;
+  key.plannedSlots = slots;
+  key.plannedLocalSlots = localSlots;
+  if (key.open) return;
+  if (pool != key.committedPool || slots != key.committedSlots || localSlots != key.committedLocalSlots) journalKey(key);
+}
+
+/** A hash of whose slots an entry point shows. */
+function poolOf(port: FamilyPort, internalLocal: bool): u64 {
+  const hash = mix(port.port.baseHash, internalLocal ? 1 : 2);
+  return hash == 0 ? 1 : hash;
+}
+
+/** The slots of the entry points that are written: those of its service port as it will be, and as the kernel has it. */
+let now: usize = 0;
+let before: usize = 0;
+let firewall: usize = 0;
+
+/** Says what `writeFlatEntry` writes: Snapshots (`old` may be 0), and the FlatChain that checks sources (or 0). */
+export function useSnapshots(snapshot: usize, old: usize, firewallChain: usize): void {
+  now = snapshot;
+  before = old;
+  firewall = firewallChain;
+}
+
+function wantShared(at: usize): void {
+  const chain = changetype<FlatChain>(at);
+  wantedChain.set("", chain.key, chain.keyLength, chain.nameHash);
+}
+
+/** Writes what is to be added or replaced under the claim's key, which it must own. */
+export function writeFlatEntry(claim: Claim): void {
+  const key = claim.key;
+  const port = claim.port;
+  const snapshot = changetype<Snapshot>(now);
+  const internal = claim.entryPoint == EntryPoint.CLUSTER_IP;
+  wantNothing();
+  if (hasAffinity(port)) {
+    const chain = entryChain(claim);
+    if (chain != 0) wantOwnChain(port, chain);
+  } else {
+    const chain = entryPointChain(claim, snapshot.clusterCount, snapshot.localCount);
+    if (chain != 0) wantShared(chain);
+  }
+  if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP && firewall != 0) {
+    const chain = changetype<FlatChain>(firewall);
+    wantedFirewall.set("", chain.key, chain.keyLength, chain.nameHash);
+  }
+
+  // Slots come before the verdict that leads to them.
+  const internalLocal = internal && internalIsLocal(port);
+  const shows = wantedChain.hash != 0 && !hasAffinity(port);
+  const slots = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
+  const localSlots = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
+  const pool = poolOf(port, internalLocal);
+  const had = fullText ? 0 : key.committedSlots;
+  const hadLocal = fullText ? 0 : key.committedLocalSlots;
+  const same = before != 0 && key.committedPool == pool;
+  ownClaim(claim);
+  const old = changetype<Snapshot>(before);
+  writeSlots(key, false, snapshot.slots(internalLocal), slots, same ? old.slots(internalLocal) : 0, had);
+  writeSlots(key, true, snapshot.slots(true), localSlots, same ? old.slots(true) : 0, hadLocal);
+  writeKeyElements(claim);
+  if (!fullText) settleSlots(key, pool, slots, localSlots);
+}
+
+/** Nobody claims the key any more. */
+export function dropFlatKey(key: Key): void {
+  deleteSlots(key, false, 0, key.committedSlots);
+  deleteSlots(key, true, 0, key.committedLocalSlots);
+  settleUnclaimed(key);
+  settleSlots(key, 0, 0, 0);
+}

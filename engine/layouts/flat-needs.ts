@@ -1,0 +1,101 @@
+// Which shared chains a service port needs in our own layout, and to which of them each of its entry points leads.
+import { Vector } from "../bytes/memory";
+import { ServiceFlag } from "../cluster/records";
+import { Routed } from "../routing/endpoints";
+import { Claim, EntryPoint } from "../routing/ownership";
+import { Decision, FamilyPort, recordOf } from "../routing/service-ports";
+import { countChain, FlatChain, FlatKind, firewallChain } from "./flat-chains";
+import { countEndpoints } from "./flat-slots";
+import { hasFirewall } from "./nftables-elements";
+import { findSources } from "./nftables-service";
+
+/** ClientIP affinity keeps chains of the service port's own, as kube-proxy has them. */
+export function hasAffinity(port: FamilyPort): bool {
+  return recordOf(port).affinityTimeout != 0;
+}
+
+/** How many endpoints serve the service port that was routed last, under each policy. */
+export let clusterCount: u32 = 0;
+export let localCount: u32 = 0;
+
+export function countPolicies(port: FamilyPort): void {
+  clusterCount = countEndpoints(Routed.CLUSTER);
+  localCount = countEndpoints(Routed.LOCAL_POLICY);
+}
+
+/** The cluster IP is served by the Local policy's endpoints. */
+export function internalIsLocal(port: FamilyPort): bool {
+  return (recordOf(port).flags & ServiceFlag.INTERNAL_LOCAL) != 0;
+}
+
+export function externalIsLocal(port: FamilyPort): bool {
+  return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0;
+}
+
+/** The shared chain that an entry point of a service port without affinity leads to, with these counts; 0: none. */
+export function entryPointChain(claim: Claim, cluster: u32, local: u32): usize {
+  const port = claim.port;
+  const decision = port.decision;
+  if (claim.entryPoint == EntryPoint.CLUSTER_IP) {
+    if ((decision & Decision.INTERNAL) == 0) return 0;
+    return changetype<usize>(countChain(port.family, FlatKind.BALANCE, internalIsLocal(port) ? local : cluster, 0));
+  }
+  if ((decision & Decision.HAS_ENDPOINTS) == 0) return 0;
+  const nodePort = claim.entryPoint == EntryPoint.NODE_PORT;
+  if (externalIsLocal(port)) {
+    const kind = nodePort ? FlatKind.NODE_PORT_LOCAL : FlatKind.LOCAL;
+    return changetype<usize>(countChain(port.family, kind, cluster, local));
+  }
+  const kind = nodePort ? FlatKind.NODE_PORT_MASQUERADE : FlatKind.MASQUERADE;
+  return changetype<usize>(countChain(port.family, kind, cluster, 0));
+}
+
+/** The chain that checks the source of traffic to an entry point; 0: none. The port must have been routed last. */
+export function entryPointFirewall(claim: Claim): usize {
+  if (!hasFirewall(claim)) return 0;
+  return changetype<usize>(firewallChain(claim.port.family, findSources(claim.port)));
+}
+
+const needs = new Vector();
+
+function need(at: usize): void {
+  if (at == 0) return;
+  for (let i: u32 = 0; i < needs.length; i++) if (needs.get(i) == <u32>at) return;
+  needs.push(<u32>at);
+}
+
+function needWithPlain(at: usize): void {
+  if (at == 0) return;
+  need(at);
+  const chain = changetype<FlatChain>(at);
+  if (chain.kind == FlatKind.MASQUERADE || chain.kind == FlatKind.LOCAL) {
+    need(changetype<usize>(countChain(chain.family, FlatKind.BALANCE, chain.count, 0)));
+  } else if (chain.kind == FlatKind.NODE_PORT_MASQUERADE || chain.kind == FlatKind.NODE_PORT_LOCAL) {
+    need(changetype<usize>(countChain(chain.family, FlatKind.NODE_PORT_BALANCE, chain.count, 0)));
+  }
+}
+
+/** Makes the shared chains of a service port those that it needs as it has just been routed, or none. */
+export function updateNeeds(port: FamilyPort): void {
+  needs.clear();
+  if (port.present) {
+    countPolicies(port);
+    for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+      const claim = changetype<Claim>(at);
+      if (!hasAffinity(port)) needWithPlain(entryPointChain(claim, clusterCount, localCount));
+      need(entryPointFirewall(claim));
+    }
+  }
+  for (let i: u32 = 0; i < needs.length; i++) changetype<FlatChain>(<usize>needs.get(i)).wanted++;
+  const old = port.sharedChains;
+  if (old != 0) {
+    for (let i: usize = 1; i <= <usize>load<u32>(old); i++) changetype<FlatChain>(<usize>load<u32>(old + (i << 2))).wanted--;
+    heap.free(old);
+  }
+  port.sharedChains = 0;
+  if (needs.length == 0) return;
+  const block = heap.alloc(((<usize>needs.length) << 2) + 4);
+  store<u32>(block, needs.length);
+  memory.copy(block + 4, needs.data, (<usize>needs.length) << 2);
+  port.sharedChains = block;
+}

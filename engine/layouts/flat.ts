@@ -1,0 +1,256 @@
+// Our own nftables layout of one family: the whole script, and the transactions of a plan.
+//
+// A plan has up to three kinds of transactions, in this order, so that no packet meets a hole (a packet keeps the rules
+// of the moment in which it came in, but looks sets and maps up as they are at that moment):
+//   1. chains that do not exist yet, with their rules; nothing points to them;
+//   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
+//   3. a little later, deletion of what was emptied.
+import { Vector } from "../bytes/memory";
+import { outFlush, StreamName } from "../bytes/out";
+import { sortVector } from "../bytes/sort";
+import { Service, sortedServices } from "../cluster/services";
+import { nft } from "../encodings/nft";
+import { Routed } from "../routing/endpoints";
+import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateHairpins } from "../routing/ownership";
+import { stalePorts } from "../routing/refresh";
+import { route, routeSignature } from "../routing/route";
+import { FamilyPort, recordOf, ServicePort } from "../routing/service-ports";
+import {
+  beginBatch,
+  currentBatch,
+  endBatch,
+  isForgotten,
+  journal,
+  JournalKind,
+  journalPort,
+  stockIsDirty,
+  stockIsKnown,
+} from "./batches";
+import {
+  dropUnusedFlatChains,
+  FlatChain,
+  retireFlatChains,
+  writeAllFlatChains,
+  writeFlatChains,
+} from "./flat-chains";
+import { dropFlatKey, useSnapshots, writeFlatEntry } from "./flat-elements";
+import { clusterCount, countPolicies, entryPointFirewall, hasAffinity, localCount, updateNeeds } from "./flat-needs";
+import { freshSlots, keepSlots } from "./flat-slots";
+import { beginFullText, endFullText, writeChangedKeys, writeClusterIP, writeLeftovers, writeSetElement } from "./nft-elements";
+import { makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
+import { comparePorts } from "./nftables";
+import { ChainPrefix } from "./nftables-elements";
+import { chainsOf, writePortChains, writeRules } from "./nftables-service";
+import { writeEmptyTable, writeStock } from "./nftables-stock";
+import { planDeletions, writeRetired } from "./retiring";
+
+const TABLE: string = "sluice";
+
+/** Services per transaction of a big load. */
+const SERVICES_PER_BATCH: u32 = 1000;
+
+/** Chains of the service port's own: with affinity all that kube-proxy has, but for the firewall, which is shared. */
+function ownChains(port: FamilyPort): u32 {
+  return hasAffinity(port) ? chainsOf(port) & ~ChainPrefix.FIREWALL : 0;
+}
+
+/** A snapshot of the service port that was routed last, its slots as near as possible to those of `old` (or 0). */
+function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
+  countPolicies(port);
+  const slots = !hasAffinity(port);
+  const made = makeSnapshot(port, signature, ownChains(port), slots ? clusterCount : 0, slots ? localCount : 0);
+  if (!slots) return made;
+  const snapshot = changetype<Snapshot>(made);
+  if (old == 0) {
+    freshSlots(Routed.CLUSTER, snapshot.slots(false));
+    freshSlots(Routed.LOCAL_POLICY, snapshot.slots(true));
+  } else {
+    const before = changetype<Snapshot>(old);
+    keepSlots(Routed.CLUSTER, before.slots(false), before.clusterCount, snapshot.slots(false), snapshot.clusterCount);
+    keepSlots(Routed.LOCAL_POLICY, before.slots(true), before.localCount, snapshot.slots(true), snapshot.localCount);
+  }
+  return made;
+}
+
+/** The chain that checks sources for the service port that was routed last, or 0. */
+function firewallOf(port: FamilyPort): usize {
+  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+    const chain = entryPointFirewall(changetype<Claim>(at));
+    if (chain != 0) return chain;
+  }
+  return 0;
+}
+
+/** All elements of a service port that has just been routed. */
+function writeElements(port: FamilyPort, snapshot: usize, old: usize): void {
+  for (let i: u32 = 0; i < port.hairpinCount; i++) {
+    writeSetElement(changetype<Key>(<usize>load<u32>(port.hairpins + ((<usize>i) << 2))));
+  }
+  useSnapshots(snapshot, old, firewallOf(port));
+  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+    const claim = changetype<Claim>(at);
+    if (claim.entryPoint == EntryPoint.CLUSTER_IP) {
+      writeClusterIP(claim, keyOf(KeyKind.CLUSTER_IP, port.family, 0, 0, clusterIP(recordOf(port), port.family)));
+    }
+    if (claim.isOwner()) writeFlatEntry(claim);
+  }
+}
+
+function writeOwnChains(port: FamilyPort): void {
+  writePortChains(port, ownChains(port));
+  writeRules(port, ownChains(port));
+}
+
+const ports = new Vector();
+
+/** Collects the service ports of the family that are present, by Service and port. */
+function listPresent(family: u32): void {
+  ports.clear();
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    let at = changetype<Service>(<usize>services.get(i)).ports;
+    for (; at != 0; at = changetype<ServicePort>(at).next) {
+      const port = changetype<ServicePort>(at).family(family);
+      if (port != 0 && changetype<FamilyPort>(port).present) ports.push(<u32>port);
+    }
+  }
+}
+
+/** The whole script of a family, for an empty table, into the results. */
+export function renderFlat(family: u32): void {
+  nft.begin(TABLE, family);
+  beginFullText();
+  writeStock(family, true, true);
+  listPresent(family);
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = changetype<FamilyPort>(<usize>ports.get(i));
+    route(port);
+    updateHairpins(port);
+    updateNeeds(port);
+  }
+  writeAllFlatChains(family);
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = changetype<FamilyPort>(<usize>ports.get(i));
+    route(port);
+    if (hasAffinity(port)) writeOwnChains(port);
+    const snapshot = takeSnapshot(port, 0, 0);
+    writeElements(port, snapshot, 0);
+    heap.free(snapshot);
+  }
+  endFullText();
+  nft.finish();
+  outFlush(StreamName.MAIN);
+}
+
+// ---- plan
+
+function noteMade(chain: FlatChain): void {
+  chain.open = true;
+  journal(currentBatch(), JournalKind.MAKE_SHARED, changetype<usize>(chain));
+}
+
+function noteDropped(chain: FlatChain): void {
+  journal(currentBatch(), JournalKind.DROP_SHARED, changetype<usize>(chain));
+}
+
+/** True if what the kernel holds of the service port that was routed last is not what it should hold. */
+function differs(port: FamilyPort): bool {
+  return port.committed == 0 || changetype<Snapshot>(port.committed).signature != routeSignature(port);
+}
+
+/** First look at a stale service port: which shared chains it needs, and its own chains if it has any. */
+function prepare(port: FamilyPort): void {
+  if (port.present) route(port);
+  updateHairpins(port);
+  updateNeeds(port);
+  if (port.present && hasAffinity(port) && differs(port)) writeOwnChains(port);
+}
+
+/** Second look: its elements. */
+function planPort(port: FamilyPort): void {
+  if (!port.present) {
+    if (port.committed == 0) return;
+    retireChains(port, port.committed, 0);
+    journalPort(port, 0);
+    return;
+  }
+  route(port);
+  const old = port.committed;
+  if (!differs(port)) {
+    reviveChains(port, old); // what a plan retired that never came to pass
+    writeElements(port, old, old);
+    return;
+  }
+  const snapshot = takeSnapshot(port, routeSignature(port), old);
+  writeElements(port, snapshot, old);
+  reviveChains(port, snapshot);
+  retireChains(port, old, snapshot);
+  journalPort(port, snapshot);
+}
+
+/** An entry point whose owner has changed, though nothing else of its service port has. */
+function writeMovedEntry(claim: Claim): void {
+  const port = claim.port;
+  if (port.planned == 0 && port.committed == 0) return;
+  route(port);
+  const snapshot = port.planned != 0 ? port.planned : port.committed;
+  useSnapshots(snapshot, port.committed, firewallOf(port));
+  writeFlatEntry(claim);
+}
+
+function endPart(services: u32, full: bool): void {
+  nft.finish();
+  outFlush(StreamName.MAIN);
+  endBatch(services, full);
+}
+
+/** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
+export function planFlat(family: u32, now: u64): void {
+  nft.begin(TABLE, family);
+  ports.clear();
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    if (changetype<FamilyPort>(<usize>stalePorts.get(i)).family == family) ports.push(stalePorts.get(i));
+  }
+  sortVector(ports, 0, ports.length, comparePorts);
+
+  const full = stockIsDirty(family);
+  const id = beginBatch(family, 0);
+  if (full) {
+    if (isForgotten(family)) writeEmptyTable(true);
+    writeStock(family, true, !stockIsKnown(family));
+    journal(id, JournalKind.STOCK, <usize>family);
+  }
+  for (let i: u32 = 0; i < ports.length; i++) prepare(changetype<FamilyPort>(<usize>ports.get(i)));
+  writeFlatChains(family, full, noteMade);
+  endPart(0, full);
+
+  beginBatch(family, 0);
+  let inBatch: u32 = 0;
+  let last: usize = 0;
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = changetype<FamilyPort>(<usize>ports.get(i));
+    const service = changetype<usize>(port.port.service);
+    // Ports of one Service stay together: a Service is never half loaded.
+    if (service != last && inBatch >= SERVICES_PER_BATCH) {
+      endPart(inBatch, false);
+      beginBatch(family, 0);
+      inBatch = 0;
+    }
+    if (service != last) inBatch++;
+    last = service;
+    planPort(port);
+  }
+  writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
+  retireFlatChains(family, noteDropped);
+  writeRetired(family);
+  writeLeftovers();
+  endPart(inBatch, false);
+  planDeletions(family, now, true);
+  planDeletions(family, now, false);
+}
+
+/** After a plan: forgets shared chains that nothing needs any more. */
+export function dropUnusedChains(): void {
+  dropUnusedFlatChains(0);
+  dropUnusedFlatChains(1);
+}
