@@ -10,6 +10,7 @@ import { nodes } from "./cluster/nodes";
 import { IPV4, IPV6 } from "./cluster/records";
 import { beginList, endList } from "./cluster/store";
 import { Entry } from "./cluster/table";
+import { encodeAsNetlink } from "./encodings/nft";
 import { writeBlame } from "./encodings/blame";
 import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
@@ -176,8 +177,16 @@ export function cabi_post_engine__describe(result: usize): void {
   finish();
 }
 
+let planAsNetlink: bool = false;
+
+export function engine__set_encoding(encoding: u32): void {
+  planAsNetlink = encoding != 0;
+}
+
 export function engine__plan(now: u64): usize {
+  encodeAsNetlink(planAsNetlink);
   makePlan(now);
+  encodeAsNetlink(false);
   return listResult(batchTable(), batchCount());
 }
 export function cabi_post_engine__plan(result: usize): void {
