@@ -19,7 +19,8 @@ import { batchCount, batchTable } from "./layouts/batches";
 import { renderFlat } from "./layouts/flat";
 import { renderIptables } from "./layouts/iptables";
 import { renderNftables } from "./layouts/nftables";
-import { close, forgetKernel, makePlan } from "./layouts/plan";
+import { close, forgetKernel, makePlan, makeReconciliation } from "./layouts/plan";
+import { drift } from "./layouts/reconcile";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { writeDescription } from "./routing/describe";
@@ -190,6 +191,28 @@ export function engine__plan(now: u64): usize {
   return listResult(batchTable(), batchCount());
 }
 export function cabi_post_engine__plan(result: usize): void {
+  finish();
+}
+
+export function engine__reconcile(family: u32, dump: usize, length: usize, now: u64): usize {
+  encodeAsNetlink(true);
+  makeReconciliation(family, dump, length, now);
+  encodeAsNetlink(false);
+  return listResult(batchTable(), batchCount());
+}
+export function cabi_post_engine__reconcile(result: usize): void {
+  finish();
+}
+
+export function engine__drift(): usize {
+  store<u32>(RESULT, drift.missing, 0);
+  store<u32>(RESULT, drift.changed, 4);
+  store<u32>(RESULT, drift.extra, 8);
+  setString(RESULT + 12, drift.names.data, <usize>(drift.names.length >> 1));
+  store<u8>(RESULT, <u8>drift.rebuilt, 20);
+  return RESULT;
+}
+export function cabi_post_engine__drift(result: usize): void {
   finish();
 }
 

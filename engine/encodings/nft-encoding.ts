@@ -57,6 +57,8 @@ export namespace SetFlag {
 export abstract class NftEncoding {
   /** Selects table and family for all that follows. */
   abstract begin(table: string, family: u32): void;
+  /** Begins a transaction whose messages are made elsewhere. */
+  abstract openBatch(): void;
   /** Ends what `begin` began: nothing may be held back after it. */
   abstract finish(): void;
 

@@ -211,12 +211,15 @@ export class NftNetlink extends NftEncoding {
     this.openMessage(type, flags);
   }
 
+  openBatch(): void {
+    if (this.inBatch) return;
+    beginMessage(Message.BATCH_BEGIN, 0, 0, SUBSYSTEM);
+    endMessage();
+    this.inBatch = true;
+  }
+
   private openMessage(type: u32, flags: u32): void {
-    if (!this.inBatch) {
-      beginMessage(Message.BATCH_BEGIN, 0, 0, SUBSYSTEM);
-      endMessage();
-      this.inBatch = true;
-    }
+    this.openBatch();
     beginMessage(type, flags, this.protocolFamily(), 0);
     text(1, this.table); // the table's name is attribute 1 of every message
   }

@@ -78,6 +78,8 @@ export class NftText extends NftEncoding {
     this.family = family;
   }
 
+  openBatch(): void {}
+
   finish(): void {}
 
   addTable(comment: string): void {

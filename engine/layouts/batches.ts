@@ -113,13 +113,55 @@ export function endBatch(services: u32, full: bool): void {
   const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
   if (resultStart() == firstPiece) {
     batches.length = current;
-    closeBatch(batch.id, true, 0);
+    closeEntries(batch.id, true, 0);
     return;
   }
   batch.data = <usize>firstPiece;
   batch.dataLength = resultStart() - firstPiece;
   batch.services = services;
   batch.full = <u32>full;
+}
+
+/**
+ * Takes the batches from `first` on back, as text, and lets all that was journalled since belong to one batch that is
+ * still to be made: its id is returned.
+ */
+export function mergeBatches(first: u32): u32 {
+  batches.length = first * BATCH_WORDS;
+  const id = ++lastId;
+  for (let i: u32 = 0; i < entries.length; i += 3) entries.set(i, id);
+  return id;
+}
+
+/** As beginBatch, for an id that `mergeBatches` has given. */
+export function resumeBatch(id: u32, family: u32): void {
+  beginBatch(family, 0);
+  changetype<Batch>(batches.data + ((<usize>current) << 2)).id = id;
+}
+
+/** Ends a resumed batch. Without any text of its own it is one with the batch before it, if there is one. */
+export function endResumedBatch(): void {
+  const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
+  if (resultStart() != firstPiece || current == 0) {
+    endBatch(0, false);
+    return;
+  }
+  changetype<Batch>(batches.data + ((<usize>(current - BATCH_WORDS)) << 2)).id = batch.id;
+  batches.length = current;
+}
+
+/** The table of the family has to be made anew. */
+export function forgetStockOf(family: u32): void {
+  dirtyStock |= 1 << family;
+  knownStock &= ~(1 << family);
+  forgotten |= 1 << family;
+}
+
+/** The stock rules of the family have to be looked at, but its table is ours. */
+export function adoptStock(family: u32): void {
+  dirtyStock |= 1 << family;
+  knownStock |= 1 << family;
+  forgotten &= ~(1 << family);
 }
 
 export function currentBatch(): u32 {
@@ -206,8 +248,35 @@ function failEntry(kind: u32, object: usize, now: u64): void {
   }
 }
 
-/** Closes one batch. Ids that are not open are ignored: a batch of an earlier plan was never sent. */
+/** The row of the plan's batch with that id, or 0. */
+function batchWithId(id: u32): usize {
+  for (let i: u32 = 0; i < batchCount(); i++) {
+    const at = batches.data + (<usize>i) * offsetof<Batch>();
+    if (changetype<Batch>(at).id == id) return at;
+  }
+  return 0;
+}
+
+/**
+ * Closes one batch. Ids that are not open are ignored: a batch of an earlier plan was never sent. Batches of a family
+ * rely on those before them: what stood before an acknowledged one and is still open, and what stands after one that
+ * failed, counts as failed.
+ */
 export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
+  const found = batchWithId(id);
+  if (found == 0) return;
+  const family = changetype<Batch>(found).family;
+  let passed = false;
+  for (let i: u32 = 0; i < batchCount(); i++) {
+    const batch = changetype<Batch>(batches.data + (<usize>i) * offsetof<Batch>());
+    if (batch.id == id) passed = true;
+    else if (batch.family == family && passed != acknowledged) closeEntries(batch.id, false, now);
+  }
+  closeEntries(id, acknowledged, now);
+}
+
+/** Commits or fails what is journalled of one batch. */
+function closeEntries(id: u32, acknowledged: bool, now: u64): void {
   let kept: u32 = 0;
   for (let i: u32 = 0; i < entries.length; i += 3) {
     const batch = entries.get(i);

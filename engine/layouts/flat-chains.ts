@@ -343,12 +343,10 @@ export function dropUnusedFlatChains(family: u32): void {
 }
 
 /** The kernel holds none of them. */
-export function forgetFlatChains(): void {
-  for (let family: u32 = 0; family < 2; family++) {
-    const table = tableOf(family);
-    for (let at = table.following(0); at != 0; at = table.following(at)) {
-      changetype<FlatChain>(at).committed = false;
-      changetype<FlatChain>(at).open = false;
-    }
+export function forgetFlatChains(family: u32): void {
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; at = table.following(at)) {
+    changetype<FlatChain>(at).committed = false;
+    changetype<FlatChain>(at).open = false;
   }
 }

@@ -1,5 +1,6 @@
 // The plan of an instance: from what the kernel has acknowledged to what it should have, for both families.
 import { Vector } from "../bytes/memory";
+import { outReset } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { Service, sortedServices } from "../cluster/services";
 import { stockHash } from "../routing/facts";
@@ -7,11 +8,12 @@ import { Mode, options } from "../routing/options";
 import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
 import { forgetGone, markStale, refresh, stalePorts } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
-import { beginPlan, closeBatch, forgetStock, setStockDirty, settledKeys, settledPorts } from "./batches";
+import { adoptStock, beginPlan, closeBatch, forgetStock, forgetStockOf, setStockDirty, settledKeys, settledPorts } from "./batches";
 import { dropUnusedChains, planFlat } from "./flat";
 import { forgetFlatChains } from "./flat-chains";
 import { planIptables } from "./iptables";
 import { planNftables } from "./nftables";
+import { adoptSlots, readKernel, writeDifference } from "./reconcile";
 import { forgetAllStale } from "./stale-chains";
 
 let plannedStock: u64 = 0;
@@ -25,26 +27,77 @@ function ownersChanged(family: u32): bool {
   return false;
 }
 
-/** Makes the batches of the contract's `plan`: layouts/batches.ts has them afterwards. */
-export function makePlan(now: u64): void {
+function planFamily(family: u32, now: u64): void {
+  if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
+  else if (options().mode == Mode.NFTABLES) planNftables(family, now);
+  else planFlat(family, now);
+}
+
+/** What was stale of the family has been planned. */
+function settleFamily(family: u32): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family != family) {
+      stalePorts.set(kept++, stalePorts.get(i));
+    } else {
+      port.stale = false;
+      settledPorts.push(stalePorts.get(i));
+    }
+  }
+  stalePorts.length = kept;
+  kept = 0;
+  for (let i: u32 = 0; i < changedKeys.length; i++) {
+    const key = changetype<Key>(<usize>changedKeys.get(i));
+    if (<u32>key.family != family) {
+      changedKeys.set(kept++, changedKeys.get(i));
+    } else {
+      key.changed = false;
+      settledKeys.push(changedKeys.get(i));
+    }
+  }
+  changedKeys.length = kept;
+}
+
+function begin(now: u64): void {
   beginPlan(now);
   refresh();
   if (stockHash != plannedStock) setStockDirty();
   plannedStock = stockHash;
+}
+
+/** Makes the batches of the contract's `plan`: layouts/batches.ts has them afterwards. */
+export function makePlan(now: u64): void {
+  begin(now);
   for (let family: u32 = 0; family < 2; family++) {
-    if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
-    else if (options().mode == Mode.NFTABLES) planNftables(family, now);
-    else planFlat(family, now);
+    planFamily(family, now);
+    settleFamily(family);
   }
-  const planned = stalePorts.length;
-  for (let i: u32 = 0; i < planned; i++) settledPorts.push(stalePorts.get(i));
-  for (let i: u32 = 0; i < planned; i++) changetype<FamilyPort>(<usize>stalePorts.get(i)).stale = false;
-  stalePorts.clear();
-  for (let i: u32 = 0; i < changedKeys.length; i++) {
-    changetype<Key>(<usize>changedKeys.get(i)).changed = false;
-    settledKeys.push(changedKeys.get(i));
+  forgetSettled();
+}
+
+/**
+ * Makes the batches of the contract's `reconcile`: those that take what the kernel has dumped of one family's table to
+ * what it should be. iptables mode has no dump to read, and writes everything.
+ */
+export function makeReconciliation(family: u32, dump: usize, length: usize, now: u64): void {
+  begin(now);
+  forgetFamily(family);
+  const compares = options().mode != Mode.IPTABLES && readKernel(dump, length);
+  if (compares) {
+    adoptStock(family);
+    if (options().mode == Mode.FLAT) adoptSlots(family);
   }
-  changedKeys.clear();
+  planFamily(family, now);
+  settleFamily(family);
+  if (compares && !writeDifference(family)) {
+    beginPlan(now);
+    forgetFamily(family);
+    forgetStockOf(family);
+    outReset();
+    planFamily(family, now);
+    settleFamily(family);
+  }
   forgetSettled();
 }
 
@@ -89,7 +142,10 @@ function forgetPort(at: usize): void {
   markStale(port);
 }
 
+let forgottenFamily: u32 = 0;
+
 function forgetKey(key: Key): void {
+  if (<u32>key.family != forgottenFamily) return;
   key.committedChain = 0;
   key.committedFirewall = 0;
   key.committedNoEndpoints = 0;
@@ -98,18 +154,24 @@ function forgetKey(key: Key): void {
   noteKeyChange(key);
 }
 
-/** It is not known what the kernel holds: the next plan writes everything. */
-export function forgetKernel(): void {
-  beginPlan(0);
-  forgetAllStale();
-  forgetFlatChains();
-  forgetStock();
+/** Forgets what the kernel holds of one family. */
+function forgetFamily(family: u32): void {
+  forgetAllStale(family);
+  forgetFlatChains(family);
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {
     for (let at = changetype<Service>(<usize>services.get(i)).ports; at != 0; at = changetype<ServicePort>(at).next) {
-      forgetPort(changetype<ServicePort>(at).ipv4);
-      forgetPort(changetype<ServicePort>(at).ipv6);
+      forgetPort(changetype<ServicePort>(at).family(family));
     }
   }
+  forgottenFamily = family;
   eachKey(forgetKey);
+}
+
+/** It is not known what the kernel holds: the next plan writes everything. */
+export function forgetKernel(): void {
+  beginPlan(0);
+  forgetStock();
+  forgetFamily(0);
+  forgetFamily(1);
 }

@@ -104,9 +104,7 @@ export function forgetStale(at: usize): void {
   tableOf(chain.family).remove(chain);
 }
 
-export function forgetAllStale(): void {
-  for (let family: u32 = 0; family < 2; family++) {
-    const table = tableOf(family);
-    for (let at = table.following(0); at != 0; at = table.following(0)) table.remove(changetype<Entry>(at));
-  }
+export function forgetAllStale(family: u32): void {
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; at = table.following(0)) table.remove(changetype<Entry>(at));
 }
