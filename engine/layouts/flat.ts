@@ -121,6 +121,11 @@ export function renderFlat(family: u32): void {
   nft.begin(TABLE, family);
   beginFullText();
   writeStock(family, true, true);
+  // Service ports that are gone may not have been planned since: they want nothing any more.
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family == family && !port.present) updateNeeds(port);
+  }
   listPresent(family);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
@@ -222,9 +227,12 @@ export function planFlat(family: u32, now: u64): void {
   }
   for (let i: u32 = 0; i < ports.length; i++) prepare(changetype<FamilyPort>(<usize>ports.get(i)));
   writeFlatChains(family, full, noteMade);
-  endPart(0, full);
-
-  beginBatch(family, 0);
+  // A table that is made anew has no packets under way that could meet its chains too early, but it must not stand empty.
+  let first = full && isForgotten(family);
+  if (!first) {
+    endPart(0, full);
+    beginBatch(family, 0);
+  }
   let inBatch: u32 = 0;
   let last: usize = 0;
   for (let i: u32 = 0; i < ports.length; i++) {
@@ -232,9 +240,10 @@ export function planFlat(family: u32, now: u64): void {
     const service = changetype<usize>(port.port.service);
     // Ports of one Service stay together: a Service is never half loaded.
     if (service != last && inBatch >= SERVICES_PER_BATCH) {
-      endPart(inBatch, false);
+      endPart(inBatch, first);
       beginBatch(family, 0);
       inBatch = 0;
+      first = false;
     }
     if (service != last) inBatch++;
     last = service;
@@ -244,7 +253,7 @@ export function planFlat(family: u32, now: u64): void {
   retireFlatChains(family, noteDropped);
   writeRetired(family);
   writeLeftovers();
-  endPart(inBatch, false);
+  endPart(inBatch, first);
   planDeletions(family, now, true);
   planDeletions(family, now, false);
 }
