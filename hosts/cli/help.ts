@@ -23,7 +23,7 @@ Input:
                         Goes before the configuration's hostnameOverride.
 
 Rules:
-      --mode MODE       nftables or iptables; default: the configuration's mode, else nftables
+      --mode MODE       nftables, iptables or flat; default: the configuration's mode, else nftables
       --family FAMILY   ipv4, ipv6 or all. nftables: default all, in one script.
                         iptables: default the node's primary family; all needs -o DIR/
       --no-nfacct       iptables: leave out the two nfacct counters, as kube-proxy does where they can't be had

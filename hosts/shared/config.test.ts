@@ -23,7 +23,7 @@ test("an empty configuration is kube-proxy's defaults", () => {
     bridgeInterface: "",
     interfaceNamePrefix: "",
     nodePortAddresses: [],
-    masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: false, bit: 14 } },
+    masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: false, bit: 14 }, flat: { all: false, bit: 14 } },
     localhostNodePorts: true,
     conntrackTcpBeLiberal: false,
   });
@@ -54,11 +54,11 @@ const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
   ["iptables:", {}],
   [
     "iptables: {masqueradeBit: 0, masqueradeAll: true}",
-    { masquerade: { iptables: { all: true, bit: 0 }, nftables: { all: false, bit: 14 } } },
+    { masquerade: { iptables: { all: true, bit: 0 }, nftables: { all: false, bit: 14 }, flat: { all: false, bit: 14 } } },
   ],
   [
     "nftables: {masqueradeBit: 31, masqueradeAll: true}",
-    { masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: true, bit: 31 } } },
+    { masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: true, bit: 31 }, flat: { all: true, bit: 31 } } },
   ],
   ["conntrack: {tcpBeLiberal: true}", { conntrackTcpBeLiberal: true }],
   ["configSyncPeriod: 15m0s", {}],
@@ -84,7 +84,6 @@ test("the options follow the mode's own section", () => {
 const refused: [yaml: string, code: string, place: string, message: RegExp][] = [
   ["mode: ipvs", "mode-ipvs", "3:7", /deprecate/],
   ["mode: kernelspace", "mode-windows", "3:7", /Windows/],
-  ["mode: flat", "mode-flat", "3:7", /flat/],
   ["mode: iptable", "mode-unknown", "3:7", /no mode/],
   ["mode: 5", "wrong-type", "3:7", /text is wanted/],
   ["hostnameOverride: ' '", "hostname-blank", "3:19", /blanks/],

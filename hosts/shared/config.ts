@@ -168,7 +168,11 @@ function configOf(raw: RawConfig, report: Report): ProxyConfig {
     bridgeInterface: raw.detectLocal?.bridgeInterface ?? "",
     interfaceNamePrefix: raw.detectLocal?.interfaceNamePrefix ?? "",
     nodePortAddresses: (raw.nodePortAddresses ?? []).map((address) => address ?? ""),
-    masquerade: { iptables: masquerade(raw.iptables, "iptables"), nftables: masquerade(raw.nftables, "nftables") },
+    masquerade: {
+      iptables: masquerade(raw.iptables, "iptables"),
+      nftables: masquerade(raw.nftables, "nftables"),
+      flat: masquerade(raw.nftables, "nftables"),
+    },
     localhostNodePorts: raw.iptables?.localhostNodePorts ?? true,
     conntrackTcpBeLiberal: raw.conntrack?.tcpBeLiberal ?? false,
   };
@@ -181,6 +185,7 @@ export function modeOf(text: string, report: Report): Mode | undefined {
       return undefined;
     case "iptables":
     case "nftables":
+    case "flat":
       return text;
     case "ipvs": {
       const hint = "use nftables, which has taken its place";
@@ -192,9 +197,6 @@ export function modeOf(text: string, report: Report): Mode | undefined {
       );
       return undefined;
     }
-    case "flat":
-      report("mode", "mode-flat", "this version does not know flat yet", "use nftables");
-      return undefined;
     case "kernelspace":
     case "userspace":
       report(

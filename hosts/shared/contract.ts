@@ -4,6 +4,8 @@ export type {
   ApplyResult,
   Batch,
   DetectLocalMode,
+  DriftReport,
+  Encoding,
   Family,
   Kind,
   Mode,

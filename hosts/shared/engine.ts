@@ -3,6 +3,8 @@
 import type {
   ApplyResult,
   Batch,
+  DriftReport,
+  Encoding,
   EngineExports,
   Family,
   Instantiate,
@@ -109,6 +111,15 @@ export class EngineInstance {
   }
   describe(): Uint8Array[] {
     return this.#call("describe", (engine) => engine.describe());
+  }
+  setEncoding(encoding: Encoding): void {
+    this.#call("setEncoding", (engine) => engine.setEncoding(encoding));
+  }
+  reconcile(family: Family, dump: Uint8Array, nowMs: number): Batch[] {
+    return this.#call("reconcile", (engine) => engine.reconcile(family, dump, milliseconds(nowMs)));
+  }
+  drift(): DriftReport {
+    return this.#call("drift", (engine) => engine.drift());
   }
   plan(nowMs: number): Batch[] {
     return this.#call("plan", (engine) => engine.plan(milliseconds(nowMs)));

@@ -53,7 +53,7 @@ export async function writeRendered(rendering: Rendering): Promise<Diagnostic | 
 
 function rules(rendering: Rendering): Result[] {
   const { mode, cluster, options } = rendering;
-  if (mode === "nftables") {
+  if (mode !== "iptables") {
     const families: Family[] =
       options.family === undefined || options.family === "all" ? ["ipv4", "ipv6"] : [options.family];
     return [{ name: "rules.nft", pieces: text(rendering, families) }];

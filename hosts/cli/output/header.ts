@@ -18,7 +18,12 @@ const nfacctObjects = ["ct_state_invalid_dropped_pkts", "localhost_nps_accepted_
 const loads: Record<Mode, Record<Family, string>> = {
   iptables: { ipv4: "iptables-restore", ipv6: "ip6tables-restore" },
   nftables: { ipv4: "nft -f", ipv6: "nft -f" },
+  flat: { ipv4: "nft -f", ipv6: "nft -f" },
 };
+
+/** Whose rules they are. */
+const likeness = (mode: Mode) =>
+  mode === "flat" ? "in its own layout, table sluice" : "as kube-proxy 1.37 has them after its first sync";
 
 export function header(facts: HeaderFacts, rules: readonly Uint8Array[]): string {
   const { mode, families, node, nodeKnown, conntrackTcpBeLiberal } = facts;
@@ -26,7 +31,7 @@ export function header(facts: HeaderFacts, rules: readonly Uint8Array[]): string
   const where = node === "" ? "a node without a name" : `node ${printable(node, 253)}`;
   const lines = [
     `Kubernetes Service rules for ${where}: ${mode}, ${families_}`,
-    `Written by sluice ${version}, as kube-proxy 1.37 has them after its first sync`,
+    `Written by sluice ${version}, ${likeness(mode)}`,
     `Load into empty tables: ${loads[mode][families[0] ?? "ipv4"]} THIS-FILE`,
   ];
   const needed = nfacctObjects.filter((object) =>

@@ -43,6 +43,9 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     return [{ kind: "Service", namespace, name, field: "spec.ports[0]" }];
   };
   return {
+    setEncoding() {},
+    reconcile: () => [],
+    drift: () => ({ missing: 0, changed: 0, extra: 0, names: [], rebuilt: false }),
     configure(given) {
       const problems = behaviour.configure?.(given) ?? [];
       log.configured.push(given);
