@@ -154,6 +154,7 @@ function readAddresses(endpoint: Endpoint): bool {
   if (!openArray()) return false;
   endpoint.address = 0;
   endpoint.addressLength = 0;
+  const errors = objectErrors;
   if (readText()) {
     endpoint.address = stringAt;
     endpoint.addressLength = stringLength;
@@ -161,7 +162,7 @@ function readAddresses(endpoint: Endpoint): bool {
   }
   endpoint.addressAt = valueAt;
   while (moreElements()) skipValue();
-  return true;
+  return objectErrors == errors; // what is no string has been reported
 }
 
 function readEndpoint(index: u32): void {

@@ -141,7 +141,7 @@ function checkAddresses(): void {
     );
   }
   const last = listed.length == 0 ? 0 : changetype<Address>(listed.at(listed.length - 1)).index;
-  if (last > 65535) {
+  if (last >= 65535) {
     literalProblem(Severity.ERROR, "too-many", objectStart(), "more than 65535 addresses", "use fewer");
   }
 }

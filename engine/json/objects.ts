@@ -95,13 +95,23 @@ const ENDPOINT_SLICE: usize = bytesOf("EndpointSlice");
 const NODE: usize = bytesOf("Node");
 const SERVICE_CIDR: usize = bytesOf("ServiceCIDR");
 
+function readMetadataOnly(): void {
+  if (!enterObject()) return;
+  do {
+    readKey();
+    if (stringIs("metadata")) readMetadata();
+    else skipValue();
+  } while (moreMembers());
+}
+
 function readAs(what: u32): void {
   if (what == Kind.ENDPOINT_SLICE) readEndpointSlice();
   else if (what == Kind.SERVICE) readService();
   else if (what == Kind.NODE) readNode();
   else if (what == Kind.SERVICE_CIDR) readServiceCIDR();
   else if (what == Kind.STATUS) readStatus();
-  else skipValue();
+  else if (what == Kind.OTHER) skipValue();
+  else readMetadataOnly(); // it is going to be reported, by its name
 }
 
 /** What the object is, as far as an object can be inside a list or a watch line: there are no lists in lists. */
@@ -125,6 +135,11 @@ function begin(): void {
   clearText(objectKind);
   resetMetadata();
   beginObject(start);
+}
+
+/** The object has been read. Where it ends is not known if the scanner has failed in it: the position is anywhere then. */
+function end(): void {
+  objectEnd = failed == Failure.NONE ? position() : 0;
 }
 
 /**
@@ -153,20 +168,14 @@ export function readObject(listKind: u32, version: usize, versionLength: usize):
     beginObject(start);
     readAs(kind);
   }
-  objectEnd = position();
+  end();
 }
 
 /** At `{`: reads the object of a BOOKMARK line, of whatever kind: only its metadata counts. */
 export function readBookmark(): void {
   begin();
-  if (enterObject()) {
-    do {
-      readKey();
-      if (stringIs("metadata")) readMetadata();
-      else skipValue();
-    } while (moreMembers());
-  }
-  objectEnd = position();
+  readMetadataOnly();
+  end();
 }
 
 /** At `{`: reads the object of an ERROR line. */
@@ -174,7 +183,7 @@ export function readError(): void {
   begin();
   kind = Kind.STATUS;
   readStatus();
-  objectEnd = position();
+  end();
 }
 
 function reportInvalidUTF8(where: usize): void {

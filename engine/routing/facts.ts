@@ -400,7 +400,9 @@ function findServiceCIDRs(): void {
 function hashSettings(): u64 {
   const o = options();
   let h = mix(<u64>o.mode, (<u64>masqueradeMark()) | ((<u64>o.masqueradeAll) << 32));
-  h = mix(h, (<u64>o.nfacctLocalhostAccepted) | ((<u64>localhostNodePorts(IPV4)) << 1));
+  if (o.mode == Mode.IPTABLES) {
+    h = mix(h, (<u64>o.nfacctLocalhostAccepted) | ((<u64>localhostNodePorts(IPV4)) << 1));
+  }
   for (let family = IPV4; family <= IPV6; family++) {
     const facts = factsOf(family);
     h = mix(h, <u64>facts.localDetector);

@@ -3,7 +3,7 @@ import { Vector } from "../bytes/memory";
 import { factsChanged } from "../cluster/nodes";
 import { Change, changedServices, dropUnusedService, Service, sortedServices } from "../cluster/services";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
-import { dropClaims, makeClaims } from "./ownership";
+import { dropClaims, makeClaims, updateHairpins } from "./ownership";
 import { withdraw } from "./route";
 import { dropGonePorts, FamilyPort, ServicePort, updatePorts } from "./service-ports";
 
@@ -20,8 +20,12 @@ function refreshFamily(at: usize, own: bool, endpointsToo: bool): void {
   if (at == 0) return;
   const port = changetype<FamilyPort>(at);
   if (own) {
-    if (port.present) makeClaims(port);
-    else withdraw(port);
+    if (port.present) {
+      makeClaims(port);
+    } else {
+      withdraw(port);
+      updateHairpins(port); // in iptables mode no plan does it
+    }
   }
   if (own || endpointsToo) markStale(port);
 }
