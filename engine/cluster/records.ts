@@ -21,7 +21,7 @@ export namespace ServiceType {
 }
 
 export namespace ServiceFlag {
-  /** externalTrafficPolicy: Local, on a Service of a kind that can be reached from outside (model.md §3). */
+  /** externalTrafficPolicy: Local, on a Service of a kind that can be reached from outside. */
   export const EXTERNAL_LOCAL: u8 = 1;
   /** internalTrafficPolicy: Local */
   export const INTERNAL_LOCAL: u8 = 2;

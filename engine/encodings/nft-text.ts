@@ -1,4 +1,4 @@
-// nft's command language, as `nft -f` reads it. Tokens and order are those that kube-proxy writes (nftables.md §2).
+// nft's command language, as `nft -f` reads it. Tokens and order are those that kube-proxy writes.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { byte, decimal, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
 import { Vector } from "../bytes/memory";

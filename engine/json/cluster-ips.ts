@@ -1,4 +1,4 @@
-// A Service's cluster IP of each family (model.md §2.2).
+// A Service's cluster IP of each family.
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";

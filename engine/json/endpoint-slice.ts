@@ -304,7 +304,7 @@ function buildRecord(family: u32, endpointCount: u32): usize {
   return record;
 }
 
-/** Is it a slice that kube-proxy does not take (model.md §1.2)? What an error has hidden says nothing. */
+/** Is it a slice that kube-proxy does not take? What an error has hidden says nothing. */
 function isUnselected(family: u32): bool {
   if (hasHeadless || (family == 0 && addressType.length != 0)) return true;
   return (family == 0 || serviceNameText.length == 0) && objectErrors == 0;

@@ -172,7 +172,7 @@ export function readService(): void {
   } while (moreMembers());
 }
 
-/** model.md §3, externalPolicyLocal. External IPs count whether they are good or not, as upstream. */
+/** As ExternalPolicyLocal of kube-proxy's service ports. External IPs count whether they are good or not, as upstream. */
 function isExternalLocal(): bool {
   if (!isExternalPolicyLocal) return false;
   if (type == ServiceType.LOAD_BALANCER || type == ServiceType.NODE_PORT) return true;

@@ -1,4 +1,4 @@
-// kube-proxy's iptables rules of one service port (reference: iptables.md §6 and §7). filter rules go to the main
+// kube-proxy's iptables rules of one service port (kube-proxy: pkg/proxy/iptables). filter rules go to the main
 // stream, nat chains and nat rules to their own.
 import { Vector } from "../bytes/memory";
 import { decimal, lit, outSelect, put, StreamName } from "../bytes/out";

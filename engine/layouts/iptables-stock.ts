@@ -1,4 +1,4 @@
-// kube-proxy's iptables chains and rules that belong to no Service (reference: iptables.md §3 to §5).
+// kube-proxy's iptables chains and rules that belong to no Service (kube-proxy: pkg/proxy/iptables).
 import { outSelect, StreamName } from "../bytes/out";
 import { IPV4 } from "../cluster/records";
 import {

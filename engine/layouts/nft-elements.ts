@@ -1,4 +1,4 @@
-// The elements of the named sets and maps that nftables layouts share (reference: nftables.md §6): for each key what
+// The elements of the named sets and maps that nftables layouts share (kube-proxy: pkg/proxy/nftables): for each key what
 // should be in the kernel, what is, and the commands between the two.
 import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";

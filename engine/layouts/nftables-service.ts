@@ -1,4 +1,4 @@
-// kube-proxy's nftables chains and rules of one service port (reference: nftables.md §6), in the order in which it writes
+// kube-proxy's nftables chains and rules of one service port (kube-proxy: pkg/proxy/nftables), in the order in which it writes
 // them: chains and elements first, then rules.
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { AddressRecord, AddressKind, PortRecord, RangeRecord, ServiceFlag } from "../cluster/records";

@@ -1,4 +1,4 @@
-// The nftables table without Services: kube-proxy's (reference: nftables.md §1, §3, §7), and ours, which has the same
+// The nftables table without Services: kube-proxy's (kube-proxy: pkg/proxy/nftables), and ours, which has the same
 // hooks and checks and differs in what Services put into it.
 import { nft } from "../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, SetFlag, Verb } from "../encodings/nft-encoding";

@@ -27,7 +27,7 @@ import { planDeletions, writeRetired } from "./retiring";
 
 const TABLE: string = "kube-proxy";
 
-/** Services per transaction of a big load: the kernel's cost grows with maps times commands (nft-performance.md §1). */
+/** Services per transaction of a big load: the kernel's cost grows with maps times commands. */
 const SERVICES_PER_BATCH: u32 = 1000;
 
 /** The whole script of a family, for an empty table, into the results. */

@@ -120,7 +120,7 @@ function compareEndpoints(a: u32, b: u32): i32 {
 }
 
 /**
- * Of several copies of one `ip:port`, the last one that is not terminating counts, else the first (model.md §4). The
+ * Of several copies of one `ip:port`, the last one that is not terminating counts, else the first. The
  * copies stand in the order of slice names and positions, since the sort is stable.
  */
 function dropDuplicates(): void {

@@ -168,7 +168,7 @@ function nodeAddress(node: NodeRecord, position: u32): usize {
   return 0;
 }
 
-/** Node IPs and primary family as kube-proxy finds them (model.md §1.3). */
+/** Node IPs and primary family as kube-proxy finds them. */
 function findNodeIPs(): void {
   memory.fill(ipv4.nodeIP, 0, 16);
   memory.fill(ipv6.nodeIP, 0, 16);
@@ -280,7 +280,7 @@ function addCIDR(list: Vector, ip: usize, prefix: u32): void {
   list.push(<u32>at);
 }
 
-/** nodePortAddresses of one family as CIDRs, the mode's default filled in (model.md §11.1, nftables.md §3). */
+/** nodePortAddresses of one family as CIDRs, the mode's default filled in (kube-proxy: pkg/proxy/util/nodeport_addresses.go). */
 function nodePortCIDRs(family: u32, list: Vector): void {
   const o = options();
   const ip = arenaAlloc(16);

@@ -1,4 +1,4 @@
-// Who owns which address, protocol and port. Several Services may claim one; one of them has it (DESIGN: one key, one
+// Who owns which address, protocol and port. Several Services may claim one; one of them has it (one key, one
 // owner): a cluster IP before a load-balancer IP before an external IP, then the older Service, then by name. So nobody
 // takes the API server's address away with an external IP.
 //

@@ -1,4 +1,4 @@
-// Which endpoints of a service port serve which traffic on this node: model.md §5, to the letter.
+// Which endpoints of a service port serve which traffic on this node: as kube-proxy decides it in pkg/proxy/topology.go.
 import { hashBytes, mix } from "../bytes/compare";
 import {
   AddressKind,

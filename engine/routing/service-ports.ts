@@ -5,7 +5,7 @@ import { SLACK } from "../bytes/memory";
 import { IPV4, PortRecord, Protocol, ServiceFlag, ServiceRecord } from "../cluster/records";
 import { Service } from "../cluster/services";
 
-/** What `decision` of a FamilyPort consists of (model.md §5.2, iptables.md §6). */
+/** What `decision` of a FamilyPort consists of (kube-proxy: pkg/proxy/topology.go). */
 export namespace Decision {
   /** Some endpoint could serve, here or elsewhere. */
   export const HAS_ENDPOINTS: u32 = 1;
@@ -130,7 +130,7 @@ function setNames(port: ServicePort, name: usize, nameLength: usize): void {
 /** Length of what `makeBase` or `writeBase` has made last. */
 export let lastBaseLength: u32 = 0;
 
-/** Writes `HASH-text` at `to` (room for the text and nine bytes), cut as kube-proxy cuts it (nftables.md §4). */
+/** Writes `HASH-text` at `to` (room for the text and nine bytes), cut as kube-proxy cuts it. */
 export function writeBase(to: usize, text: usize, length: usize): void {
   hashText(text, length, to, 8);
   store<u8>(to + 8, 0x2d);
