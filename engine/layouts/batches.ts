@@ -6,6 +6,7 @@ import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
 import { FlatChain } from "./flat-chains";
+import { mergeSnapshots } from "./nft-snapshots";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
@@ -34,6 +35,8 @@ export namespace JournalKind {
   export const KEEP: u32 = 4;
   /** A family's stock rules. */
   export const STOCK: u32 = 5;
+  /** A FamilyPort's own chains are written, ahead of its elements. */
+  export const OWN_CHAINS: u32 = 8;
   /** A FlatChain is made. */
   export const MAKE_SHARED: u32 = 6;
   /** A FlatChain is gone. */
@@ -112,8 +115,18 @@ export function beginBatch(family: u32, notBefore: u32): u32 {
 export function endBatch(services: u32, full: bool): void {
   const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
   if (resultStart() == firstPiece) {
+    const family = batch.family;
+    const id = batch.id;
     batches.length = current;
-    closeEntries(batch.id, true, 0);
+    // What it was about holds as soon as the kernel has the batch before it.
+    if (current != 0) {
+      const before = changetype<Batch>(batches.data + ((<usize>(current - BATCH_WORDS)) << 2));
+      if (before.family == family) {
+        for (let i: u32 = 0; i < entries.length; i += 3) if (entries.get(i) == id) entries.set(i, before.id);
+        return;
+      }
+    }
+    closeEntries(id, true, 0);
     return;
   }
   batch.data = <usize>firstPiece;
@@ -199,6 +212,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     if (port.committed != 0) heap.free(port.committed);
     port.committed = port.planned;
     port.planned = 0;
+    port.chainsAhead = false;
     port.open = false;
     settledPorts.push(<u32>object);
   } else if (kind == JournalKind.KEY) {
@@ -211,6 +225,14 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     key.committedLocalSlots = key.plannedLocalSlots;
     key.open = false;
     settledKeys.push(<u32>object);
+  } else if (kind == JournalKind.OWN_CHAINS) {
+    const port = changetype<FamilyPort>(object);
+    if (port.planned != 0) {
+      const merged = mergeSnapshots(port.committed, port.planned);
+      if (port.committed != 0) heap.free(port.committed);
+      port.committed = merged;
+    }
+    port.chainsAhead = true;
   } else if (kind == JournalKind.EMPTY) {
     chainEmptied(object, now);
   } else if (kind == JournalKind.DELETE || kind == JournalKind.KEEP) {

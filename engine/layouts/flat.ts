@@ -160,7 +160,7 @@ function noteDropped(chain: FlatChain): void {
 
 /** True if what the kernel holds of the service port that was routed last is not what it should hold. */
 function differs(port: FamilyPort): bool {
-  return port.committed == 0 || changetype<Snapshot>(port.committed).signature != routeSignature(port);
+  return port.committed == 0 || port.chainsAhead || changetype<Snapshot>(port.committed).signature != routeSignature(port);
 }
 
 /** First look at a stale service port: which shared chains it needs, and its own chains if it has any. */
@@ -168,7 +168,13 @@ function prepare(port: FamilyPort): void {
   if (port.present) route(port);
   updateHairpins(port);
   updateNeeds(port);
-  if (port.present && hasAffinity(port) && differs(port)) writeOwnChains(port);
+  if (port.present && hasAffinity(port) && differs(port)) {
+    writeOwnChains(port);
+    const chains = makeSnapshot(port, 0, ownChains(port), 0, 0);
+    reviveChains(port, chains);
+    heap.free(chains);
+    journal(currentBatch(), JournalKind.OWN_CHAINS, changetype<usize>(port));
+  }
 }
 
 /** Second look: its elements. */
@@ -240,6 +246,7 @@ export function planFlat(family: u32, now: u64): void {
     const service = changetype<usize>(port.port.service);
     // Ports of one Service stay together: a Service is never half loaded.
     if (service != last && inBatch >= SERVICES_PER_BATCH) {
+      writeLeftovers();
       endPart(inBatch, first);
       beginBatch(family, 0);
       inBatch = 0;

@@ -110,3 +110,35 @@ export function reviveChains(port: FamilyPort, snapshot: usize): void {
     revive(port.family, "affinity-", endpointName(), endpointNameLength());
   }
 }
+
+/** What the kernel has when the chains of `planned` are written and its elements are not: chains of both, old slots. */
+export function mergeSnapshots(committed: usize, planned: usize): usize {
+  const plan = changetype<Snapshot>(planned);
+  const old = changetype<Snapshot>(committed);
+  const oldCount: u32 = committed == 0 ? 0 : old.affinityCount;
+  const slotBytes: usize = committed == 0 ? 0 : <usize>(old.clusterCount + old.localCount) * offsetof<Slot>();
+  const at = heap.alloc(offsetof<Snapshot>() + <usize>(oldCount + plan.affinityCount) * TEXT + slotBytes);
+  const made = changetype<Snapshot>(at);
+  made.signature = 0;
+  made.chains = plan.chains | (committed == 0 ? 0 : old.chains);
+  made.clusterCount = committed == 0 ? 0 : old.clusterCount;
+  made.localCount = committed == 0 ? 0 : old.localCount;
+  let to = at + offsetof<Snapshot>();
+  let a: u32 = 0;
+  let b: u32 = 0;
+  let count: u32 = 0;
+  const left = committed + offsetof<Snapshot>();
+  const right = planned + offsetof<Snapshot>();
+  while (a < oldCount || b < plan.affinityCount) {
+    const order: i32 =
+      a >= oldCount ? 1 : b >= plan.affinityCount ? -1 : memory.compare(left + <usize>a * TEXT, right + <usize>b * TEXT, TEXT);
+    memory.copy(to, order <= 0 ? left + <usize>a * TEXT : right + <usize>b * TEXT, TEXT);
+    if (order <= 0) a++;
+    if (order >= 0) b++;
+    to += TEXT;
+    count++;
+  }
+  made.affinityCount = count;
+  if (slotBytes != 0) memory.copy(to, old.slots(false), slotBytes);
+  return at;
+}

@@ -118,6 +118,7 @@ export function planNftables(family: u32, now: u64): void {
     const service = changetype<usize>(port.port.service);
     // Ports of one Service stay together: a Service is never half loaded.
     if (service != last && inBatch >= SERVICES_PER_BATCH) {
+      writeLeftovers();
       nft.finish();
       outFlush(StreamName.MAIN);
       endBatch(inBatch, full && first);

@@ -83,6 +83,8 @@ export class FamilyPort {
   planned: usize;
   /** An open batch will make `planned` of `committed`. */
   open: bool;
+  /** The kernel has chains of its own that are ahead of `committed` (flat, affinity). */
+  chainsAhead: bool;
 }
 
 /** Bytes of the protocol's name, lower case. */
