@@ -73,12 +73,15 @@ function assertWebIsThere(stdout: string): void {
   assert.match(stdout, "10.244.1.5");
 }
 
-cli("the recorded cluster renders in both modes, cleanly and twice the same", () => {
-  for (const mode of ["nftables", "iptables"]) {
+const tables = { flat: "table ip sluice", nftables: "table ip kube-proxy", iptables: "-A KUBE-SERVICES" };
+const modes = Object.keys(tables) as (keyof typeof tables)[];
+
+cli("the recorded cluster renders in every mode, cleanly and twice the same", () => {
+  for (const mode of modes) {
     const first = render("-f", shop, ...config, "--mode", mode);
     assert.is(first.status, 0, first.stderr);
     assert.not.match(first.stderr, /error|warning/);
-    assert.match(first.stdout, mode === "nftables" ? "table ip kube-proxy" : "-A KUBE-SERVICES");
+    assert.match(first.stdout, tables[mode]);
     assert.is(render("-f", shop, ...config, "--mode", mode).stdout, first.stdout);
   }
 });
@@ -107,7 +110,7 @@ cli("stdin, -o and --describe", ({ dir }) => {
 
 cli("--blame adds comments only, and names the line", ({ file }) => {
   const path = file("a.json", JSON.stringify(JSON.parse(list()), null, 1));
-  for (const mode of ["nftables", "iptables"]) {
+  for (const mode of modes) {
     const plain = render("-f", path, "--mode", mode).stdout;
     const blamed = render("-f", path, "--mode", mode, "--blame").stdout;
     const without = (text: string) =>
@@ -161,7 +164,7 @@ cli("names and comments cannot smuggle lines into the rules", ({ file }) => {
     service("b", { clusterIP: "10.96.0.67", ports: [port] }, { namespace: evil, annotations: { note: evil } }),
     slice("evil", evil, "10.244.1.66", { ports: [{ name: evil, port: 8080, protocol: "TCP" }] }),
   ];
-  for (const mode of ["nftables", "iptables"]) {
+  for (const mode of modes) {
     for (const more of [[], ["--blame"]]) {
       const { stdout, status } = render("-f", file("a.json", list(...objects)), "--mode", mode, ...more);
       assert.ok(status === 0 || status === 1);

@@ -3,14 +3,14 @@ import { version } from "./version.ts";
 export const generalHelp = `sluice ${version}: Kubernetes Services as packet rules, computed without a cluster
 
 Usage:
-  sluice render -f FILE…   manifests or a cluster dump → iptables or nftables rules
+  sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules
   sluice help [COMMAND]    what a command does, with examples
   sluice --version
 
 Exit codes: 0 done, 1 bad input or failure, 64 wrong usage.
 `;
 
-export const renderHelp = `Turns Kubernetes objects into the rules that kube-proxy would install on one node.
+export const renderHelp = `Turns Kubernetes objects into the rules of one node: kube-proxy's own, or a layout that does the same for less.
 
 Usage:
   sluice render -f FILE|DIR|- [-f …] [options]
@@ -23,8 +23,12 @@ Input:
                         Goes before the configuration's hostnameOverride.
 
 Rules:
-      --mode MODE       nftables, iptables or flat; default: the configuration's mode, else nftables
-      --family FAMILY   ipv4, ipv6 or all. nftables: default all, in one script.
+      --mode MODE       default: the configuration's mode, else nftables
+                          flat      nftables, table sluice: no chain per Service or endpoint, quick to load and change
+                          nftables  table kube-proxy, as kube-proxy's nftables mode has it
+                          iptables  as kube-proxy's iptables mode has it
+                        flat reads the configuration's nftables section
+      --family FAMILY   ipv4, ipv6 or all. flat, nftables: default all, in one script.
                         iptables: default the node's primary family; all needs -o DIR/
       --no-nfacct       iptables: leave out the two nfacct counters, as kube-proxy does where they can't be had
 

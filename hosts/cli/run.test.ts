@@ -36,7 +36,7 @@ const wrong: [args: string[], message: RegExp][] = [
   [["render", "-f", "x", "--family", "ipv5"], /ipv5/],
   [["render", "-f", "x", "--mode", "ipvs"], /nftables/],
   [["render", "-f", "x", "--mode", "kernelspace"], /Linux/],
-  [["render", "-f", "x", "--mode", "fast"], /no mode/],
+  [["render", "-f", "x", "--mode", "fast"], /no mode[\s\S]*flat, nftables or iptables/],
   [["render", "-f", "x", "--node", " "], /--node/],
   [["render", "-f", "-", "-f", "-"], /only once/],
   [["render", "-f", "-", "--config", "-"], /only once/],

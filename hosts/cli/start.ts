@@ -1,5 +1,5 @@
-// `npm start`: renders the recorded cluster under fixtures/clusters/shop/ in both modes and says what came out.
-import { mkdirSync, readFileSync } from "node:fs";
+// `npm start`: renders the recorded cluster under fixtures/clusters/shop/ in every mode and says what came out.
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DescribedServicePort, Description } from "../shared/describe.ts";
@@ -50,18 +50,27 @@ function say(port: DescribedServicePort): string[] {
   return lines;
 }
 
+rmSync(output, { recursive: true, force: true });
 mkdirSync(output, { recursive: true });
-const nft = await sluice("render", ...input, "-v", "-o", `${output}/`);
+const nft = await sluice("render", ...input, "-v", "--mode", "flat", "-o", join(output, "sluice.nft"));
+await sluice("render", ...input, "--mode", "nftables", "-o", join(output, "kube-proxy.nft"));
 await sluice("render", ...input, "--mode", "iptables", "--family", "all", "-o", `${output}/`);
 const description = JSON.parse((await sluice("render", ...input, "--describe")).stdout) as Description;
 
 const read = /read (.*)/.exec(nft.stderr)?.[1] ?? "";
 const node = description.node.name;
 console.log(`Rendered the recorded cluster in ${relative(root, cluster)}/ for ${node}: ${read}.`);
-console.log(`Rules for IPv4 and IPv6, as kube-proxy would have them in the kernel of ${node}:`);
-for (const name of ["rules.nft", "iptables.rules", "ip6tables.rules"]) {
+console.log(`Rules for IPv4 and IPv6 in the kernel of ${node}, in three modes:`);
+const outputs = [
+  ["sluice.nft", "flat, our own: maps instead of a chain for each Service and endpoint"],
+  ["kube-proxy.nft", "nftables, as kube-proxy has it"],
+  ["iptables.rules", "iptables, as kube-proxy has it"],
+  ["ip6tables.rules", ""],
+] as const;
+for (const [name, what] of outputs) {
   const path = join(output, name);
-  console.log(`  ${relative(root, path).padEnd(30)} ${String(ruleLines(path)).padStart(5)} lines`);
+  const line = `  ${relative(root, path).padEnd(28)} ${String(ruleLines(path)).padStart(4)} lines  ${what}`;
+  console.log(line.trimEnd());
 }
 const port = example(description);
 if (port !== undefined) console.log(say(port).join("\n"));

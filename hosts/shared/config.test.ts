@@ -34,6 +34,7 @@ const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
   ['mode: ""', {}],
   ["mode:", {}],
   ["mode: nftables", { mode: "nftables" }],
+  ["mode: flat", { mode: "flat" }],
   ["hostnameOverride: ' Node-A '", { hostnameOverride: "node-a" }],
   ["bindAddress: '::'", { bindAddress: "::" }],
   ["clusterCIDR: 10.0.0.0/8,fd00::/8", { clusterCidr: "10.0.0.0/8,fd00::/8" }],
@@ -54,11 +55,15 @@ const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
   ["iptables:", {}],
   [
     "iptables: {masqueradeBit: 0, masqueradeAll: true}",
-    { masquerade: { iptables: { all: true, bit: 0 }, nftables: { all: false, bit: 14 }, flat: { all: false, bit: 14 } } },
+    {
+      masquerade: { iptables: { all: true, bit: 0 }, nftables: { all: false, bit: 14 }, flat: { all: false, bit: 14 } },
+    },
   ],
   [
     "nftables: {masqueradeBit: 31, masqueradeAll: true}",
-    { masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: true, bit: 31 }, flat: { all: true, bit: 31 } } },
+    {
+      masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: true, bit: 31 }, flat: { all: true, bit: 31 } },
+    },
   ],
   ["conntrack: {tcpBeLiberal: true}", { conntrackTcpBeLiberal: true }],
   ["configSyncPeriod: 15m0s", {}],
@@ -79,6 +84,8 @@ test("the options follow the mode's own section", () => {
   assert.is(nftables.masqueradeBit, 2);
   assert.is(nftables.masqueradeAll, true);
   assert.is(nftables.nodeName, "n");
+  const flat = engineOptions(config, { mode: "flat", node: "n", nfacct: true });
+  assert.equal([flat.mode, flat.masqueradeBit, flat.masqueradeAll], ["flat", 2, true]);
 });
 
 const refused: [yaml: string, code: string, place: string, message: RegExp][] = [

@@ -10,7 +10,7 @@ import { skipBlanks, toUtf8 } from "./manifests/text.ts";
 
 /** The fields that change rules, with KubeProxyConfiguration's own defaults filled in. */
 export interface ProxyConfig {
-  /** Undefined: not given, the command's default holds. */
+  /** Undefined: not given, `defaultMode` holds. */
   mode: Mode | undefined;
   /** Trimmed and in lower case, as kube-proxy takes it; empty: not given. */
   hostnameOverride: string;
@@ -20,7 +20,7 @@ export interface ProxyConfig {
   bridgeInterface: string;
   interfaceNamePrefix: string;
   nodePortAddresses: string[];
-  /** `masqueradeAll` and `masqueradeBit` of each mode's section. */
+  /** `masqueradeAll` and `masqueradeBit` of each mode's section; flat reads that of nftables. */
   masquerade: Record<Mode, { all: boolean; bit: number }>;
   localhostNodePorts: boolean;
   /** kube-proxy sets the sysctl before it writes rules, so this changes them. */
@@ -34,6 +34,9 @@ export interface ConfigResult {
   /** Where a field stands, for what the engine says about it. */
   place(field: string): Partial<Diagnostic>;
 }
+
+/** Where neither the command line nor the configuration names a mode, or the configuration's is empty. */
+export const defaultMode: Mode = "nftables";
 
 const defaultMasqueradeBit = 14;
 
@@ -203,11 +206,16 @@ export function modeOf(text: string, report: Report): Mode | undefined {
         "mode",
         "mode-windows",
         `${text} is for Windows or long gone, and rules here are for Linux`,
-        "use nftables",
+        "use flat, nftables or iptables",
       );
       return undefined;
     default:
-      report("mode", "mode-unknown", `${JSON.stringify(text.slice(0, 40))} is no mode`, "use nftables or iptables");
+      report(
+        "mode",
+        "mode-unknown",
+        `${JSON.stringify(text.slice(0, 40))} is no mode`,
+        "use flat, nftables or iptables",
+      );
       return undefined;
   }
 }

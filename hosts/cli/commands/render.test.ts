@@ -28,15 +28,24 @@ const rulesOf = (text: string) =>
     .filter((line) => !line.startsWith("#"))
     .join("\n");
 
-render("nftables: both families in one script; stdout has nothing but rules", async ({ file }) => {
+render("flat: both families in one script; stdout has nothing but rules", async ({ file }) => {
   const path = file("web.yaml", `${service("web")}---\n${node("node-a")}`);
-  const { code, stdout, stderr } = await runCli(["render", "-f", path]);
+  const { code, stdout, stderr } = await runCli(["render", "-f", path, "--mode", "flat"]);
   assert.is(code, 0);
   assert.is(stderr, "");
   assert.is(rulesOf(stdout), "ipv4\nrule shop/web\nipv6\nrule shop/web\n");
-  assert.match(stdout, /^# Kubernetes Service rules for node node-a: nftables, IPv4 and IPv6\n/);
-  const one = await runCli(["render", "-f", path, "--family", "ipv6"]);
+  assert.match(stdout, /^# Kubernetes Service rules for node node-a: flat, IPv4 and IPv6\n/);
+  assert.match(stdout, /^# Load into empty tables: nft -f THIS-FILE$/m);
+  const one = await runCli(["render", "-f", path, "--mode", "flat", "--family", "ipv6"]);
   assert.is(rulesOf(one.stdout), "ipv6\nrule shop/web\n");
+});
+
+render("nftables: both families in one script, as kube-proxy has them", async ({ file }) => {
+  const path = file("web.yaml", `${service("web")}---\n${node("node-a")}`);
+  const { code, stdout } = await runCli(["render", "-f", path, "--mode", "nftables"]);
+  assert.is(code, 0);
+  assert.is(rulesOf(stdout), "ipv4\nrule shop/web\nipv6\nrule shop/web\n");
+  assert.match(stdout, /^# Written by sluice \S+, as kube-proxy 1\.37 has them after its first sync$/m);
 });
 
 render("iptables: the primary family, or two files in a directory", async ({ root, file }) => {
@@ -148,13 +157,19 @@ render("the mode: option, configuration, nftables", async ({ file }) => {
     "c",
     "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: iptables\niptables: {masqueradeBit: 9}\n",
   );
+  const unsaid = file(
+    "d",
+    'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ""\niptables: {masqueradeBit: 9}\nnftables: {masqueradeBit: 7}\n',
+  );
   const mode = async (...args: string[]) => {
     await runCli(["render", "-f", path, ...args], { engine: module });
     return [log.configured.at(-1)?.mode, log.configured.at(-1)?.masqueradeBit];
   };
   assert.equal(await mode(), ["nftables", 14]);
+  assert.equal(await mode("--config", unsaid), ["nftables", 7]);
   assert.equal(await mode("--config", config), ["iptables", 9]);
   assert.equal(await mode("--config", config, "--mode", "nftables"), ["nftables", 14]);
+  assert.equal(await mode("--config", config, "--mode", "flat"), ["flat", 14]);
 });
 
 render("a bad configuration stops before anything is written", async ({ file, root }) => {

@@ -1,7 +1,7 @@
 // sluice render: objects → rules.
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../shared/cluster.ts";
-import { defaultConfig, engineOptions, type ProxyConfig, parseConfig } from "../../shared/config.ts";
+import { defaultConfig, defaultMode, engineOptions, type ProxyConfig, parseConfig } from "../../shared/config.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError, readSources } from "../../shared/manifests/files.ts";
@@ -30,7 +30,7 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   const configured = await readConfig(options, io, reporter);
   if (configured === undefined) return false;
   const { config, place } = configured;
-  const mode = options.mode ?? config.mode ?? "nftables";
+  const mode = options.mode ?? config.mode ?? defaultMode;
   checkOutput(options, mode);
 
   const cluster = new Cluster(await io.loadEngine(), reporter.report);

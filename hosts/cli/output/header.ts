@@ -23,7 +23,9 @@ const loads: Record<Mode, Record<Family, string>> = {
 
 /** Whose rules they are. */
 const likeness = (mode: Mode) =>
-  mode === "flat" ? "in its own layout, table sluice" : "as kube-proxy 1.37 has them after its first sync";
+  mode === "flat"
+    ? "in a layout of its own that does what kube-proxy 1.37 does; table sluice"
+    : "as kube-proxy 1.37 has them after its first sync";
 
 export function header(facts: HeaderFacts, rules: readonly Uint8Array[]): string {
   const { mode, families, node, nodeKnown, conntrackTcpBeLiberal } = facts;

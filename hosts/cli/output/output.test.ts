@@ -27,6 +27,14 @@ test("the header is comments only, whatever the node's name is", () => {
   assert.match(lines.join(), "iptables-restore");
 });
 
+test("the header says whose layout it is", () => {
+  assert.match(header(facts, bytes("")), "as kube-proxy 1.37 has them");
+  const flat = header({ ...facts, mode: "flat", families: ["ipv4", "ipv6"] }, bytes(""));
+  assert.match(flat, "table sluice");
+  assert.match(flat, "flat, IPv4 and IPv6");
+  assert.match(flat, "nft -f THIS-FILE");
+});
+
 test("the header names the nfacct objects that the rules name", () => {
   assert.not.match(header(facts, bytes("no counters")), "nfacct");
   const both = bytes("--nfacct-name ct_state_invalid_dropped_pkts --nfacct-name  localhost_nps_accepted_pkts");
