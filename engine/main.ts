@@ -9,7 +9,7 @@ import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
 import { IPV4, IPV6 } from "./cluster/records";
 import { beginList, endList } from "./cluster/store";
-import { Entry } from "./cluster/table";
+import { compareEntries, Entry } from "./cluster/table";
 import { encodeAsNetlink } from "./encodings/nft";
 import { writeBlame } from "./encodings/blame";
 import { recordOwners } from "./encodings/owners";
@@ -88,13 +88,6 @@ export function engine__begin_list(kind: u32): void {
 
 export function engine__end_list(kind: u32): u32 {
   return endList(kind);
-}
-
-function compareEntries(a: u32, b: u32): i32 {
-  const left = changetype<Entry>(<usize>a);
-  const right = changetype<Entry>(<usize>b);
-  const order = memory.compare(left.key, right.key, min(left.keyLength, right.keyLength));
-  return order != 0 ? order : <i32>left.keyLength - <i32>right.keyLength;
 }
 
 const nodeList = new Vector();

@@ -138,17 +138,6 @@ export function addProblem(severity: u8, code: string, offset: u32): Problem {
   return problem;
 }
 
-/** A problem that needs no more than literals. */
-export function reportProblem(severity: u8, code: string, field: string, message: string, hint: string): Problem {
-  const problem = addProblem(severity, code, 0);
-  problem.setField(field);
-  beginText();
-  textLiteral(message);
-  problem.setMessage();
-  problem.setHint(hint);
-  return problem;
-}
-
 /** Copy of an ASCII literal as bytes in the arena. */
 export function literalBytes(text: string): usize {
   const length = <usize>text.length;

@@ -182,6 +182,14 @@ export function decimal(value: u32): void {
   position = writeDecimal(position, value);
 }
 
+const HEX: string = "0123456789abcdef";
+
+/** `0x` and eight digits */
+export function hex32(value: u32): void {
+  lit("0x");
+  for (let shift: i32 = 28; shift >= 0; shift -= 4) byte(<u8>HEX.charCodeAt(<i32>((value >> shift) & 15)));
+}
+
 /** Writes `value` in decimal digits at `to`; returns the address after them. */
 export function writeDecimal(to: usize, value: u32): usize {
   let digits: usize = 1;

@@ -13,6 +13,11 @@ export namespace Protocol {
   export const UDP: u32 = 2;
 }
 
+/** The protocol's name as rules have it. */
+export function protocolName(protocol: u32): string {
+  return protocol == Protocol.TCP ? "tcp" : protocol == Protocol.UDP ? "udp" : "sctp";
+}
+
 export namespace ServiceType {
   export const CLUSTER_IP: u8 = 0;
   export const NODE_PORT: u8 = 1;

@@ -13,7 +13,7 @@ export class Service extends Entry {
   ports: usize;
   /** What has changed since routing last looked: bits of `Change`. */
   changes: u32;
-  /** Number of the plan that writes its chains anew (layouts/iptables-plan.ts). */
+  /** Number of the plan that writes its chains anew (layouts/iptables.ts). */
   mark: u32;
 
   firstSlice(family: u32): usize {

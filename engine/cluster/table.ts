@@ -1,5 +1,5 @@
 // Hash table of named things. Entries begin with the fields of `Entry` and are owned by whoever adds them.
-import { equalBytes, hashBytes } from "../bytes/compare";
+import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
 import { SLACK } from "../bytes/memory";
 
 /** What every entry of a table begins with. */
@@ -106,6 +106,13 @@ export class Table {
     }
     if (old != 0) heap.free(old);
   }
+}
+
+/** Order of two entries (addresses) by their keys' bytes. */
+export function compareEntries(a: u32, b: u32): i32 {
+  const left = changetype<Entry>(<usize>a);
+  const right = changetype<Entry>(<usize>b);
+  return compareBytes(left.key, left.keyLength, right.key, right.keyLength);
 }
 
 /** Replaces the record if it differs; the new one is copied from the arena. Returns true if it differs. */

@@ -1,7 +1,7 @@
 // iptables-restore's input, word by word. Match order is part of kube-proxy's text: what layouts call is written in the
 // order of the calls.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
-import { byte, decimal, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
+import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
 import { IPV4, Protocol } from "../cluster/records";
 import { lineEnds } from "./owners";
 
@@ -115,14 +115,6 @@ export function destination(family: u32, bytes: usize): void {
 export function destinationPort(port: u32): void {
   lit(" --dport ");
   decimal(port);
-}
-
-const HEX: string = "0123456789abcdef";
-
-/** `0x` and eight digits */
-export function hex32(value: u32): void {
-  lit("0x");
-  for (let shift: i32 = 28; shift >= 0; shift -= 4) byte(<u8>HEX.charCodeAt(<i32>((value >> shift) & 15)));
 }
 
 /** `MARK/MARK` */

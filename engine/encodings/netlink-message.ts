@@ -80,11 +80,6 @@ export function beginNest(type: u32): usize {
   return beginAttribute(type | 0x8000);
 }
 
-/** Takes an attribute back that turned out to be empty. */
-export function dropAttribute(at: usize): void {
-  end = at;
-}
-
 export function rawBytes(bytes: usize, length: usize): void {
   memory.copy(end, bytes, length);
   end += length;
@@ -119,11 +114,6 @@ export function rawText(text: string): void {
 export function rawZeros(count: usize): void {
   memory.fill(end, 0, count);
   end += count;
-}
-
-/** Brings what follows `from` to a multiple of four bytes with zeros, as fields of concatenations are. */
-export function padField(from: usize): void {
-  while (((end - from) & 3) != 0) store<u8>(end++, 0);
 }
 
 /** Where the next byte goes. */

@@ -2,7 +2,7 @@
 // expression, so that `nft list` shows the same whichever way a table was loaded. Set userdata says what types cannot:
 // byte orders, comments, and for slots the expression that makes them.
 import { Vector } from "../bytes/memory";
-import { sortVector } from "../bytes/sort";
+import { mergeRanges, nextAddress, rangeAt, successor } from "../bytes/ranges";
 import { IPV4, Protocol } from "../cluster/records";
 import {
   addMessageFlags,
@@ -19,9 +19,7 @@ import {
   name,
   number32,
   number64,
-  padField,
   raw16,
-  raw32,
   rawByte,
   rawBytes,
   rawHost32,
@@ -574,7 +572,7 @@ export class NftNetlink extends NftEncoding {
     this.rangeEnd(first, false);
     if (!successor(last, length)) return;
     this.oneElement = beginNest(1);
-    this.rangeEnd(boundary, true);
+    this.rangeEnd(nextAddress, true);
   }
 
   elementComment(bytes: usize, length: usize): void {
@@ -865,65 +863,4 @@ const boundary: usize = memory.data(16, 16);
 function isZero(ip: usize, length: usize): bool {
   for (let i: usize = 0; i < length; i++) if (load<u8>(ip + i) != 0) return false;
   return true;
-}
-
-/** Puts the address after `ip` into `boundary`; false if there is none. */
-function successor(ip: usize, length: usize): bool {
-  memory.copy(boundary, ip, 16);
-  for (let i = length; i > 0; i--) {
-    const value = load<u8>(boundary + i - 1) + 1;
-    store<u8>(boundary + i - 1, value);
-    if (value != 0) return true;
-  }
-  return false;
-}
-
-const ranges = new Vector();
-let merged: usize = 0;
-let mergedCapacity: u32 = 0;
-
-/** A range that `mergeRanges` has found: first and last address, sixteen bytes each. */
-function rangeAt(index: u32): usize {
-  return <usize>ranges.get(index);
-}
-
-function compareRanges(a: u32, b: u32): i32 {
-  return memory.compare(<usize>a, <usize>b, 32);
-}
-
-/** Merges CIDRs that overlap or touch, as nft does before it sends them; returns how many ranges are left. */
-function mergeRanges(cidrs: Vector, length: usize): u32 {
-  if (cidrs.length > mergedCapacity) {
-    if (merged != 0) heap.free(merged);
-    mergedCapacity = cidrs.length;
-    merged = heap.alloc((<usize>mergedCapacity) << 5);
-  }
-  ranges.clear();
-  for (let i: u32 = 0; i < cidrs.length; i++) {
-    const row = merged + ((<usize>i) << 5);
-    const from = <usize>cidrs.get(i);
-    memory.copy(row, from, 16);
-    memory.copy(row + 16, from, 16);
-    for (let bit = load<u32>(from, 16); bit < <u32>length << 3; bit++) {
-      const at = row + 16 + <usize>(bit >> 3);
-      store<u8>(at, <u8>(<u32>load<u8>(at) | (0x80 >> (bit & 7))));
-    }
-    ranges.push(<u32>row);
-  }
-  sortVector(ranges, 0, ranges.length, compareRanges);
-  let kept: u32 = 0;
-  for (let i: u32 = 0; i < ranges.length; i++) {
-    const row = <usize>ranges.get(i);
-    if (kept > 0) {
-      const before = <usize>ranges.get(kept - 1);
-      const touches = !successor(before + 16, length) || memory.compare(row, boundary, length) <= 0;
-      if (touches) {
-        if (memory.compare(row + 16, before + 16, length) > 0) memory.copy(before + 16, row + 16, 16);
-        continue;
-      }
-    }
-    ranges.set(kept++, <u32>row);
-  }
-  ranges.length = kept;
-  return kept;
 }

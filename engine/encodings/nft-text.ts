@@ -1,25 +1,13 @@
 // nft's command language, as `nft -f` reads it. Tokens and order are those that kube-proxy writes.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
-import { byte, decimal, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
+import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
 import { Vector } from "../bytes/memory";
-import { IPV4, Protocol } from "../cluster/records";
+import { IPV4, protocolName } from "../cluster/records";
 import { ChainType, DataType, Hook, KeyType, NftEncoding, SetFlag, Verb } from "./nft-encoding";
 import { lineEnds } from "./owners";
 
-const HEX: string = "0123456789abcdef";
-
-/** `0x` and eight digits */
-function hex32(value: u32): void {
-  lit("0x");
-  for (let shift: i32 = 28; shift >= 0; shift -= 4) byte(<u8>HEX.charCodeAt(<i32>((value >> shift) & 15)));
-}
-
 function verbText(verb: u32): string {
   return verb == Verb.ADD ? "add " : verb == Verb.FLUSH ? "flush " : "delete ";
-}
-
-function protocolText(protocol: u32): string {
-  return protocol == Protocol.TCP ? "tcp" : protocol == Protocol.UDP ? "udp" : "sctp";
 }
 
 function hookText(hook: u32): string {
@@ -216,7 +204,7 @@ export class NftText extends NftEncoding {
   }
 
   portKey(protocol: u32, port: u32): void {
-    lit(protocolText(protocol));
+    lit(protocolName(protocol));
     lit(" . ");
     decimal(port);
   }
@@ -405,7 +393,7 @@ export class NftText extends NftEncoding {
 
   protocolIs(protocol: u32): void {
     lit(" meta l4proto ");
-    lit(protocolText(protocol));
+    lit(protocolName(protocol));
   }
 
   dnatTo(ip: usize, port: u32): void {

@@ -1,16 +1,17 @@
 // The chains of our own layout, which Services share: one for each number of endpoints (or pair of numbers) and for
 // each list of source ranges, however many Services there are. They stand one batch before anything points to them, and
 // go one batch after.
-import { Vector } from "../bytes/memory";
+import { SLACK, Vector } from "../bytes/memory";
 import { hashBytes } from "../bytes/compare";
 import { writeDecimal } from "../bytes/out";
+import { mergeRanges, rangeAt } from "../bytes/ranges";
 import { hashText } from "../bytes/sha256";
 import { sortVector } from "../bytes/sort";
 import { Entry, Table } from "../cluster/table";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
-import { CIDR, factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
+import { factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
 import { matchLocal } from "./nftables-stock";
 import { retire, revive } from "./retiring";
 import { nothingStale } from "./stale-chains";
@@ -110,58 +111,11 @@ export function countChain(family: u32, kind: u32, count: u32, localCount: u32):
   return chain;
 }
 
-/** Address of the last address of the network at `ip`. */
-function setLast(to: usize, ip: usize, bits: u32, prefix: u32): void {
-  memory.copy(to, ip, 16);
-  for (let bit = min(prefix, bits); bit < bits; bit++) {
-    const at = to + <usize>(bit >> 3);
-    store<u8>(at, <u8>(<u32>load<u8>(at) | (0x80 >> (bit & 7))));
-  }
-}
-
-/** True if `next` is the address after `last`. */
-function follows(last: usize, next: usize, bytes: usize): bool {
-  let carry: u32 = 1;
-  for (let i = bytes; i > 0; i--) {
-    const sum = <u32>load<u8>(last + i - 1) + carry;
-    carry = sum >> 8;
-    if ((sum & 0xff) != <u32>load<u8>(next + i - 1)) return false;
-  }
-  return carry == 0;
-}
-
-function compareRanges(a: u32, b: u32): i32 {
-  return memory.compare(<usize>a, <usize>b, 32);
-}
-
-const ranges = new Vector();
-
 /** The chain that drops what comes from none of the CIDRs: merged first, since one list may be written in many ways. */
 export function firewallChain(family: u32, cidrs: Vector): FlatChain {
-  const bits: u32 = family == 0 ? 32 : 128;
-  const rows = heap.alloc((<usize>cidrs.length + 1) << 5);
-  ranges.clear();
-  for (let i: u32 = 0; i < cidrs.length; i++) {
-    const row = rows + ((<usize>i) << 5);
-    memory.copy(row, <usize>cidrs.get(i), 16);
-    setLast(row + 16, row, bits, changetype<CIDR>(<usize>cidrs.get(i)).prefix);
-    ranges.push(<u32>row);
-  }
-  sortVector(ranges, 0, ranges.length, compareRanges);
-  const merged = heap.alloc((<usize>ranges.length + 1) << 5);
-  let count: u32 = 0;
-  for (let i: u32 = 0; i < ranges.length; i++) {
-    const row = <usize>ranges.get(i);
-    const before = merged + ((<usize>count - 1) << 5);
-    const overlaps = count > 0 && memory.compare(row, before + 16, 16) <= 0;
-    if (overlaps || (count > 0 && follows(before + 16, row, <usize>(bits >> 3)))) {
-      if (memory.compare(row + 16, before + 16, 16) > 0) memory.copy(before + 16, row + 16, 16);
-    } else {
-      memory.copy(merged + ((<usize>count) << 5), row, 32);
-      count++;
-    }
-  }
-  heap.free(rows);
+  const count = mergeRanges(cidrs, family == 0 ? 4 : 16);
+  const merged = heap.alloc(((<usize>count) << 5) + SLACK);
+  for (let i: u32 = 0; i < count; i++) memory.copy(merged + ((<usize>i) << 5), rangeAt(i), 32);
   const hashAt = writeText(nameBuffer, kindPrefix(FlatKind.FIREWALL));
   hashText(merged, (<usize>count) << 5, hashAt, 8);
   const chain = chainNamed(family, FlatKind.FIREWALL, hashAt + 8 - nameBuffer);

@@ -7,9 +7,10 @@ import { FamilyPort } from "../routing/service-ports";
 import { journalKey } from "./batches";
 import { FlatChain } from "./flat-chains";
 import { entryPointChain, externalIsLocal, hasAffinity, internalIsLocal } from "./flat-needs";
-import { fullText, ownClaim, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
+import { fullText, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { entryChain, wantOwnChain } from "./nftables-elements";
+import { ownClaim } from "./owning";
 
 const SLOT: usize = offsetof<Slot>();
 

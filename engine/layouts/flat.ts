@@ -7,18 +7,15 @@
 //   3. a little later, deletion of what was emptied.
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
-import { sortVector } from "../bytes/sort";
-import { Service, sortedServices } from "../cluster/services";
 import { nft } from "../encodings/nft";
 import { Routed } from "../routing/endpoints";
 import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateHairpins } from "../routing/ownership";
 import { stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
-import { FamilyPort, recordOf, ServicePort } from "../routing/service-ports";
+import { FamilyPort, recordOf } from "../routing/service-ports";
 import {
   beginBatch,
   currentBatch,
-  endBatch,
   isForgotten,
   journal,
   JournalKind,
@@ -26,28 +23,26 @@ import {
   stockIsDirty,
   stockIsKnown,
 } from "./batches";
-import {
-  dropUnusedFlatChains,
-  FlatChain,
-  retireFlatChains,
-  writeAllFlatChains,
-  writeFlatChains,
-} from "./flat-chains";
+import { dropUnusedFlatChains, FlatChain, retireFlatChains, writeAllFlatChains, writeFlatChains } from "./flat-chains";
 import { dropFlatKey, useSnapshots, writeFlatEntry } from "./flat-elements";
 import { clusterCount, countPolicies, entryPointFirewall, hasAffinity, localCount, updateNeeds } from "./flat-needs";
 import { freshSlots, keepSlots } from "./flat-slots";
-import { beginFullText, endFullText, writeChangedKeys, writeClusterIP, writeLeftovers, writeSetElement } from "./nft-elements";
+import {
+  beginFullText,
+  endFullText,
+  writeChangedKeys,
+  writeClusterIP,
+  writeLeftovers,
+  writeSetElement,
+} from "./nft-elements";
 import { makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
-import { comparePorts } from "./nftables";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
 import { writeEmptyTable, writeStock } from "./nftables-stock";
 import { planDeletions, writeRetired } from "./retiring";
+import { endPart, listPresentPorts, listStalePorts, openFull, openServices, writeParts } from "./nft-parts";
 
 const TABLE: string = "sluice";
-
-/** Services per transaction of a big load. */
-const SERVICES_PER_BATCH: u32 = 1000;
 
 /** Chains of the service port's own: with affinity all that kube-proxy has, but for the firewall, which is shared. */
 function ownChains(port: FamilyPort): u32 {
@@ -103,19 +98,6 @@ function writeOwnChains(port: FamilyPort): void {
 
 const ports = new Vector();
 
-/** Collects the service ports of the family that are present, by Service and port. */
-function listPresent(family: u32): void {
-  ports.clear();
-  const services = sortedServices();
-  for (let i: u32 = 0; i < services.length; i++) {
-    let at = changetype<Service>(<usize>services.get(i)).ports;
-    for (; at != 0; at = changetype<ServicePort>(at).next) {
-      const port = changetype<ServicePort>(at).family(family);
-      if (port != 0 && changetype<FamilyPort>(port).present) ports.push(<u32>port);
-    }
-  }
-}
-
 /** The whole script of a family, for an empty table, into the results. */
 export function renderFlat(family: u32): void {
   nft.begin(TABLE, family);
@@ -126,7 +108,7 @@ export function renderFlat(family: u32): void {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
     if (port.family == family && !port.present) updateNeeds(port);
   }
-  listPresent(family);
+  listPresentPorts(family, ports);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
     route(port);
@@ -209,21 +191,10 @@ function writeMovedEntry(claim: Claim): void {
   writeFlatEntry(claim);
 }
 
-function endPart(services: u32, full: bool): void {
-  nft.finish();
-  outFlush(StreamName.MAIN);
-  endBatch(services, full);
-}
-
 /** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function planFlat(family: u32, now: u64): void {
   nft.begin(TABLE, family);
-  ports.clear();
-  for (let i: u32 = 0; i < stalePorts.length; i++) {
-    if (changetype<FamilyPort>(<usize>stalePorts.get(i)).family == family) ports.push(stalePorts.get(i));
-  }
-  sortVector(ports, 0, ports.length, comparePorts);
-
+  listStalePorts(family, ports);
   const full = stockIsDirty(family);
   const id = beginBatch(family, 0);
   if (full) {
@@ -234,33 +205,17 @@ export function planFlat(family: u32, now: u64): void {
   for (let i: u32 = 0; i < ports.length; i++) prepare(changetype<FamilyPort>(<usize>ports.get(i)));
   writeFlatChains(family, full, noteMade);
   // A table that is made anew has no packets under way that could meet its chains too early, but it must not stand empty.
-  let first = full && isForgotten(family);
-  if (!first) {
+  const together = full && isForgotten(family);
+  if (!together) {
     endPart(0, full);
     beginBatch(family, 0);
   }
-  let inBatch: u32 = 0;
-  let last: usize = 0;
-  for (let i: u32 = 0; i < ports.length; i++) {
-    const port = changetype<FamilyPort>(<usize>ports.get(i));
-    const service = changetype<usize>(port.port.service);
-    // Ports of one Service stay together: a Service is never half loaded.
-    if (service != last && inBatch >= SERVICES_PER_BATCH) {
-      writeLeftovers();
-      endPart(inBatch, first);
-      beginBatch(family, 0);
-      inBatch = 0;
-      first = false;
-    }
-    if (service != last) inBatch++;
-    last = service;
-    planPort(port);
-  }
+  writeParts(family, ports, together, planPort);
   writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
   retireFlatChains(family, noteDropped);
   writeRetired(family);
   writeLeftovers();
-  endPart(inBatch, first);
+  endPart(openServices, openFull);
   planDeletions(family, now, true);
   planDeletions(family, now, false);
 }

@@ -3,7 +3,7 @@
 import { Vector } from "../bytes/memory";
 import { decimal, lit, outSelect, put, StreamName } from "../bytes/out";
 import { hashText } from "../bytes/sha256";
-import { PortRecord, Protocol, RangeRecord, ServiceFlag } from "../cluster/records";
+import { Protocol, protocolName, RangeRecord, ServiceFlag } from "../cluster/records";
 import {
   append,
   comment,
@@ -22,9 +22,10 @@ import { alsoOwnedBy, Field, ownedBy, OwnerKind } from "../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
 import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../routing/facts";
 import { options } from "../routing/options";
-import { Claim, EntryPoint, Key } from "../routing/ownership";
+import { Claim, EntryPoint } from "../routing/ownership";
 import { firstRange } from "../routing/route";
-import { Decision, FamilyPort, protocolName, recordOf, ServicePort } from "../routing/service-ports";
+import { Decision, FamilyPort, recordOf, ServicePort } from "../routing/service-ports";
+import { ownClaim, ownEndpoint, ownPort } from "./owning";
 
 /** Chains of a service port that exist, as bits. */
 export namespace PortChain {
@@ -64,30 +65,6 @@ function internalPrefix(port: FamilyPort): string {
 
 function externalPrefix(port: FamilyPort): string {
   return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0 ? LOCAL_PREFIX : CLUSTER_PREFIX;
-}
-
-function ownClaim(claim: Claim): void {
-  const service = changetype<usize>(claim.port.port.service);
-  const entryPoint = claim.entryPoint;
-  const field =
-    entryPoint == EntryPoint.CLUSTER_IP
-      ? Field.CLUSTER_IP
-      : entryPoint == EntryPoint.EXTERNAL_IP
-        ? Field.EXTERNAL_IP
-        : entryPoint == EntryPoint.LOAD_BALANCER_IP
-          ? Field.INGRESS
-          : Field.NODE_PORT;
-  ownedBy(OwnerKind.SERVICE, service, field, claim.index);
-}
-
-/** The service port itself causes the lines to come. */
-export function ownPort(port: FamilyPort): void {
-  const index = changetype<PortRecord>(port.port.record).index;
-  ownedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.PORT, index);
-}
-
-function ownEndpoint(endpoint: RoutedEndpoint): void {
-  ownedBy(OwnerKind.ENDPOINT_SLICE, changetype<usize>(endpoint.slice), Field.ENDPOINT, endpoint.record.index);
 }
 
 /** `-m comment --comment "NAME after"` */

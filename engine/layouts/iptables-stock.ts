@@ -1,5 +1,5 @@
 // kube-proxy's iptables chains and rules that belong to no Service (kube-proxy: pkg/proxy/iptables).
-import { outSelect, StreamName } from "../bytes/out";
+import { hex32, outSelect, StreamName } from "../bytes/out";
 import { IPV4 } from "../cluster/records";
 import {
   append,
@@ -10,18 +10,14 @@ import {
   endRule,
   jump,
   markAndMask,
-  hex32,
   rule,
   table,
   words,
 } from "../encodings/iptables-restore";
-import { Field, ownedBy, ownedByNobody, OwnerKind } from "../encodings/owners";
+import { Field, ownedByNobody } from "../encodings/owners";
 import { factsOf, isLoopback, localhostNodePorts, masqueradeMark } from "../routing/facts";
 import { options } from "../routing/options";
-
-function ownOption(field: u32): void {
-  ownedBy(OwnerKind.OPTION, 0, field, 0);
-}
+import { ownOption } from "./owning";
 
 /** The jumps from built-in chains, in the order in which kube-proxy's insertions leave them on an empty host. */
 function filterJumps(): void {

@@ -5,10 +5,10 @@ import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
-import { Field, ownedBy, OwnerKind } from "../encodings/owners";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { Decision } from "../routing/service-ports";
 import { journalKey } from "./batches";
+import { ownClaim } from "./owning";
 
 /** What a key of the no-endpoint maps says. */
 namespace Verdict {
@@ -98,19 +98,6 @@ function remove(container: string, key: Key): void {
 function goto(target: Target): void {
   nft.gotoData(target.prefix, target.base, target.length);
   nft.endElement();
-}
-
-export function ownClaim(claim: Claim): void {
-  const entryPoint = claim.entryPoint;
-  const field =
-    entryPoint == EntryPoint.CLUSTER_IP
-      ? Field.CLUSTER_IP
-      : entryPoint == EntryPoint.EXTERNAL_IP
-        ? Field.EXTERNAL_IP
-        : entryPoint == EntryPoint.LOAD_BALANCER_IP
-          ? Field.INGRESS
-          : Field.NODE_PORT;
-  ownedBy(OwnerKind.SERVICE, changetype<usize>(claim.port.port.service), field, claim.index);
 }
 
 /** Elements that a key had and does not need any more are deleted at the end of the transaction. */

@@ -1,26 +1,19 @@
 // kube-proxy's nftables chains and rules of one service port (kube-proxy: pkg/proxy/nftables), in the order in which it writes
 // them: chains and elements first, then rules.
 import { arenaAlloc, Vector } from "../bytes/memory";
-import { AddressRecord, AddressKind, PortRecord, RangeRecord, ServiceFlag } from "../cluster/records";
+import { AddressKind, AddressRecord, protocolName, RangeRecord, ServiceFlag } from "../cluster/records";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
-import { alsoOwnedBy, Field, ownedBy, OwnerKind } from "../encodings/owners";
+import { alsoOwnedBy, Field, OwnerKind } from "../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
 import { CIDR, factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
 import { Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind } from "../routing/ownership";
 import { firstAddress, firstRange } from "../routing/route";
-import {
-  Decision,
-  FamilyPort,
-  lastBaseLength,
-  protocolName,
-  recordOf,
-  ServicePort,
-  writeBase,
-} from "../routing/service-ports";
+import { Decision, FamilyPort, lastBaseLength, recordOf, ServicePort, writeBase } from "../routing/service-ports";
 import { writeClusterIP, writeSetElement } from "./nft-elements";
 import { ChainPrefix, externalPolicyChain, prefixText, writeEntryElements } from "./nftables-elements";
 import { matchLocal } from "./nftables-stock";
+import { alsoEndpoint, ownEndpoint, ownField, ownPort } from "./owning";
 
 /** The chains that a routed service port needs, as bits of ChainPrefix (endpoint chains not counted). */
 export function chainsOf(port: FamilyPort): u32 {
@@ -75,23 +68,6 @@ export function endpointName(): usize {
 
 export function endpointNameLength(): usize {
   return nameLength;
-}
-
-function ownPort(port: FamilyPort): void {
-  const index = changetype<PortRecord>(port.port.record).index;
-  ownedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.PORT, index);
-}
-
-function alsoEndpoint(endpoint: RoutedEndpoint): void {
-  alsoOwnedBy(OwnerKind.ENDPOINT_SLICE, changetype<usize>(endpoint.slice), Field.ENDPOINT, endpoint.record.index);
-}
-
-function ownEndpoint(endpoint: RoutedEndpoint): void {
-  ownedBy(OwnerKind.ENDPOINT_SLICE, changetype<usize>(endpoint.slice), Field.ENDPOINT, endpoint.record.index);
-}
-
-function ownField(port: FamilyPort, field: u32): void {
-  ownedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), field, 0);
 }
 
 /** Adds a chain if it is not there, and empties it. */

@@ -2,13 +2,10 @@
 // hooks and checks and differs in what Services put into it.
 import { nft } from "../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, SetFlag, Verb } from "../encodings/nft-encoding";
-import { alsoOwnedBy, Field, ownedBy, ownedByNobody, OwnerKind } from "../encodings/owners";
+import { alsoOwnedBy, Field, ownedByNobody, OwnerKind } from "../encodings/owners";
 import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../routing/facts";
 import { options } from "../routing/options";
-
-function ownOption(field: u32): void {
-  ownedBy(OwnerKind.OPTION, 0, field, 0);
-}
+import { ownOption } from "./owning";
 
 const BASE_CHAINS: u32 = 8;
 

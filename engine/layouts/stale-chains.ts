@@ -8,7 +8,7 @@
 //      └──────────────────────────┘
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
-import { Entry, Table } from "../cluster/table";
+import { compareEntries, Entry, Table } from "../cluster/table";
 
 /** How many milliseconds an empty chain rests before it is deleted. */
 export const REST: u64 = 1000;
@@ -60,13 +60,6 @@ export function staleNamed(family: u32, name: usize, length: usize): usize {
   return tableOf(family).find(name, length);
 }
 
-function compareNames(a: u32, b: u32): i32 {
-  const left = changetype<StaleChain>(<usize>a);
-  const right = changetype<StaleChain>(<usize>b);
-  const order = memory.compare(left.key, right.key, min(left.keyLength, right.keyLength));
-  return order != 0 ? order : <i32>left.keyLength - <i32>right.keyLength;
-}
-
 /** Puts all that is stale of the family, and not wanted again, into `list`, sorted by name. */
 export function listStale(family: u32, list: Vector): void {
   list.clear();
@@ -74,7 +67,7 @@ export function listStale(family: u32, list: Vector): void {
   for (let at = table.following(0); at != 0; at = table.following(at)) {
     if (!changetype<StaleChain>(at).wanted) list.push(<u32>at);
   }
-  sortVector(list, 0, list.length, compareNames);
+  sortVector(list, 0, list.length, compareEntries);
 }
 
 export function chainEmptied(at: usize, now: u64): void {

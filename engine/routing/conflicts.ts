@@ -1,18 +1,12 @@
 // Standing problems: entry points that several Services claim.
-import {
-  addProblem,
-  beginText,
-  Severity,
-  textBytes,
-  textDecimal,
-  textLiteral,
-} from "../abi/problems";
+import { addProblem, beginText, Severity, textBytes, textDecimal, textLiteral } from "../abi/problems";
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { compareServices } from "../cluster/services";
 import { Claim, eachKey, EntryPoint, Key, KeyKind } from "./ownership";
-import { protocolName, serviceOf } from "./service-ports";
+import { serviceOf } from "./service-ports";
+import { protocolName } from "../cluster/records";
 
 /** Claims that do not own their key. */
 const losers = new Vector();

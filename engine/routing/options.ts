@@ -49,10 +49,6 @@ export class Options {
 /** The options in force; 0 before the first `configure`. Its strings are blocks of their own. */
 let current: usize = 0;
 
-export function configured(): bool {
-  return current != 0;
-}
-
 export function options(): Options {
   return changetype<Options>(current);
 }

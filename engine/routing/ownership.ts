@@ -4,12 +4,12 @@
 //
 // A key also carries what the kernel holds under it, so that an address which moves from one Service to another is one
 // replacement, whichever of the two is looked at first.
-import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
+import { equalBytes, hashBytes } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
 import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { firstAddress } from "./route";
-import { FamilyPort, recordOf, serviceOf } from "./service-ports";
+import { comparePorts, FamilyPort, recordOf } from "./service-ports";
 
 export namespace KeyKind {
   /** address, protocol, port of an entry point */
@@ -194,14 +194,7 @@ export function compareClaims(a: Claim, b: Claim): i32 {
   const aAge = recordOf(a.port).creationTimestamp;
   const bAge = recordOf(b.port).creationTimestamp;
   if (aAge != bAge) return aAge < bAge ? -1 : 1;
-  const left = serviceOf(a.port);
-  const right = serviceOf(b.port);
-  let order = compareBytes(left.key, left.namespaceLength, right.key, right.namespaceLength);
-  if (order == 0) order = compareBytes(left.key, left.keyLength, right.key, right.keyLength);
-  const aPort = a.port.port;
-  const bPort = b.port.port;
-  if (order == 0) order = compareBytes(aPort.name(), aPort.nameLength, bPort.name(), bPort.nameLength);
-  if (order == 0) order = <i32>aPort.protocol - <i32>bPort.protocol;
+  const order = comparePorts(a.port.port, b.port.port);
   return order != 0 ? order : <i32>a.index - <i32>b.index;
 }
 

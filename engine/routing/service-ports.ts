@@ -2,8 +2,8 @@
 import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
 import { hashText } from "../bytes/sha256";
 import { SLACK } from "../bytes/memory";
-import { IPV4, PortRecord, Protocol, ServiceFlag, ServiceRecord } from "../cluster/records";
-import { Service } from "../cluster/services";
+import { IPV4, PortRecord, protocolName, ServiceFlag, ServiceRecord } from "../cluster/records";
+import { compareServices, Service } from "../cluster/services";
 
 /** What `decision` of a FamilyPort consists of (kube-proxy: pkg/proxy/topology.go). */
 export namespace Decision {
@@ -85,11 +85,6 @@ export class FamilyPort {
   open: bool;
   /** The kernel has chains of its own that are ahead of `committed` (flat, affinity). */
   chainsAhead: bool;
-}
-
-/** Bytes of the protocol's name, lower case. */
-export function protocolName(protocol: u32): string {
-  return protocol == Protocol.TCP ? "tcp" : protocol == Protocol.UDP ? "udp" : "sctp";
 }
 
 function writeLiteral(to: usize, text: string): usize {
@@ -254,6 +249,12 @@ export function serviceOf(port: FamilyPort): Service {
 
 export function recordOf(port: FamilyPort): ServiceRecord {
   return changetype<ServiceRecord>(port.port.service.record);
+}
+
+/** Order of two service ports by Service, name and protocol. */
+export function comparePorts(a: ServicePort, b: ServicePort): i32 {
+  const order = compareServices(<u32>changetype<usize>(a.service), <u32>changetype<usize>(b.service));
+  return order != 0 ? order : compareTo(a, b.name(), b.nameLength, b.protocol);
 }
 
 /** True if a slice's port of that name and protocol feeds this service port. */

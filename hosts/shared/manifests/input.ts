@@ -19,7 +19,7 @@ export interface Input {
   hint(offset: number): string;
 }
 
-/** A JSON file, as it is. `removed`: bytes before the JSON (a byte order mark), which is no column. */
+/** A JSON file, as it is. */
 export function jsonInput(file: string, json: Uint8Array): Input {
   return { file, json, position: (offset) => bytePosition(json, offset), hint: () => "" };
 }
