@@ -17,19 +17,13 @@ import {
   renderAll,
 } from "../fixtures/support/engine.ts";
 import { type KubernetesObject, listOf } from "../fixtures/support/objects.ts";
+import { expand, type Port, type ShortEndpoint as Endpoint } from "../fixtures/support/shorthand.ts";
 import type { DescribedServicePort, Description } from "../hosts/shared/describe.ts";
 
-export type { ApplyResult, Batch, Engine, Family, KubernetesObject, Mode, Options, Problem };
+export type { ApplyResult, Batch, Endpoint, Engine, Family, KubernetesObject, Mode, Options, Problem };
 export { applyJson, defaultOptions, encode, join, listOf, newEngine, renderAll };
 
 // ---- objects
-
-export interface Port {
-  name?: string;
-  port: number;
-  protocol?: string;
-  nodePort?: number;
-}
 
 export interface ServiceFields {
   ip?: string;
@@ -40,64 +34,17 @@ export interface ServiceFields {
   [specField: string]: unknown;
 }
 
-const isIPv6 = (address: string) => address.includes(":");
-
-function splitName(name: string): { namespace: string; name: string } {
-  const slash = name.indexOf("/");
-  return { namespace: name.slice(0, slash), name: name.slice(slash + 1) };
-}
-
 /** A Service `namespace/name` with port 80 at 10.96.0.1; `fields` that are not named in ServiceFields go into `spec`. */
 export function makeService(name: string, fields: ServiceFields = {}): KubernetesObject {
-  const { ip = "10.96.0.1", ports = [{ port: 80 }], created, labels, ingress, ...spec } = fields;
-  const ips = ip.split(",");
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: {
-      ...splitName(name),
-      ...(labels === undefined ? {} : { labels }),
-      ...(created === undefined ? {} : { creationTimestamp: created }),
-    },
-    spec: {
-      clusterIP: ips[0],
-      clusterIPs: ips,
-      ipFamilies: ips.map((each) => (isIPv6(each) ? "IPv6" : "IPv4")),
-      ports: ports.map((port) => ({ protocol: "TCP", ...port })),
-      ...spec,
-    },
-    ...(ingress === undefined ? {} : { status: { loadBalancer: { ingress } } }),
-  };
-}
-
-export interface Endpoint {
-  ip: string;
-  node?: string;
-  zone?: string;
-  ready?: boolean;
-  serving?: boolean;
-  terminating?: boolean;
-  zones?: string[];
-  nodes?: string[];
+  const { ip = "10.96.0.1", ports = [{ port: 80 }], ...others } = fields;
+  return expand({ service: { name, clusterIPs: ip.split(","), ports, ...others } });
 }
 
 /** `10.0.0.1`, or `10.0.0.1 node-a` for an endpoint on that node. */
-function makeEndpoint(from: string | Endpoint): object {
-  if (typeof from === "string") {
-    const [ip = "", node] = from.split(" ");
-    return makeEndpoint(node === undefined ? { ip } : { ip, node });
-  }
-  const { ip, node, zone, zones, nodes, ...conditions } = from;
-  const names = (list: string[] | undefined) => list?.map((name) => ({ name }));
-  return {
-    addresses: [ip],
-    conditions,
-    ...(node === undefined ? {} : { nodeName: node }),
-    ...(zone === undefined ? {} : { zone }),
-    ...(zones === undefined && nodes === undefined
-      ? {}
-      : { hints: { forZones: names(zones), forNodes: names(nodes) } }),
-  };
+function makeEndpoint(from: string | Endpoint): Endpoint {
+  if (typeof from !== "string") return from;
+  const [ip = "", node] = from.split(" ");
+  return node === undefined ? { ip } : { ip, node };
 }
 
 /** An EndpointSlice `namespace/name` of the Service `namespace/service`, all of whose endpoints have port 8080. */
@@ -107,37 +54,31 @@ export function makeSlice(
   endpoints: (string | Endpoint)[],
   { ports = [{ port: 8080 }], addressType }: { ports?: Port[]; addressType?: string } = {},
 ): KubernetesObject {
-  const first = endpoints[0];
-  const ip = first === undefined ? "" : typeof first === "string" ? first : first.ip;
-  return {
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { ...splitName(name), labels: { "kubernetes.io/service-name": service } },
-    addressType: addressType ?? (isIPv6(ip) ? "IPv6" : "IPv4"),
-    ports: ports.map((port) => ({ name: "", protocol: "TCP", ...port })),
-    endpoints: endpoints.map(makeEndpoint),
-  };
+  const [namespace = "", sliceName = ""] = name.split("/");
+  return expand({
+    slice: {
+      name: sliceName,
+      service: `${namespace}/${service}`,
+      ports,
+      endpoints: endpoints.map(makeEndpoint),
+      ...(addressType === undefined ? {} : { addressType }),
+    },
+  });
 }
 
+/** A Node; an address after `!` is an ExternalIP. */
 export function makeNode(
   name: string,
-  { ips = [], zone, podCIDRs }: { ips?: string[]; zone?: string; podCIDRs?: string[] } = {},
+  { ips = [], ...others }: { ips?: string[]; zone?: string; podCIDRs?: string[] } = {},
 ): KubernetesObject {
-  return {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: { name, ...(zone === undefined ? {} : { labels: { "topology.kubernetes.io/zone": zone } }) },
-    ...(podCIDRs === undefined ? {} : { spec: { podCIDRs } }),
-    status: {
-      addresses: ips.map((ip) =>
-        ip.startsWith("!") ? { type: "ExternalIP", address: ip.slice(1) } : { type: "InternalIP", address: ip },
-      ),
-    },
-  };
+  const addresses = ips.map((ip) =>
+    ip.startsWith("!") ? { type: "ExternalIP", address: ip.slice(1) } : { type: "InternalIP", address: ip },
+  );
+  return { ...expand({ node: { name, ...others } }), status: { addresses } };
 }
 
 export function makeServiceCIDR(name: string, cidrs: string[]): KubernetesObject {
-  return { apiVersion: "networking.k8s.io/v1", kind: "ServiceCIDR", metadata: { name }, spec: { cidrs } };
+  return expand({ cidr: { name, cidrs } });
 }
 
 /** `count` distinct IPv4 addresses. */

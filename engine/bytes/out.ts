@@ -190,6 +190,12 @@ export function hex32(value: u32): void {
   for (let shift: i32 = 28; shift >= 0; shift -= 4) byte(<u8>HEX.charCodeAt(<i32>((value >> shift) & 15)));
 }
 
+/** Writes an ASCII literal at `to`; returns the address after it. */
+export function writeLiteral(to: usize, text: string): usize {
+  for (let i = 0; i < text.length; i++) store<u8>(to + <usize>i, <u8>text.charCodeAt(i));
+  return to + <usize>text.length;
+}
+
 /** Writes `value` in decimal digits at `to`; returns the address after them. */
 export function writeDecimal(to: usize, value: u32): usize {
   let digits: usize = 1;

@@ -226,17 +226,17 @@ test("slice ports feed the service port of the same name and protocol", () => {
 
 test("only what differs counts as changed, and what rules do not depend on does not differ", () => {
   const engine = makeEngine();
-  const slice = makeSlice("shop/a-1", "a", [{ ip: "10.0.0.1", node: "node-a", zones: ["z1", "z2"] }]);
+  const slice = makeSlice("shop/a-1", "a", [{ ip: "10.0.0.1", node: "node-a", forZones: ["z1", "z2"] }]);
   put(engine, a, slice);
   const annotated = (object: KubernetesObject) => ({
     ...object,
     metadata: { ...object.metadata, resourceVersion: "8", annotations: { x: "y" }, generation: 7 },
   });
   assert.is(put(engine, a, slice, annotated(a), annotated(slice)).changed, 0);
-  const otherOrder = makeSlice("shop/a-1", "a", [{ ip: "10.0.0.1", node: "node-a", zones: ["z2", "z1", "z2"] }]);
+  const otherOrder = makeSlice("shop/a-1", "a", [{ ip: "10.0.0.1", node: "node-a", forZones: ["z2", "z1", "z2"] }]);
   assert.is(put(engine, otherOrder).changed, 0, "hints are a set");
   assert.is(
-    put(engine, makeSlice("shop/a-1", "a", [{ ip: "10.0.0.1", node: "node-b", zones: ["z1", "z2"] }])).changed,
+    put(engine, makeSlice("shop/a-1", "a", [{ ip: "10.0.0.1", node: "node-b", forZones: ["z1", "z2"] }])).changed,
     1,
   );
   assert.is(put(engine, makeService("shop/a", { ip: "10.96.0.1", created: "2026-01-01T00:00:00Z" })).changed, 1);
@@ -313,7 +313,7 @@ for (const mode of ["iptables", "nftables"] as const) {
             ip: `10.0.${i}.1`,
             node: i % 2 === 0 ? "node-a" : `node-${round}-${i}`,
             zone: `z${round}-${i}`,
-            zones: [`h${round}-${i}`],
+            forZones: [`h${round}-${i}`],
           },
         ]);
         text += added(service) + added(slice);

@@ -18,6 +18,11 @@ export function protocolName(protocol: u32): string {
   return protocol == Protocol.TCP ? "tcp" : protocol == Protocol.UDP ? "udp" : "sctp";
 }
 
+/** The protocol's number in IP headers. */
+export function protocolNumber(protocol: u32): u32 {
+  return protocol == Protocol.TCP ? 6 : protocol == Protocol.UDP ? 17 : 132;
+}
+
 export namespace ServiceType {
   export const CLUSTER_IP: u8 = 0;
   export const NODE_PORT: u8 = 1;

@@ -2,33 +2,29 @@
 // must all be there with the same values, and what else there is does not matter.
 import { equalBytes } from "../bytes/compare";
 import {
-  Attribute,
   findAttribute,
-  isText,
-  Named,
+  firstAttribute,
+  isNest,
+  nextAttribute,
   numberOf,
-  Objects,
-  Part,
+  typeOf,
   valueEnd,
   valueLength,
   valueOf,
-} from "./netlink-objects";
-
-const NESTED: u32 = 0x8000;
+} from "./netlink-attributes";
+import { Attribute } from "./netlink-numbers";
+import { isText, Named, Objects, Part } from "./netlink-objects";
 
 /** All attributes of [wanted, wantedEnd) are in [held, heldEnd), nests compared likewise. */
 function covers(held: usize, heldEnd: usize, wanted: usize, wantedEnd: usize): bool {
-  let at = wanted;
-  while (at + 4 <= wantedEnd) {
-    const type = <u32>load<u16>(at, 2);
-    const other = findAttribute(held, heldEnd, type & 0x3fff);
+  for (let at = firstAttribute(wanted, wantedEnd); at != 0; at = nextAttribute(at, wantedEnd)) {
+    const other = findAttribute(held, heldEnd, typeOf(at));
     if (other == 0) return false;
-    if ((type & NESTED) != 0) {
+    if (isNest(at)) {
       if (!covers(valueOf(other), valueEnd(other), valueOf(at), valueEnd(at))) return false;
     } else if (!equalBytes(valueOf(other), valueLength(other), valueOf(at), valueLength(at))) {
       return false;
     }
-    at += (<usize>load<u16>(at) + 3) & ~3;
   }
   return true;
 }
@@ -65,19 +61,19 @@ export function sameElements(kernel: Objects, held: Named, wanted: Named): bool 
 /** Same kind of translation, family and registers for address and port. */
 function sameNat(held: usize, heldEnd: usize, wanted: usize, wantedEnd: usize): bool {
   return (
-    same(1, held, heldEnd, wanted, wantedEnd) &&
-    same(2, held, heldEnd, wanted, wantedEnd) &&
-    same(3, held, heldEnd, wanted, wantedEnd) &&
-    same(5, held, heldEnd, wanted, wantedEnd)
+    same(Attribute.NAT_TYPE, held, heldEnd, wanted, wantedEnd) &&
+    same(Attribute.NAT_FAMILY, held, heldEnd, wanted, wantedEnd) &&
+    same(Attribute.NAT_ADDRESS, held, heldEnd, wanted, wantedEnd) &&
+    same(Attribute.NAT_PORT, held, heldEnd, wanted, wantedEnd)
   );
 }
 
 /** One expression; sets without a name of their own are compared by their elements. */
 function sameExpression(kernel: Objects, held: usize, ours: Objects, wanted: usize): bool {
-  const name = findAttribute(valueOf(wanted), valueEnd(wanted), 1);
-  const data = findAttribute(valueOf(wanted), valueEnd(wanted), 2);
-  const heldName = findAttribute(valueOf(held), valueEnd(held), 1);
-  const heldData = findAttribute(valueOf(held), valueEnd(held), 2);
+  const name = findAttribute(valueOf(wanted), valueEnd(wanted), Attribute.EXPRESSION_NAME);
+  const data = findAttribute(valueOf(wanted), valueEnd(wanted), Attribute.EXPRESSION_DATA);
+  const heldName = findAttribute(valueOf(held), valueEnd(held), Attribute.EXPRESSION_NAME);
+  const heldData = findAttribute(valueOf(held), valueEnd(held), Attribute.EXPRESSION_DATA);
   if (name == 0 || data == 0 || heldName == 0 || heldData == 0) return false;
   if (!equalBytes(valueOf(name), valueLength(name), valueOf(heldName), valueLength(heldName))) return false;
   const start = valueOf(data);
@@ -86,9 +82,9 @@ function sameExpression(kernel: Objects, held: usize, ours: Objects, wanted: usi
   if (isText(name, "nat")) return sameNat(valueOf(heldData), valueEnd(heldData), start, end);
   if (!isText(name, "lookup")) return covers(valueOf(heldData), valueEnd(heldData), start, end);
   // Whether the lookup is inverted: ours says so only if it is.
-  const inverted = numberOf(findAttribute(start, end, 5));
-  if (numberOf(findAttribute(valueOf(heldData), valueEnd(heldData), 5)) != inverted) return false;
-  if (numberOf(findAttribute(start, end, 4)) == 0) return covers(valueOf(heldData), valueEnd(heldData), start, end);
+  const inverted = numberOf(findAttribute(start, end, Attribute.LOOKUP_FLAGS));
+  if (numberOf(findAttribute(valueOf(heldData), valueEnd(heldData), Attribute.LOOKUP_FLAGS)) != inverted) return false;
+  if (numberOf(findAttribute(start, end, Attribute.LOOKUP_SET_ID)) == 0) return covers(valueOf(heldData), valueEnd(heldData), start, end);
   const ourSet = ours.setOfLookup(start, end);
   const itsSet = kernel.setOfLookup(valueOf(heldData), valueEnd(heldData));
   if (ourSet == 0 || itsSet == 0) return false;
@@ -96,8 +92,8 @@ function sameExpression(kernel: Objects, held: usize, ours: Objects, wanted: usi
   if (!sameElements(kernel, changetype<Named>(itsSet), changetype<Named>(ourSet))) return false;
   // The registers still have to agree.
   return (
-    same(2, valueOf(heldData), valueEnd(heldData), start, end) &&
-    same(3, valueOf(heldData), valueEnd(heldData), start, end)
+    same(Attribute.LOOKUP_SOURCE, valueOf(heldData), valueEnd(heldData), start, end) &&
+    same(Attribute.LOOKUP_TARGET, valueOf(heldData), valueEnd(heldData), start, end)
   );
 }
 
@@ -106,14 +102,14 @@ function sameRule(kernel: Objects, held: Part, ours: Objects, wanted: Part): boo
   const left = findAttribute(held.start, held.end, Attribute.RULE_EXPRESSIONS);
   const right = findAttribute(wanted.start, wanted.end, Attribute.RULE_EXPRESSIONS);
   if (left == 0 || right == 0) return false;
-  let a = valueOf(left);
-  let b = valueOf(right);
-  while (a + 4 <= valueEnd(left) && b + 4 <= valueEnd(right)) {
+  let a = firstAttribute(valueOf(left), valueEnd(left));
+  let b = firstAttribute(valueOf(right), valueEnd(right));
+  while (a != 0 && b != 0) {
     if (!sameExpression(kernel, a, ours, b)) return false;
-    a += (<usize>load<u16>(a) + 3) & ~3;
-    b += (<usize>load<u16>(b) + 3) & ~3;
+    a = nextAttribute(a, valueEnd(left));
+    b = nextAttribute(b, valueEnd(right));
   }
-  return a >= valueEnd(left) && b >= valueEnd(right);
+  return a == 0 && b == 0;
 }
 
 /** Both chains have the same rules in the same order. */
@@ -139,13 +135,16 @@ export function sameChain(held: Named, wanted: Named): bool {
 
 /** Same flags, types, timeout and userdata: what cannot be changed without making the set anew. */
 export function sameSet(held: Named, wanted: Named): bool {
-  // Attribute 7, the data's length, follows from its type; of verdicts the kernel gives its own.
-  for (let type: u32 = Attribute.SET_FLAGS; type <= 6; type++) {
+  // The data's length follows from its type; of verdicts the kernel gives its own.
+  for (let type: u32 = Attribute.SET_FLAGS; type <= Attribute.SET_DATA_TYPE; type++) {
     const left = findAttribute(held.start, held.end, type);
     const right = findAttribute(wanted.start, wanted.end, type);
     if (right == 0) continue;
     // The kernel leaves out numbers that are 0.
     if (left == 0 ? numberOf(right) != 0 : numberOf(left) != numberOf(right)) return false;
   }
-  return same(11, held.start, held.end, wanted.start, wanted.end) && same(13, held.start, held.end, wanted.start, wanted.end);
+  return (
+    same(Attribute.SET_TIMEOUT, held.start, held.end, wanted.start, wanted.end) &&
+    same(Attribute.SET_USERDATA, held.start, held.end, wanted.start, wanted.end)
+  );
 }

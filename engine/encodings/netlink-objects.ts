@@ -2,62 +2,17 @@
 // chains with their rules, sets, and elements, found by name or key; values stay where they are in the messages.
 import { equalBytes, equalLiteral, hashBytes, mix } from "../bytes/compare";
 import { arenaAlloc, Vector } from "../bytes/memory";
-
-/** Attributes of messages that are read here. */
-export namespace Attribute {
-  export const CHAIN_NAME: u32 = 3;
-  export const CHAIN_HOOK: u32 = 4;
-  export const CHAIN_TYPE: u32 = 7;
-  export const RULE_CHAIN: u32 = 2;
-  export const RULE_EXPRESSIONS: u32 = 4;
-  export const RULE_USERDATA: u32 = 7;
-  export const SET_NAME: u32 = 2;
-  export const SET_FLAGS: u32 = 3;
-  export const SET_ID: u32 = 10;
-  export const ELEMENTS_SET: u32 = 2;
-  export const ELEMENTS_LIST: u32 = 3;
-  export const ELEMENTS_SET_ID: u32 = 4;
-  export const ELEMENT_KEY: u32 = 1;
-  export const ELEMENT_DATA: u32 = 2;
-  export const ELEMENT_FLAGS: u32 = 3;
-  export const ELEMENT_USERDATA: u32 = 6;
-}
-
-const TYPE_MASK: u32 = 0x3fff;
-
-/** Address of the attribute of that type between `at` and `end`, or 0. Never reads past `end`. */
-export function findAttribute(at: usize, end: usize, type: u32): usize {
-  let next = at;
-  while (next + 4 <= end) {
-    const length = <usize>load<u16>(next);
-    if (length < 4 || next + length > end) return 0;
-    if ((<u32>load<u16>(next, 2) & TYPE_MASK) == type) return next;
-    next += (length + 3) & ~3;
-  }
-  return 0;
-}
-
-export function valueOf(attribute: usize): usize {
-  return attribute + 4;
-}
-
-export function valueLength(attribute: usize): usize {
-  return <usize>load<u16>(attribute) - 4;
-}
-
-export function valueEnd(attribute: usize): usize {
-  return attribute + <usize>load<u16>(attribute);
-}
-
-/** A text's length without its zero. */
-export function textLength(attribute: usize): usize {
-  const length = valueLength(attribute);
-  return length > 0 && load<u8>(valueOf(attribute) + length - 1) == 0 ? length - 1 : length;
-}
-
-export function numberOf(attribute: usize): u32 {
-  return attribute == 0 || valueLength(attribute) < 4 ? 0 : bswap<u32>(load<u32>(valueOf(attribute)));
-}
+import {
+  findAttribute,
+  firstAttribute,
+  nextAttribute,
+  numberOf,
+  textLength,
+  valueEnd,
+  valueLength,
+  valueOf,
+} from "./netlink-attributes";
+import { Attribute, Message } from "./netlink-numbers";
 
 /** A chain, or a set or map. */
 @unmanaged
@@ -205,51 +160,46 @@ export class Objects {
   }
 
   private readElements(set: Named, list: usize): void {
-    let at = valueOf(list);
     const end = valueEnd(list);
-    while (at + 4 <= end) {
-      const length = <usize>load<u16>(at);
-      if (length < 4 || at + length > end) return;
-      const key = findAttribute(at + 4, at + length, Attribute.ELEMENT_KEY);
-      if (key != 0) {
-        const part = this.append(set, at + 4, at + length);
-        part.hash = elementHash(set, key, part.start, part.end);
-        part.nextOfBucket = load<usize>(this.elementBucket(part.hash));
-        store<usize>(this.elementBucket(part.hash), changetype<usize>(part));
-      }
-      at += (length + 3) & ~3;
+    for (let at = firstAttribute(valueOf(list), end); at != 0; at = nextAttribute(at, end)) {
+      const key = findAttribute(valueOf(at), valueEnd(at), Attribute.ELEMENT_KEY);
+      if (key == 0) continue;
+      const part = this.append(set, valueOf(at), valueEnd(at));
+      part.hash = elementHash(set, key, part.start, part.end);
+      part.nextOfBucket = load<usize>(this.elementBucket(part.hash));
+      store<usize>(this.elementBucket(part.hash), changetype<usize>(part));
     }
   }
 
-  /** Reads one message's attributes. `type`: the low byte, NFT_MSG_… */
+  /** Reads one message's attributes. */
   private readMessage(type: u32, start: usize, end: usize): void {
-    if (type == 0) {
+    if (type == Message.NEW_TABLE) {
       this.hasTable = true;
-    } else if (type == 3 || type == 5) {
+    } else if (type == Message.NEW_CHAIN || type == Message.DELETE_CHAIN) {
       const name = findAttribute(start, end, Attribute.CHAIN_NAME);
       if (name == 0) return;
-      if (type == 5) {
+      if (type == Message.DELETE_CHAIN) {
         this.remove(false, valueOf(name), textLength(name));
         return;
       }
       const chain = this.add(false, valueOf(name), textLength(name), false);
       chain.start = start;
       chain.end = end;
-    } else if (type == 6 || type == 8) {
+    } else if (type == Message.NEW_RULE || type == Message.DELETE_RULE) {
       const name = findAttribute(start, end, Attribute.RULE_CHAIN);
       if (name == 0) return;
       const chain = this.add(false, valueOf(name), textLength(name), false);
-      if (type == 6) {
+      if (type == Message.NEW_RULE) {
         this.append(chain, start, end);
       } else {
         chain.first = 0;
         chain.last = 0;
         chain.count = 0;
       }
-    } else if (type == 9 || type == 11) {
+    } else if (type == Message.NEW_SET || type == Message.DELETE_SET) {
       const name = findAttribute(start, end, Attribute.SET_NAME);
       if (name == 0) return;
-      if (type == 11) {
+      if (type == Message.DELETE_SET) {
         this.remove(true, valueOf(name), textLength(name));
         return;
       }
@@ -258,7 +208,7 @@ export class Objects {
       set.start = start;
       set.end = end;
       set.id = numberOf(findAttribute(start, end, Attribute.SET_ID));
-    } else if (type == 12) {
+    } else if (type == Message.NEW_ELEMENT) {
       const name = findAttribute(start, end, Attribute.ELEMENTS_SET);
       const list = findAttribute(start, end, Attribute.ELEMENTS_LIST);
       const id = numberOf(findAttribute(start, end, Attribute.ELEMENTS_SET_ID));
@@ -275,16 +225,16 @@ export class Objects {
     while (at + 20 <= stop) {
       const size = <usize>load<u32>(at);
       if (size < 20 || at + size > stop) return;
-      if (load<u8>(at + 5) == 10) this.readMessage(<u32>load<u8>(at + 4), at + 20, at + size);
+      this.readMessage(<u32>load<u16>(at, 4), at + 20, at + size);
       at += (size + 3) & ~3;
     }
   }
 
   /** The set that a lookup expression of these attributes names. */
   setOfLookup(start: usize, end: usize): usize {
-    const id = numberOf(findAttribute(start, end, 4));
+    const id = numberOf(findAttribute(start, end, Attribute.LOOKUP_SET_ID));
     if (id != 0) return this.setById(id);
-    const name = findAttribute(start, end, 1);
+    const name = findAttribute(start, end, Attribute.LOOKUP_SET);
     return name == 0 ? 0 : this.find(true, valueOf(name), textLength(name));
   }
 }

@@ -49,16 +49,11 @@ export namespace DataType {
   export const ENDPOINT: u32 = 2;
 }
 
-export namespace SetFlag {
-  export const NONE: u32 = 0;
-  export const INTERVAL: u32 = 1;
-}
-
 export abstract class NftEncoding {
   /** Selects table and family for all that follows. */
   abstract begin(table: string, family: u32): void;
-  /** Begins a transaction whose messages are made elsewhere. */
-  abstract openBatch(): void;
+  /** Netlink: begins a message that names the table and is put together elsewhere (encodings/netlink-message.ts). */
+  abstract beginMessage(type: u32, flags: u32): void;
   /** Ends what `begin` began: nothing may be held back after it. */
   abstract finish(): void;
 
@@ -71,7 +66,7 @@ export abstract class NftEncoding {
   abstract counter(verb: u32, name: string): void;
 
   /** Adds a set or map with a fixed name. */
-  abstract addSet(name: string, key: u32, data: u32, flags: u32, comment: string): void;
+  abstract addSet(name: string, key: u32, data: u32, comment: string): void;
   /** Adds a set of addresses whose elements rules add, and that expire. */
   abstract addDynamicSet(prefix: string, base: usize, length: usize, timeoutSeconds: u32): void;
   /** Adds a set of address ranges with a name of its own. */

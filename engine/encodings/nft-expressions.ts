@@ -2,6 +2,8 @@
 // expressions are put together here and copied into its message when the rule is complete, because anonymous sets that
 // it refers to have to be sent before it.
 import { IPV4 } from "../cluster/records";
+import { AttributeWriter } from "./netlink-attributes";
+import { Attribute, protocolFamily } from "./netlink-numbers";
 
 const SIZE: usize = 16 * 1024;
 
@@ -18,12 +20,14 @@ const META_MARK: u32 = 3;
 const META_IIFNAME: u32 = 6;
 const META_L4PROTO: u32 = 16;
 
-export class Expressions {
-  start: usize = heap.alloc(SIZE);
-  private end: usize = 0;
+export class Expressions extends AttributeWriter {
   private family: u32 = IPV4;
   private element: usize = 0;
   private data: usize = 0;
+
+  constructor() {
+    super(SIZE);
+  }
 
   setFamily(family: u32): void {
     this.family = family;
@@ -41,68 +45,39 @@ export class Expressions {
     return this.family == IPV4 ? 4 : 16;
   }
 
-  private attribute(type: u32): usize {
-    const at = this.end;
-    store<u16>(at, <u16>type, 2);
-    this.end = at + 4;
-    return at;
-  }
-
-  private close(at: usize): void {
-    store<u16>(at, <u16>(this.end - at));
-    while (((this.end - this.start) & 3) != 0) store<u8>(this.end++, 0);
-  }
-
-  private number(type: u32, value: u32): void {
-    const at = this.attribute(type);
-    store<u32>(this.end, bswap<u32>(value));
-    this.end += 4;
-    this.close(at);
-  }
-
-  private name(type: u32, prefix: string, base: usize, length: usize): void {
-    const at = this.attribute(type);
-    for (let i = 0; i < prefix.length; i++) store<u8>(this.end++, <u8>prefix.charCodeAt(i));
-    memory.copy(this.end, base, length);
-    this.end += length;
-    store<u8>(this.end++, 0);
-    this.close(at);
-  }
-
   /** A value in a nest. */
   private value(type: u32, bytes: usize, length: usize): void {
-    const nest = this.attribute(type | 0x8000);
-    const at = this.attribute(1);
-    memory.copy(this.end, bytes, length);
-    this.end += length;
-    this.close(at);
-    this.close(nest);
+    const nest = this.beginNest(type);
+    const at = this.beginAttribute(Attribute.DATA_VALUE);
+    this.rawBytes(bytes, length);
+    this.endAttribute(at);
+    this.endAttribute(nest);
   }
 
   private begin(expression: string): void {
-    this.element = this.attribute(1 | 0x8000);
-    this.name(1, expression, 0, 0);
-    this.data = this.attribute(2 | 0x8000);
+    this.element = this.beginNest(Attribute.MEMBER);
+    this.name(Attribute.EXPRESSION_NAME, expression, 0, 0);
+    this.data = this.beginNest(Attribute.EXPRESSION_DATA);
   }
 
   private finish(): void {
-    this.close(this.data);
-    this.close(this.element);
+    this.endAttribute(this.data);
+    this.endAttribute(this.element);
   }
 
   private payload(word: u32, header: u32, offset: u32, length: usize): void {
     this.begin("payload");
-    this.number(1, register(word));
-    this.number(2, header);
-    this.number(3, offset);
-    this.number(4, <u32>length);
+    this.number32(1, register(word));
+    this.number32(2, header);
+    this.number32(3, offset);
+    this.number32(4, <u32>length);
     this.finish();
   }
 
   private meta(key: u32, word: u32): void {
     this.begin("meta");
-    this.number(2, key);
-    this.number(1, register(word));
+    this.number32(2, key);
+    this.number32(1, register(word));
     this.finish();
   }
 
@@ -135,8 +110,8 @@ export class Expressions {
 
   compare(not: bool, bytes: usize, length: usize): void {
     this.begin("cmp");
-    this.number(1, register(0));
-    this.number(2, not ? NOT_EQUAL : EQUAL);
+    this.number32(1, register(0));
+    this.number32(2, not ? NOT_EQUAL : EQUAL);
     this.value(3, bytes, length);
     this.finish();
   }
@@ -149,10 +124,10 @@ export class Expressions {
   /** register 0 = (register 0 & mask) ^ xor, `length` bytes. `named`: nft says which operation where it could be another. */
   private bitwise(mask: usize, xor: usize, length: usize, named: bool): void {
     this.begin("bitwise");
-    this.number(1, register(0));
-    this.number(2, register(0));
-    if (named) this.number(6, 0);
-    this.number(3, <u32>length);
+    this.number32(1, register(0));
+    this.number32(2, register(0));
+    if (named) this.number32(6, 0);
+    this.number32(3, <u32>length);
     this.value(4, mask, length);
     this.value(5, xor, length);
     this.finish();
@@ -167,8 +142,8 @@ export class Expressions {
   /** A conntrack key has one of the bits. */
   ctHas(key: u32, bits: u32): void {
     this.begin("ct");
-    this.number(2, key);
-    this.number(1, register(0));
+    this.number32(2, key);
+    this.number32(1, register(0));
     this.finish();
     this.bitwiseNumber(bits, 0, false);
     this.compareNumber(true, 0, 4);
@@ -184,54 +159,49 @@ export class Expressions {
     this.meta(META_MARK, 0);
     this.bitwiseNumber(mask, xor, true);
     this.begin("meta");
-    this.number(2, META_MARK);
-    this.number(3, register(0));
+    this.number32(2, META_MARK);
+    this.number32(3, register(0));
     this.finish();
   }
 
   masquerade(): void {
     this.begin("masq");
-    this.number(1, 0x10); // NF_NAT_RANGE_PROTO_RANDOM_FULLY
+    this.number32(1, 0x10); // NF_NAT_RANGE_PROTO_RANDOM_FULLY
     this.finish();
   }
 
   reject(): void {
     this.begin("reject");
-    this.number(1, 0); // by ICMP
-    const at = this.attribute(2);
+    this.number32(1, 0); // by ICMP
+    const at = this.beginAttribute(2);
     store<u8>(this.end++, this.family == IPV4 ? 3 : 4); // port unreachable
-    this.close(at);
+    this.endAttribute(at);
     this.finish();
   }
 
-  verdict(code: u32, prefix: string, base: usize, length: usize): void {
+  giveVerdict(code: u32, prefix: string, base: usize, length: usize): void {
     this.begin("immediate");
-    this.number(1, 0);
-    const data = this.attribute(2 | 0x8000);
-    const verdict = this.attribute(2 | 0x8000);
-    this.number(1, code);
-    if (<i32>code < 0) this.name(2, prefix, base, length);
-    this.close(verdict);
-    this.close(data);
+    this.number32(1, 0);
+    this.verdict(2, code, prefix, base, length);
     this.finish();
   }
 
   /** The registers are (not) a key of the set. `id`: of a set of this batch that has no name yet; 0: it has one. */
   lookup(prefix: string, base: usize, length: usize, id: u32, not: bool): void {
     this.begin("lookup");
-    this.number(2, register(0));
-    this.name(1, prefix, base, length);
-    if (id != 0) this.number(4, id);
-    if (not) this.number(5, 1);
+    this.number32(Attribute.LOOKUP_SOURCE, register(0));
+    this.name(Attribute.LOOKUP_SET, prefix, base, length);
+    if (id != 0) this.number32(Attribute.LOOKUP_SET_ID, id);
+    if (not) this.number32(Attribute.LOOKUP_FLAGS, 1);
     this.finish();
   }
 
   private mapLookup(map: string, id: u32, to: u32): void {
     this.begin("lookup");
-    this.number(2, register(0));
-    this.number(3, to);
-    this.name(1, map, 0, 0);
-    if (id != 0) this.number(4, id);
+    this.number32(Attribute.LOOKUP_SOURCE, register(0));
+    this.number32(Attribute.LOOKUP_TARGET, to);
+    this.name(Attribute.LOOKUP_SET, map, 0, 0);
+    if (id != 0) this.number32(Attribute.LOOKUP_SET_ID, id);
     this.finish();
   }
 
@@ -246,9 +216,9 @@ export class Expressions {
 
   isLocal(source: bool): void {
     this.begin("fib");
-    this.number(3, source ? 1 : 2);
-    this.number(2, 3); // the address's type
-    this.number(1, register(0));
+    this.number32(3, source ? 1 : 2);
+    this.number32(2, 3); // the address's type
+    this.number32(1, register(0));
     this.finish();
     this.compareNumber(false, 2, 4); // RTN_LOCAL
   }
@@ -285,17 +255,17 @@ export class Expressions {
 
   private immediate(word: u32, bytes: usize, length: usize): void {
     this.begin("immediate");
-    this.number(1, word);
+    this.number32(1, word);
     this.value(2, bytes, length);
     this.finish();
   }
 
   private beginNat(port: u32): void {
     this.begin("nat");
-    this.number(1, 1); // destination
-    this.number(2, this.family == IPV4 ? 2 : 10);
-    this.number(3, register(0));
-    this.number(5, port);
+    this.number32(Attribute.NAT_TYPE, 1); // destination
+    this.number32(Attribute.NAT_FAMILY, protocolFamily(this.family));
+    this.number32(Attribute.NAT_ADDRESS, register(0));
+    this.number32(Attribute.NAT_PORT, port);
   }
 
   dnatTo(ip: usize, port: u32): void {
@@ -303,7 +273,7 @@ export class Expressions {
     store<u16>(scratch, bswap<u16>(<u16>port));
     this.immediate(2, scratch, 2);
     this.beginNat(2);
-    this.number(7, 2); // NF_NAT_RANGE_PROTO_SPECIFIED
+    this.number32(7, 2); // NF_NAT_RANGE_PROTO_SPECIFIED
     this.finish();
   }
 
@@ -315,18 +285,18 @@ export class Expressions {
 
   numgen(word: u32, modulus: u32): void {
     this.begin("numgen");
-    this.number(1, register(word));
-    this.number(2, modulus);
-    this.number(3, 1); // random
-    this.number(4, 0);
+    this.number32(1, register(word));
+    this.number32(2, modulus);
+    this.number32(3, 1); // random
+    this.number32(4, 0);
     this.finish();
   }
 
   /** Updates the set with the source address in the registers. */
   dynset(prefix: string, base: usize, length: usize): void {
     this.begin("dynset");
-    this.number(4, register(0));
-    this.number(3, 1); // update
+    this.number32(4, register(0));
+    this.number32(3, 1); // update
     this.name(1, prefix, base, length);
     this.finish();
   }

@@ -3,7 +3,7 @@
 // byte orders, comments, and for slots the expression that makes them.
 import { Vector } from "../bytes/memory";
 import { mergeRanges, nextAddress, rangeAt, successor } from "../bytes/ranges";
-import { IPV4, Protocol } from "../cluster/records";
+import { IPV4, protocolNumber } from "../cluster/records";
 import {
   addMessageFlags,
   beginAttribute,
@@ -23,29 +23,15 @@ import {
   rawByte,
   rawBytes,
   rawHost32,
+  rawProtocolAndPort,
   rawText,
   rawZeros,
   text,
+  verdict,
 } from "./netlink-message";
-import { DataType, ChainType, KeyType, NftEncoding, SetFlag, Verb } from "./nft-encoding";
+import { Attribute, Message, protocolFamily, SetBit } from "./netlink-numbers";
+import { ChainType, DataType, KeyType, NftEncoding, Verb } from "./nft-encoding";
 import { Expressions } from "./nft-expressions";
-
-namespace Message {
-  export const BATCH_BEGIN: u32 = 0x10;
-  export const BATCH_END: u32 = 0x11;
-  export const NEW_TABLE: u32 = 0xa00;
-  export const DELETE_TABLE: u32 = 0xa02;
-  export const NEW_CHAIN: u32 = 0xa03;
-  export const DELETE_CHAIN: u32 = 0xa05;
-  export const NEW_RULE: u32 = 0xa06;
-  export const DELETE_RULE: u32 = 0xa08;
-  export const NEW_SET: u32 = 0xa09;
-  export const DELETE_SET: u32 = 0xa0b;
-  export const NEW_ELEMENT: u32 = 0xa0c;
-  export const DELETE_ELEMENT: u32 = 0xa0e;
-  export const NEW_OBJECT: u32 = 0xa12;
-  export const DELETE_OBJECT: u32 = 0xa14;
-}
 
 const SUBSYSTEM: u32 = 10; // NFNL_SUBSYS_NFTABLES
 const OBJECT_COUNTER: u32 = 1;
@@ -57,16 +43,7 @@ namespace Type {
   export const IPV6: u32 = 8;
   export const PROTOCOL: u32 = 12;
   export const PORT: u32 = 13;
-  export const VERDICT: u32 = 0xffffff00;
-}
-
-namespace SetBit {
-  export const ANONYMOUS: u32 = 1;
-  export const CONSTANT: u32 = 2;
-  export const INTERVAL: u32 = 4;
-  export const MAP: u32 = 8;
-  export const TIMEOUT: u32 = 0x10;
-  export const EVAL: u32 = 0x20;
+  const VERDICT: u32 = 0xffffff00;
 }
 
 /** What a set's userdata can say (libnftnl/udata.h). */
@@ -86,9 +63,9 @@ namespace ByteOrder {
   export const NETWORK: u32 = 2;
 }
 
-export const VERDICT_DROP: u32 = 0;
-export const VERDICT_JUMP: u32 = 0xfffffffd;
-export const VERDICT_GOTO: u32 = 0xfffffffc;
+const VERDICT_DROP: u32 = 0;
+const VERDICT_JUMP: u32 = 0xfffffffd;
+const VERDICT_GOTO: u32 = 0xfffffffc;
 
 /** A value of userdata that is a number: type, length, four bytes in the order of the machine. */
 function userNumber(type: u32, value: u32): void {
@@ -168,6 +145,7 @@ export class NftNetlink extends NftEncoding {
   private elementsPrefix: string = "";
   private elementsBase: usize = 0;
   private elementsLength: usize = 0;
+  private elementsSetId: u32 = 0;
   private elementList: usize = 0;
   private oneElement: usize = 0;
   private rangesBegun: bool = false;
@@ -177,10 +155,6 @@ export class NftNetlink extends NftEncoding {
   private ruleBase: usize = 0;
   private ruleLength: usize = 0;
   private ruleComment: string = "";
-
-  private protocolFamily(): u32 {
-    return this.family == IPV4 ? 2 : 10;
-  }
 
   private addressLength(): usize {
     return this.family == IPV4 ? 4 : 16;
@@ -204,22 +178,15 @@ export class NftNetlink extends NftEncoding {
     this.inBatch = false;
   }
 
-  private message(type: u32, flags: u32): void {
+  beginMessage(type: u32, flags: u32): void {
     this.closeElements();
-    this.openMessage(type, flags);
-  }
-
-  openBatch(): void {
-    if (this.inBatch) return;
-    beginMessage(Message.BATCH_BEGIN, 0, 0, SUBSYSTEM);
-    endMessage();
-    this.inBatch = true;
-  }
-
-  private openMessage(type: u32, flags: u32): void {
-    this.openBatch();
-    beginMessage(type, flags, this.protocolFamily(), 0);
-    text(1, this.table); // the table's name is attribute 1 of every message
+    if (!this.inBatch) {
+      beginMessage(Message.BATCH_BEGIN, 0, 0, SUBSYSTEM);
+      endMessage();
+      this.inBatch = true;
+    }
+    beginMessage(type, flags, protocolFamily(this.family), 0);
+    text(Attribute.TABLE, this.table);
   }
 
   /** Userdata that is one text. */
@@ -230,51 +197,51 @@ export class NftNetlink extends NftEncoding {
   }
 
   addTable(comment: string): void {
-    this.message(Message.NEW_TABLE, Flag.CREATE);
-    number32(2, 0); // flags
-    this.commentData(6, comment);
+    this.beginMessage(Message.NEW_TABLE, Flag.CREATE);
+    number32(Attribute.TABLE_FLAGS, 0);
+    this.commentData(Attribute.TABLE_USERDATA, comment);
     endMessage();
   }
 
   deleteTable(): void {
-    this.message(Message.DELETE_TABLE, 0);
+    this.beginMessage(Message.DELETE_TABLE, 0);
     endMessage();
   }
 
   addBaseChain(chain: string, type: u32, hook: u32, priority: i32): void {
-    this.message(Message.NEW_CHAIN, Flag.CREATE);
-    text(3, chain);
-    text(7, type == ChainType.NAT ? "nat" : "filter");
-    const at = beginNest(4);
-    number32(1, hook);
-    number32(2, <u32>priority);
+    this.beginMessage(Message.NEW_CHAIN, Flag.CREATE);
+    text(Attribute.CHAIN_NAME, chain);
+    text(Attribute.CHAIN_TYPE, type == ChainType.NAT ? "nat" : "filter");
+    const at = beginNest(Attribute.CHAIN_HOOK);
+    number32(Attribute.HOOK_NUMBER, hook);
+    number32(Attribute.HOOK_PRIORITY, <u32>priority);
     endAttribute(at);
     endMessage();
   }
 
   chain(verb: u32, prefix: string, base: usize, length: usize): void {
     if (verb == Verb.FLUSH) {
-      this.message(Message.DELETE_RULE, 0);
-      name(2, prefix, base, length);
+      this.beginMessage(Message.DELETE_RULE, 0);
+      name(Attribute.RULE_CHAIN, prefix, base, length);
     } else {
-      this.message(verb == Verb.ADD ? Message.NEW_CHAIN : Message.DELETE_CHAIN, verb == Verb.ADD ? Flag.CREATE : 0);
-      name(3, prefix, base, length);
+      this.beginMessage(verb == Verb.ADD ? Message.NEW_CHAIN : Message.DELETE_CHAIN, verb == Verb.ADD ? Flag.CREATE : 0);
+      name(Attribute.CHAIN_NAME, prefix, base, length);
     }
     endMessage();
   }
 
   addCommentedChain(chain: string, comment: string): void {
-    this.message(Message.NEW_CHAIN, Flag.CREATE);
-    text(3, chain);
-    this.commentData(12, comment);
+    this.beginMessage(Message.NEW_CHAIN, Flag.CREATE);
+    text(Attribute.CHAIN_NAME, chain);
+    this.commentData(Attribute.CHAIN_USERDATA, comment);
     endMessage();
   }
 
   counter(verb: u32, counter: string): void {
-    this.message(verb == Verb.ADD ? Message.NEW_OBJECT : Message.DELETE_OBJECT, verb == Verb.ADD ? Flag.CREATE : 0);
-    text(2, counter);
-    number32(3, OBJECT_COUNTER);
-    if (verb == Verb.ADD) endAttribute(beginNest(4));
+    this.beginMessage(verb == Verb.ADD ? Message.NEW_OBJECT : Message.DELETE_OBJECT, verb == Verb.ADD ? Flag.CREATE : 0);
+    text(Attribute.OBJECT_NAME, counter);
+    number32(Attribute.OBJECT_TYPE, OBJECT_COUNTER);
+    if (verb == Verb.ADD) endAttribute(beginNest(Attribute.OBJECT_DATA));
     endMessage();
   }
 
@@ -377,29 +344,40 @@ export class NftNetlink extends NftEncoding {
   }
 
   private beginSet(prefix: string, base: usize, length: usize, flags: u32, keyType: u32, keyLength: u32): void {
-    this.message(Message.NEW_SET, Flag.CREATE);
-    name(2, prefix, base, length);
-    number32(3, flags);
-    number32(4, keyType);
-    number32(5, keyLength);
+    this.beginMessage(Message.NEW_SET, Flag.CREATE);
+    name(Attribute.SET_NAME, prefix, base, length);
+    number32(Attribute.SET_FLAGS, flags);
+    number32(Attribute.SET_KEY_TYPE, keyType);
+    number32(Attribute.SET_KEY_LENGTH, keyLength);
   }
 
-  private endpointType(): u32 {
-    return (this.addressType() << 6) | Type.PORT;
+  /** What a map maps to. */
+  private dataType(data: u32): void {
+    const verdict = data == DataType.VERDICT;
+    number32(Attribute.SET_DATA_TYPE, verdict ? Type.VERDICT : (this.addressType() << 6) | Type.PORT);
+    number32(Attribute.SET_DATA_LENGTH, verdict ? 0 : <u32>this.addressLength() + 4);
   }
 
-  addSet(setName: string, key: u32, data: u32, flags: u32, comment: string): void {
-    const bits = (data != DataType.NONE ? SetBit.MAP : 0) | (flags == SetFlag.INTERVAL ? SetBit.INTERVAL : 0);
-    this.beginSet(setName, 0, 0, bits, this.keyType(key), this.keyLength(key));
-    if (data == DataType.VERDICT) {
-      number32(6, Type.VERDICT);
-      number32(7, 0);
-    } else if (data == DataType.ENDPOINT) {
-      number32(6, this.endpointType());
-      number32(7, <u32>this.addressLength() + 4);
-    }
-    number32(10, ++this.lastSetId);
-    const at = beginAttribute(13);
+  /** The set's number, then the beginning of its userdata. */
+  private beginSetData(): usize {
+    number32(Attribute.SET_ID, ++this.lastSetId);
+    return beginAttribute(Attribute.SET_USERDATA);
+  }
+
+  /** The same for a set without a name, which says how many elements it will have. */
+  private beginAnonymousData(count: u32): usize {
+    number32(Attribute.SET_ID, ++this.lastSetId);
+    const description = beginNest(Attribute.SET_DESCRIPTION);
+    number32(Attribute.DESCRIPTION_SIZE, count);
+    endAttribute(description);
+    return beginAttribute(Attribute.SET_USERDATA);
+  }
+
+  addSet(setName: string, key: u32, data: u32, comment: string): void {
+    const flags: u32 = data != DataType.NONE ? SetBit.MAP : 0;
+    this.beginSet(setName, 0, 0, flags, this.keyType(key), this.keyLength(key));
+    if (data != DataType.NONE) this.dataType(data);
+    const at = this.beginSetData();
     userNumber(SetUserdata.KEY_BYTE_ORDER, key == KeyType.ADDRESS ? ByteOrder.NETWORK : ByteOrder.NONE);
     if (data != DataType.NONE) userNumber(SetUserdata.DATA_BYTE_ORDER, ByteOrder.NONE);
     if (key >= KeyType.ADDRESS_PORT_SLOT) {
@@ -415,8 +393,7 @@ export class NftNetlink extends NftEncoding {
   }
 
   private addressSetData(): void {
-    number32(10, ++this.lastSetId);
-    const at = beginAttribute(13);
+    const at = this.beginSetData();
     userNumber(SetUserdata.KEY_BYTE_ORDER, ByteOrder.NETWORK);
     endAttribute(at);
   }
@@ -424,7 +401,7 @@ export class NftNetlink extends NftEncoding {
   addDynamicSet(prefix: string, base: usize, length: usize, timeoutSeconds: u32): void {
     const flags = SetBit.TIMEOUT | SetBit.EVAL;
     this.beginSet(prefix, base, length, flags, this.addressType(), <u32>this.addressLength());
-    number64(11, <u64>timeoutSeconds * 1000);
+    number64(Attribute.SET_TIMEOUT, <u64>timeoutSeconds * 1000);
     this.addressSetData();
     endMessage();
   }
@@ -438,8 +415,8 @@ export class NftNetlink extends NftEncoding {
 
   set(verb: u32, data: u32, prefix: string, base: usize, length: usize): void {
     // A deletion of elements that names none means all of them.
-    this.message(verb == Verb.DELETE ? Message.DELETE_SET : Message.DELETE_ELEMENT, 0);
-    name(2, prefix, base, length);
+    this.beginMessage(verb == Verb.DELETE ? Message.DELETE_SET : Message.DELETE_ELEMENT, 0);
+    name(verb == Verb.DELETE ? Attribute.SET_NAME : Attribute.ELEMENTS_SET, prefix, base, length);
     endMessage();
   }
 
@@ -451,15 +428,25 @@ export class NftNetlink extends NftEncoding {
   }
 
   private openElements(verb: u32, prefix: string, base: usize, length: usize, setId: u32): void {
-    this.openMessage(verb == Verb.ADD ? Message.NEW_ELEMENT : Message.DELETE_ELEMENT, verb == Verb.ADD ? Flag.CREATE : 0);
-    name(2, prefix, base, length);
-    if (setId != 0) number32(4, setId);
-    this.elementList = beginNest(3);
+    this.beginMessage(verb == Verb.ADD ? Message.NEW_ELEMENT : Message.DELETE_ELEMENT, verb == Verb.ADD ? Flag.CREATE : 0);
+    name(Attribute.ELEMENTS_SET, prefix, base, length);
+    if (setId != 0) number32(Attribute.ELEMENTS_SET_ID, setId);
+    this.elementList = beginNest(Attribute.ELEMENTS_LIST);
     this.elementsOpen = true;
     this.elementsVerb = verb;
     this.elementsPrefix = prefix;
     this.elementsBase = base;
     this.elementsLength = length;
+    this.elementsSetId = setId;
+  }
+
+  /** Begins one of the open elements, in a message of its own if the open one is full. */
+  private beginMember(): void {
+    if (messageLength() > FULL) {
+      const prefix = this.elementsPrefix;
+      this.openElements(this.elementsVerb, prefix, this.elementsBase, this.elementsLength, this.elementsSetId);
+    }
+    this.oneElement = beginNest(Attribute.MEMBER);
   }
 
   element(verb: u32, prefix: string, base: usize, length: usize): void {
@@ -469,11 +456,8 @@ export class NftNetlink extends NftEncoding {
       this.elementsPrefix == prefix &&
       this.elementsBase == base &&
       this.elementsLength == length;
-    if (!same || messageLength() > FULL) {
-      this.closeElements();
-      this.openElements(verb, prefix, base, length, 0);
-    }
-    this.oneElement = beginNest(1);
+    if (!same) this.openElements(verb, prefix, base, length, 0);
+    this.beginMember();
   }
 
   endElement(): void {
@@ -484,8 +468,8 @@ export class NftNetlink extends NftEncoding {
 
   /** Begins a key, which is a value in a nest. */
   private beginKey(): usize {
-    nestAt = beginNest(1);
-    return beginAttribute(1);
+    nestAt = beginNest(Attribute.ELEMENT_KEY);
+    return beginAttribute(Attribute.DATA_VALUE);
   }
 
   private endKey(at: usize): void {
@@ -497,13 +481,6 @@ export class NftNetlink extends NftEncoding {
     rawBytes(ip, this.addressLength());
   }
 
-  private rawPort(protocol: u32, port: u32): void {
-    rawByte(protocolNumber(protocol));
-    rawZeros(3);
-    raw16(port);
-    rawZeros(2);
-  }
-
   addressKey(ip: usize): void {
     const at = this.beginKey();
     this.rawAddress(ip);
@@ -513,13 +490,13 @@ export class NftNetlink extends NftEncoding {
   addressPortKey(ip: usize, protocol: u32, port: u32): void {
     const at = this.beginKey();
     this.rawAddress(ip);
-    this.rawPort(protocol, port);
+    rawProtocolAndPort(protocol, port);
     this.endKey(at);
   }
 
   portKey(protocol: u32, port: u32): void {
     const at = this.beginKey();
-    this.rawPort(protocol, port);
+    rawProtocolAndPort(protocol, port);
     this.endKey(at);
   }
 
@@ -527,28 +504,28 @@ export class NftNetlink extends NftEncoding {
     const at = this.beginKey();
     this.rawAddress(ip);
     this.rawAddress(ip);
-    this.rawPort(protocol, port);
+    rawProtocolAndPort(protocol, port);
     this.endKey(at);
   }
 
   addressPortSlotKey(ip: usize, protocol: u32, port: u32, slot: u32): void {
     const at = this.beginKey();
     this.rawAddress(ip);
-    this.rawPort(protocol, port);
+    rawProtocolAndPort(protocol, port);
     rawHost32(slot);
     this.endKey(at);
   }
 
   portSlotKey(protocol: u32, port: u32, slot: u32): void {
     const at = this.beginKey();
-    this.rawPort(protocol, port);
+    rawProtocolAndPort(protocol, port);
     rawHost32(slot);
     this.endKey(at);
   }
 
   /** One end of a range, in an element that has been begun. */
   private rangeEnd(ip: usize, isEnd: bool): void {
-    if (isEnd) number32(3, 1); // NFT_SET_ELEM_INTERVAL_END
+    if (isEnd) number32(Attribute.ELEMENT_FLAGS, 1); // NFT_SET_ELEM_INTERVAL_END
     this.addressKey(ip);
     endAttribute(this.oneElement);
   }
@@ -566,18 +543,18 @@ export class NftNetlink extends NftEncoding {
       if (!isZero(first, length)) {
         memory.fill(boundary, 0, 16);
         this.rangeEnd(boundary, true);
-        this.oneElement = beginNest(1);
+        this.oneElement = beginNest(Attribute.MEMBER);
       }
     }
     this.rangeEnd(first, false);
     if (!successor(last, length)) return;
-    this.oneElement = beginNest(1);
+    this.oneElement = beginNest(Attribute.MEMBER);
     this.rangeEnd(nextAddress, true);
   }
 
   elementComment(bytes: usize, length: usize): void {
     const cut = min<usize>(length, 128);
-    const at = beginAttribute(6);
+    const at = beginAttribute(Attribute.ELEMENT_USERDATA);
     rawByte(0);
     rawByte(<u32>cut + 1);
     rawBytes(bytes, cut);
@@ -585,26 +562,17 @@ export class NftNetlink extends NftEncoding {
     endAttribute(at);
   }
 
-  private verdictData(code: u32, prefix: string, base: usize, length: usize): void {
-    const data = beginNest(2);
-    const verdict = beginNest(2);
-    number32(1, code);
-    if (code == VERDICT_GOTO) name(2, prefix, base, length);
-    endAttribute(verdict);
-    endAttribute(data);
-  }
-
   gotoData(prefix: string, base: usize, length: usize): void {
-    this.verdictData(VERDICT_GOTO, prefix, base, length);
+    verdict(Attribute.ELEMENT_DATA, VERDICT_GOTO, prefix, base, length);
   }
 
   dropData(): void {
-    this.verdictData(VERDICT_DROP, "", 0, 0);
+    verdict(Attribute.ELEMENT_DATA, VERDICT_DROP, "", 0, 0);
   }
 
   endpointData(ip: usize, port: u32): void {
-    const data = beginNest(2);
-    const at = beginAttribute(1);
+    const data = beginNest(Attribute.ELEMENT_DATA);
+    const at = beginAttribute(Attribute.DATA_VALUE);
     this.rawAddress(ip);
     raw16(port);
     rawZeros(2);
@@ -621,12 +589,12 @@ export class NftNetlink extends NftEncoding {
   }
 
   endRule(): void {
-    this.message(Message.NEW_RULE, Flag.CREATE | Flag.APPEND);
-    name(2, this.rulePrefix, this.ruleBase, this.ruleLength);
-    const at = beginNest(4);
+    this.beginMessage(Message.NEW_RULE, Flag.CREATE | Flag.APPEND);
+    name(Attribute.RULE_CHAIN, this.rulePrefix, this.ruleBase, this.ruleLength);
+    const at = beginNest(Attribute.RULE_EXPRESSIONS);
     rawBytes(this.expressions.start, this.expressions.length());
     endAttribute(at);
-    if (this.ruleComment.length != 0) this.commentData(7, this.ruleComment);
+    if (this.ruleComment.length != 0) this.commentData(Attribute.RULE_USERDATA, this.ruleComment);
     endMessage();
   }
 
@@ -643,15 +611,15 @@ export class NftNetlink extends NftEncoding {
   }
 
   jump(chain: string): void {
-    this.expressions.verdict(VERDICT_JUMP, chain, 0, 0);
+    this.expressions.giveVerdict(VERDICT_JUMP, chain, 0, 0);
   }
 
   goto(prefix: string, base: usize, length: usize): void {
-    this.expressions.verdict(VERDICT_GOTO, prefix, base, length);
+    this.expressions.giveVerdict(VERDICT_GOTO, prefix, base, length);
   }
 
   drop(): void {
-    this.expressions.verdict(VERDICT_DROP, "", 0, 0);
+    this.expressions.giveVerdict(VERDICT_DROP, "", 0, 0);
   }
 
   reject(): void {
@@ -721,14 +689,13 @@ export class NftNetlink extends NftEncoding {
   }
 
   matchCIDRs(source: bool, not: bool, cidrs: Vector, tight: bool): void {
-    const count = mergeRanges(cidrs, this.addressLength());
     if (cidrs.length == 1) {
       const at = <usize>cidrs.get(0);
       this.matchCIDR(source, not, at, load<u32>(at, 16));
       return;
     }
-    const id = ++this.lastSetId;
     const length = this.addressLength();
+    const count = mergeRanges(cidrs, length);
     let elements: u32 = 0;
     for (let i: u32 = 0; i < count; i++) {
       const range = rangeAt(i);
@@ -737,11 +704,7 @@ export class NftNetlink extends NftEncoding {
     }
     const flags = SetBit.ANONYMOUS | SetBit.CONSTANT | SetBit.INTERVAL;
     this.beginSet("__set%d", 0, 0, flags, this.addressType(), <u32>length);
-    number32(10, id);
-    const desc = beginNest(9);
-    number32(1, elements);
-    endAttribute(desc);
-    const at = beginAttribute(13);
+    const at = this.beginAnonymousData(elements);
     userNumber(SetUserdata.KEY_BYTE_ORDER, ByteOrder.NETWORK);
     userNumber(SetUserdata.MERGE_ELEMENTS, 1);
     const whole = beginUserNest(SetUserdata.KEY_TYPEOF);
@@ -751,19 +714,15 @@ export class NftNetlink extends NftEncoding {
     endAttribute(at);
     endMessage();
     this.rangesBegun = false;
-    this.openElements(Verb.ADD, "__set%d", 0, 0, id);
+    this.openElements(Verb.ADD, "__set%d", 0, 0, this.lastSetId);
     for (let i: u32 = 0; i < count; i++) {
-      if (messageLength() > FULL) {
-        this.closeElements();
-        this.openElements(Verb.ADD, "__set%d", 0, 0, id);
-      }
-      this.oneElement = beginNest(1);
+      this.beginMember();
       this.writeRange(rangeAt(i), rangeAt(i) + 16);
       this.oneElement = 0;
     }
     this.closeElements();
     this.expressions.address(source, 0, length);
-    this.expressions.lookup("__set%d", 0, 0, id, not);
+    this.expressions.lookup("__set%d", 0, 0, this.lastSetId, not);
   }
 
   protocolIs(protocol: u32): void {
@@ -776,15 +735,9 @@ export class NftNetlink extends NftEncoding {
 
   /** Begins the anonymous map of a choice; the rule's expressions follow once it is complete. */
   private beginChoice(count: u32, verdicts: bool): void {
-    const id = ++this.lastSetId;
     this.beginSet("__map%d", 0, 0, SetBit.ANONYMOUS | SetBit.CONSTANT | SetBit.MAP, Type.INTEGER, 4);
-    number32(6, verdicts ? Type.VERDICT : this.endpointType());
-    number32(7, verdicts ? 0 : <u32>this.addressLength() + 4);
-    number32(10, id);
-    const desc = beginNest(9);
-    number32(1, count);
-    endAttribute(desc);
-    const at = beginAttribute(13);
+    this.dataType(verdicts ? DataType.VERDICT : DataType.ENDPOINT);
+    const at = this.beginAnonymousData(count);
     userNumber(SetUserdata.KEY_BYTE_ORDER, ByteOrder.HOST);
     userNumber(SetUserdata.DATA_BYTE_ORDER, ByteOrder.NONE);
     if (verdicts) {
@@ -797,7 +750,7 @@ export class NftNetlink extends NftEncoding {
     userNumber(SetUserdata.DATA_INTERVAL, 0);
     endAttribute(at);
     endMessage();
-    this.openElements(Verb.ADD, "__map%d", 0, 0, id);
+    this.openElements(Verb.ADD, "__map%d", 0, 0, this.lastSetId);
   }
 
   dnatToChoice(count: u32): void {
@@ -813,28 +766,23 @@ export class NftNetlink extends NftEncoding {
     this.expressions.verdictLookup("__map%d", this.lastSetId);
   }
 
-  private beginChoiceElement(slot: u32): usize {
-    if (messageLength() > FULL) {
-      this.closeElements();
-      this.openElements(Verb.ADD, "__map%d", 0, 0, this.lastSetId);
-    }
-    const element = beginNest(1);
+  private beginChoiceElement(slot: u32): void {
+    this.beginMember();
     const at = this.beginKey();
     rawHost32(slot);
     this.endKey(at);
-    return element;
   }
 
   choice(slot: u32, ip: usize, port: u32): void {
-    const element = this.beginChoiceElement(slot);
+    this.beginChoiceElement(slot);
     this.endpointData(ip, port);
-    endAttribute(element);
+    this.endElement();
   }
 
   choiceGoto(slot: u32, prefix: string, base: usize, length: usize): void {
-    const element = this.beginChoiceElement(slot);
+    this.beginChoiceElement(slot);
     this.gotoData(prefix, base, length);
-    endAttribute(element);
+    this.endElement();
   }
 
   endChoice(): void {
@@ -852,10 +800,6 @@ export class NftNetlink extends NftEncoding {
     this.expressions.dataLookup(map, 0);
     this.expressions.dnatToRegisters();
   }
-}
-
-function protocolNumber(protocol: u32): u32 {
-  return protocol == Protocol.TCP ? 6 : protocol == Protocol.UDP ? 17 : 132;
 }
 
 const boundary: usize = memory.data(16, 16);

@@ -3,7 +3,7 @@ import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
 import { Vector } from "../bytes/memory";
 import { IPV4, protocolName } from "../cluster/records";
-import { ChainType, DataType, Hook, KeyType, NftEncoding, SetFlag, Verb } from "./nft-encoding";
+import { ChainType, DataType, Hook, KeyType, NftEncoding, Verb } from "./nft-encoding";
 import { lineEnds } from "./owners";
 
 function verbText(verb: u32): string {
@@ -66,7 +66,7 @@ export class NftText extends NftEncoding {
     this.family = family;
   }
 
-  openBatch(): void {}
+  beginMessage(type: u32, flags: u32): void {}
 
   finish(): void {}
 
@@ -143,7 +143,7 @@ export class NftText extends NftEncoding {
     else if (key != KeyType.ADDRESS) lit(" . inet_proto . inet_service");
   }
 
-  addSet(name: string, key: u32, data: u32, flags: u32, comment: string): void {
+  addSet(name: string, key: u32, data: u32, comment: string): void {
     this.command(Verb.ADD, data == DataType.NONE ? "set" : "map");
     lit(name);
     lit(" { ");
@@ -154,7 +154,6 @@ export class NftText extends NftEncoding {
       this.familyName();
       lit(" daddr . th dport");
     }
-    if (flags == SetFlag.INTERVAL) lit(" ; flags interval");
     lit(' ; comment "');
     lit(comment);
     lit('" ; }');

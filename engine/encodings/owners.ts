@@ -14,7 +14,6 @@ export namespace OwnerKind {
 
 /** Fields; `[*]` in a path stands for the index that goes with it. */
 export namespace Field {
-  export const NONE: u32 = 0;
   export const PORT: u32 = 1;
   export const NODE_PORT: u32 = 2;
   export const CLUSTER_IP: u32 = 3;

@@ -1,6 +1,7 @@
 // One object: finds out what it is, has it read, and, once its document allows, commits it.
 import { Severity } from "../abi/problems";
 import { SLACK } from "../bytes/memory";
+import { writeLiteral } from "../bytes/out";
 import { commitEndpointSlice, readEndpointSlice } from "./endpoint-slice";
 import { assumeKind, contradicted, identify, Kind, kindText, probeObject, surveyObject, versionText } from "./identity";
 import {
@@ -86,7 +87,7 @@ function setLiteralKind(bytes: usize, length: usize): void {
 function bytesOf(literal: string): usize {
   const length = <usize>literal.length;
   const bytes = heap.alloc(length + SLACK);
-  for (let i: usize = 0; i < length; i++) store<u8>(bytes + i, load<u8>(changetype<usize>(literal) + (i << 1)));
+  writeLiteral(bytes, literal);
   return bytes;
 }
 

@@ -45,7 +45,7 @@ test("the order of keys does not matter, at any level", () => {
       loadBalancerSourceRanges: ["10.0.0.0/8"],
       ingress: [{ ip: "192.0.2.2", ipMode: "VIP" }],
     }),
-    makeSlice("shop/web-1", "web", [{ ip: "10.0.0.1", node: "node-a", zones: ["z2", "z1"], ready: false }], {
+    makeSlice("shop/web-1", "web", [{ ip: "10.0.0.1", node: "node-a", forZones: ["z2", "z1"], ready: false }], {
       ports: [{ name: "http", port: 8080, protocol: "UDP" }],
     }),
     makeNode("node-a", { ips: ["192.0.2.10"], zone: "z1" }),
@@ -129,8 +129,8 @@ test("a zero byte in a hint does not end the name", () => {
     makeNode("node-a", { zone: "z1" }),
     makeService("shop/web"),
     makeSlice("shop/web-1", "web", [
-      { ip: "10.0.0.1", zones: ["z1\u0000x"] },
-      { ip: "10.0.0.2", zones: ["z2"] },
+      { ip: "10.0.0.1", forZones: ["z1\u0000x"] },
+      { ip: "10.0.0.2", forZones: ["z2"] },
     ]),
   );
   assert.is(described(engine, "shop/web")?.topology, "none");

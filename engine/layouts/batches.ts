@@ -1,7 +1,8 @@
 // Batches and what becomes of them: until the kernel has acknowledged a batch, what it makes of the kernel is only
 // planned. A journal says which service ports, keys and chains a batch is about.
-import { resultPieces, resultStart } from "../bytes/out";
+import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
 import { Vector } from "../bytes/memory";
+import { nft } from "../encodings/nft";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
@@ -35,12 +36,12 @@ export namespace JournalKind {
   export const KEEP: u32 = 4;
   /** A family's stock rules. */
   export const STOCK: u32 = 5;
-  /** A FamilyPort's own chains are written, ahead of its elements. */
-  export const OWN_CHAINS: u32 = 8;
   /** A FlatChain is made. */
   export const MAKE_SHARED: u32 = 6;
   /** A FlatChain is gone. */
   export const DROP_SHARED: u32 = 7;
+  /** A FamilyPort's own chains are written, ahead of its elements. */
+  export const OWN_CHAINS: u32 = 8;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -70,13 +71,6 @@ export function stockIsKnown(family: u32): bool {
 
 export function setStockDirty(): void {
   dirtyStock = 3;
-}
-
-/** The kernel may hold anything. */
-export function forgetStock(): void {
-  dirtyStock = 3;
-  knownStock = 0;
-  forgotten = 3;
 }
 
 /** What the kernel holds of the family must go before anything is written. */
@@ -135,6 +129,17 @@ export function endBatch(services: u32, full: bool): void {
   batch.full = <u32>full;
 }
 
+/** Ends a batch of an nftables layout, with what the encoding holds back. */
+export function endNftBatch(services: u32, full: bool): void {
+  finishNft();
+  endBatch(services, full);
+}
+
+function finishNft(): void {
+  nft.finish();
+  outFlush(StreamName.MAIN);
+}
+
 /**
  * Takes the batches from `first` on back, as text, and lets all that was journalled since belong to one batch that is
  * still to be made: its id is returned.
@@ -152,8 +157,9 @@ export function resumeBatch(id: u32, family: u32): void {
   changetype<Batch>(batches.data + ((<usize>current) << 2)).id = id;
 }
 
-/** Ends a resumed batch. Without any text of its own it is one with the batch before it, if there is one. */
+/** As endNftBatch, for a resumed batch. Without any text of its own it is one with the batch before it, if there is one. */
 export function endResumedBatch(): void {
+  finishNft();
   const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
   if (resultStart() != firstPiece || current == 0) {
     endBatch(0, false);
@@ -163,8 +169,8 @@ export function endResumedBatch(): void {
   batches.length = current;
 }
 
-/** The table of the family has to be made anew. */
-export function forgetStockOf(family: u32): void {
+/** The kernel may hold anything of the family: its table has to be made anew. */
+export function forgetStock(family: u32): void {
   dirtyStock |= 1 << family;
   knownStock &= ~(1 << family);
   forgotten |= 1 << family;

@@ -3,7 +3,7 @@
 // go one batch after.
 import { SLACK, Vector } from "../bytes/memory";
 import { hashBytes } from "../bytes/compare";
-import { writeDecimal } from "../bytes/out";
+import { writeDecimal, writeLiteral } from "../bytes/out";
 import { mergeRanges, rangeAt } from "../bytes/ranges";
 import { hashText } from "../bytes/sha256";
 import { sortVector } from "../bytes/sort";
@@ -11,8 +11,8 @@ import { Entry, Table } from "../cluster/table";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
-import { factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
-import { matchLocal } from "./nftables-stock";
+import { masqueradeMark } from "../routing/facts";
+import { writeShortCircuits } from "./nftables-stock";
 import { retire, revive } from "./retiring";
 import { nothingStale } from "./stale-chains";
 
@@ -79,11 +79,6 @@ function tableOf(family: u32): Table {
 
 const nameBuffer: usize = memory.data(96, 16);
 
-function writeText(to: usize, text: string): usize {
-  for (let i = 0; i < text.length; i++) store<u8>(to + <usize>i, <u8>text.charCodeAt(i));
-  return to + <usize>text.length;
-}
-
 function chainNamed(family: u32, kind: u32, length: usize): FlatChain {
   const table = tableOf(family);
   const found = table.find(nameBuffer, length);
@@ -100,7 +95,7 @@ function chainNamed(family: u32, kind: u32, length: usize): FlatChain {
 
 /** The chain for that many endpoints; `localCount` counts for the Local policy alone. */
 export function countChain(family: u32, kind: u32, count: u32, localCount: u32): FlatChain {
-  let end = writeDecimal(writeText(nameBuffer, kindPrefix(kind)), count);
+  let end = writeDecimal(writeLiteral(nameBuffer, kindPrefix(kind)), count);
   if (kind == FlatKind.LOCAL || kind == FlatKind.NODE_PORT_LOCAL) {
     store<u8>(end++, 0x2d);
     end = writeDecimal(end, localCount);
@@ -116,7 +111,7 @@ export function firewallChain(family: u32, cidrs: Vector): FlatChain {
   const count = mergeRanges(cidrs, family == 0 ? 4 : 16);
   const merged = heap.alloc(((<usize>count) << 5) + SLACK);
   for (let i: u32 = 0; i < count; i++) memory.copy(merged + ((<usize>i) << 5), rangeAt(i), 32);
-  const hashAt = writeText(nameBuffer, kindPrefix(FlatKind.FIREWALL));
+  const hashAt = writeLiteral(nameBuffer, kindPrefix(FlatKind.FIREWALL));
   hashText(merged, (<usize>count) << 5, hashAt, 8);
   const chain = chainNamed(family, FlatKind.FIREWALL, hashAt + 8 - nameBuffer);
   if (chain.ranges == 0) {
@@ -142,23 +137,7 @@ function balance(chain: FlatChain, map: string, count: u32): void {
 
 function writeLocalRules(chain: FlatChain, nodePort: bool): void {
   const cluster = countChain(chain.family, nodePort ? FlatKind.NODE_PORT_BALANCE : FlatKind.BALANCE, chain.count, 0);
-  if (factsOf(chain.family).localDetector != LocalDetector.NONE) {
-    nft.rule("", chain.key, chain.keyLength);
-    matchLocal(chain.family, false);
-    nft.goto("", cluster.key, cluster.keyLength);
-    nft.comment("short-circuit pod traffic");
-    nft.endRule();
-  }
-  nft.rule("", chain.key, chain.keyLength);
-  nft.isLocal(true);
-  nft.markOr(masqueradeMark());
-  nft.comment("masquerade local traffic");
-  nft.endRule();
-  nft.rule("", chain.key, chain.keyLength);
-  nft.isLocal(true);
-  nft.goto("", cluster.key, cluster.keyLength);
-  nft.comment("short-circuit local traffic");
-  nft.endRule();
+  writeShortCircuits(chain.family, "", chain.key, chain.keyLength, "", cluster.key, cluster.keyLength);
   if (chain.localCount != 0) balance(chain, nodePort ? "local-nodeport-backends" : "local-backends", chain.localCount);
 }
 

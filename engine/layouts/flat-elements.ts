@@ -3,10 +3,10 @@ import { mix } from "../bytes/compare";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
-import { FamilyPort } from "../routing/service-ports";
+import { externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
 import { journalKey } from "./batches";
 import { FlatChain } from "./flat-chains";
-import { entryPointChain, externalIsLocal, hasAffinity, internalIsLocal } from "./flat-needs";
+import { entryPointChain } from "./flat-needs";
 import { fullText, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { entryChain, wantOwnChain } from "./nftables-elements";
@@ -15,7 +15,7 @@ import { ownClaim } from "./owning";
 const SLOT: usize = offsetof<Slot>();
 
 /** The map with the slots of a key; `local`: those for the Local policy alone. */
-function mapOf(key: Key, local: bool): string {
+export function mapOf(key: Key, local: bool): string {
   if (key.kind == <u8>KeyKind.NODE_PORT) return local ? "local-nodeport-backends" : "nodeport-backends";
   return local ? "local-backends" : "backends";
 }

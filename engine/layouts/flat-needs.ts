@@ -1,18 +1,12 @@
 // Which shared chains a service port needs in our own layout, and to which of them each of its entry points leads.
 import { Vector } from "../bytes/memory";
-import { ServiceFlag } from "../cluster/records";
 import { Routed } from "../routing/endpoints";
 import { Claim, EntryPoint } from "../routing/ownership";
-import { Decision, FamilyPort, recordOf } from "../routing/service-ports";
+import { Decision, externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
 import { countChain, FlatChain, FlatKind, firewallChain } from "./flat-chains";
 import { countEndpoints } from "./flat-slots";
 import { hasFirewall } from "./nftables-elements";
 import { findSources } from "./nftables-service";
-
-/** ClientIP affinity keeps chains of the service port's own, as kube-proxy has them. */
-export function hasAffinity(port: FamilyPort): bool {
-  return recordOf(port).affinityTimeout != 0;
-}
 
 /** How many endpoints serve the service port that was routed last, under each policy. */
 export let clusterCount: u32 = 0;
@@ -21,15 +15,6 @@ export let localCount: u32 = 0;
 export function countPolicies(port: FamilyPort): void {
   clusterCount = countEndpoints(Routed.CLUSTER);
   localCount = countEndpoints(Routed.LOCAL_POLICY);
-}
-
-/** The cluster IP is served by the Local policy's endpoints. */
-export function internalIsLocal(port: FamilyPort): bool {
-  return (recordOf(port).flags & ServiceFlag.INTERNAL_LOCAL) != 0;
-}
-
-export function externalIsLocal(port: FamilyPort): bool {
-  return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0;
 }
 
 /** The shared chain that an entry point of a service port without affinity leads to, with these counts; 0: none. */
@@ -50,10 +35,12 @@ export function entryPointChain(claim: Claim, cluster: u32, local: u32): usize {
   return changetype<usize>(countChain(port.family, kind, cluster, 0));
 }
 
-/** The chain that checks the source of traffic to an entry point; 0: none. The port must have been routed last. */
-export function entryPointFirewall(claim: Claim): usize {
-  if (!hasFirewall(claim)) return 0;
-  return changetype<usize>(firewallChain(claim.port.family, findSources(claim.port)));
+/** The chain that checks sources for the service port, which was routed last; 0: none of its entry points has one. */
+export function firewallOf(port: FamilyPort): usize {
+  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+    if (hasFirewall(changetype<Claim>(at))) return changetype<usize>(firewallChain(port.family, findSources(port)));
+  }
+  return 0;
 }
 
 const needs = new Vector();
@@ -80,11 +67,10 @@ export function updateNeeds(port: FamilyPort): void {
   needs.clear();
   if (port.present) {
     countPolicies(port);
-    for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
-      const claim = changetype<Claim>(at);
-      if (!hasAffinity(port)) needWithPlain(entryPointChain(claim, clusterCount, localCount));
-      need(entryPointFirewall(claim));
+    for (let at = port.claims; at != 0 && !hasAffinity(port); at = changetype<Claim>(at).nextOfPort) {
+      needWithPlain(entryPointChain(changetype<Claim>(at), clusterCount, localCount));
     }
+    need(firewallOf(port));
   }
   for (let i: u32 = 0; i < needs.length; i++) changetype<FlatChain>(<usize>needs.get(i)).wanted++;
   const old = port.sharedChains;

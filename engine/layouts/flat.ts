@@ -10,37 +10,34 @@ import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { Routed } from "../routing/endpoints";
 import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateHairpins } from "../routing/ownership";
-import { stalePorts } from "../routing/refresh";
+import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
-import { FamilyPort, recordOf } from "../routing/service-ports";
+import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import {
   beginBatch,
   currentBatch,
+  endNftBatch,
   isForgotten,
   journal,
   JournalKind,
   journalPort,
-  stockIsDirty,
-  stockIsKnown,
 } from "./batches";
 import { dropUnusedFlatChains, FlatChain, retireFlatChains, writeAllFlatChains, writeFlatChains } from "./flat-chains";
 import { dropFlatKey, useSnapshots, writeFlatEntry } from "./flat-elements";
-import { clusterCount, countPolicies, entryPointFirewall, hasAffinity, localCount, updateNeeds } from "./flat-needs";
+import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { freshSlots, keepSlots } from "./flat-slots";
 import {
   beginFullText,
   endFullText,
   writeChangedKeys,
   writeClusterIP,
-  writeLeftovers,
   writeSetElement,
 } from "./nft-elements";
 import { makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
-import { writeEmptyTable, writeStock } from "./nftables-stock";
-import { planDeletions, writeRetired } from "./retiring";
-import { endPart, listPresentPorts, listStalePorts, openFull, openServices, writeParts } from "./nft-parts";
+import { writeStock } from "./nftables-stock";
+import { beginFamily, endFamily, writeParts } from "./nft-parts";
 
 const TABLE: string = "sluice";
 
@@ -65,15 +62,6 @@ function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
     keepSlots(Routed.LOCAL_POLICY, before.slots(true), before.localCount, snapshot.slots(true), snapshot.localCount);
   }
   return made;
-}
-
-/** The chain that checks sources for the service port that was routed last, or 0. */
-function firewallOf(port: FamilyPort): usize {
-  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
-    const chain = entryPointFirewall(changetype<Claim>(at));
-    if (chain != 0) return chain;
-  }
-  return 0;
 }
 
 /** All elements of a service port that has just been routed. */
@@ -140,9 +128,9 @@ function noteDropped(chain: FlatChain): void {
   journal(currentBatch(), JournalKind.DROP_SHARED, changetype<usize>(chain));
 }
 
-/** True if what the kernel holds of the service port that was routed last is not what it should hold. */
-function differs(port: FamilyPort): bool {
-  return port.committed == 0 || port.chainsAhead || changetype<Snapshot>(port.committed).signature != routeSignature(port);
+/** True if what the kernel holds of a service port is not what it should hold, by the signature of its route. */
+function differs(port: FamilyPort, signature: u64): bool {
+  return port.committed == 0 || port.chainsAhead || changetype<Snapshot>(port.committed).signature != signature;
 }
 
 /** First look at a stale service port: which shared chains it needs, and its own chains if it has any. */
@@ -150,7 +138,7 @@ function prepare(port: FamilyPort): void {
   if (port.present) route(port);
   updateHairpins(port);
   updateNeeds(port);
-  if (port.present && hasAffinity(port) && differs(port)) {
+  if (port.present && hasAffinity(port) && differs(port, routeSignature(port))) {
     writeOwnChains(port);
     const chains = makeSnapshot(port, 0, ownChains(port), 0, 0);
     reviveChains(port, chains);
@@ -169,12 +157,13 @@ function planPort(port: FamilyPort): void {
   }
   route(port);
   const old = port.committed;
-  if (!differs(port)) {
+  const signature = routeSignature(port);
+  if (!differs(port, signature)) {
     reviveChains(port, old); // what a plan retired that never came to pass
     writeElements(port, old, old);
     return;
   }
-  const snapshot = takeSnapshot(port, routeSignature(port), old);
+  const snapshot = takeSnapshot(port, signature, old);
   writeElements(port, snapshot, old);
   reviveChains(port, snapshot);
   retireChains(port, old, snapshot);
@@ -193,31 +182,19 @@ function writeMovedEntry(claim: Claim): void {
 
 /** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function planFlat(family: u32, now: u64): void {
-  nft.begin(TABLE, family);
-  listStalePorts(family, ports);
-  const full = stockIsDirty(family);
-  const id = beginBatch(family, 0);
-  if (full) {
-    if (isForgotten(family)) writeEmptyTable(true);
-    writeStock(family, true, !stockIsKnown(family));
-    journal(id, JournalKind.STOCK, <usize>family);
-  }
+  const full = beginFamily(TABLE, true, family, ports);
   for (let i: u32 = 0; i < ports.length; i++) prepare(changetype<FamilyPort>(<usize>ports.get(i)));
   writeFlatChains(family, full, noteMade);
   // A table that is made anew has no packets under way that could meet its chains too early, but it must not stand empty.
   const together = full && isForgotten(family);
   if (!together) {
-    endPart(0, full);
+    endNftBatch(0, full);
     beginBatch(family, 0);
   }
   writeParts(family, ports, together, planPort);
   writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
   retireFlatChains(family, noteDropped);
-  writeRetired(family);
-  writeLeftovers();
-  endPart(openServices, openFull);
-  planDeletions(family, now, true);
-  planDeletions(family, now, false);
+  endFamily(family, now);
 }
 
 /** After a plan: forgets shared chains that nothing needs any more. */

@@ -1,9 +1,9 @@
 // kube-proxy's iptables rules of one service port (kube-proxy: pkg/proxy/iptables). filter rules go to the main
 // stream, nat chains and nat rules to their own.
 import { Vector } from "../bytes/memory";
-import { decimal, lit, outSelect, put, StreamName } from "../bytes/out";
+import { decimal, lit, outSelect, put, StreamName, writeLiteral } from "../bytes/out";
 import { hashText } from "../bytes/sha256";
-import { Protocol, protocolName, RangeRecord, ServiceFlag } from "../cluster/records";
+import { Protocol, protocolName, RangeRecord } from "../cluster/records";
 import {
   append,
   comment,
@@ -24,8 +24,8 @@ import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../routi
 import { options } from "../routing/options";
 import { Claim, EntryPoint } from "../routing/ownership";
 import { firstRange } from "../routing/route";
-import { Decision, FamilyPort, recordOf, ServicePort } from "../routing/service-ports";
-import { ownClaim, ownEndpoint, ownPort } from "./owning";
+import { Decision, externalIsLocal, FamilyPort, hasAffinity, internalIsLocal, recordOf, ServicePort } from "../routing/service-ports";
+import { ownClaim, ownEndpoint, ownField, ownPort } from "./owning";
 
 /** Chains of a service port that exist, as bits. */
 export namespace PortChain {
@@ -60,11 +60,11 @@ export function chainHash(port: ServicePort): usize {
 }
 
 function internalPrefix(port: FamilyPort): string {
-  return (recordOf(port).flags & ServiceFlag.INTERNAL_LOCAL) != 0 ? LOCAL_PREFIX : CLUSTER_PREFIX;
+  return internalIsLocal(port) ? LOCAL_PREFIX : CLUSTER_PREFIX;
 }
 
 function externalPrefix(port: FamilyPort): string {
-  return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0 ? LOCAL_PREFIX : CLUSTER_PREFIX;
+  return externalIsLocal(port) ? LOCAL_PREFIX : CLUSTER_PREFIX;
 }
 
 /** `-m comment --comment "NAME after"` */
@@ -184,7 +184,7 @@ export function writeUnservedLoadBalancerIP(claim: Claim): void {
 export function writeHealthCheckNodePort(port: FamilyPort): void {
   const record = recordOf(port);
   if (record.healthCheckNodePort == 0) return;
-  ownedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.HEALTH_CHECK_NODE_PORT, 0);
+  ownField(port, Field.HEALTH_CHECK_NODE_PORT);
   outSelect(StreamName.MAIN);
   append("KUBE-NODEPORTS", 0);
   serviceComment(port.port, " health check node port");
@@ -228,12 +228,12 @@ function appendExternal(port: FamilyPort, before: string): void {
 function writeExternalChain(port: FamilyPort): void {
   const hash = chainHash(port.port);
   ownPort(port);
-  if ((recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) == 0) {
+  if (!externalIsLocal(port)) {
     appendExternal(port, "masquerade traffic for ");
     jump(MARK_CHAIN, 0);
   } else {
     // Pods and the node itself may use every endpoint: their addresses need no preserving.
-    ownedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.EXTERNAL_TRAFFIC_POLICY, 0);
+    ownField(port, Field.EXTERNAL_TRAFFIC_POLICY);
     if (factsOf(port.family).localDetector != LocalDetector.NONE) {
       appendExternal(port, "pod traffic for ");
       matchLocal(port.family);
@@ -304,9 +304,7 @@ export function nameEndpoints(port: FamilyPort): void {
   endpointHashes.reserve((endpoints.length << 2) + 4);
   const owner = port.port;
   memory.copy(nameBuffer, owner.printable, owner.printableLength);
-  let prefix = nameBuffer + owner.printableLength;
-  const name = protocolName(owner.protocol);
-  for (let i = 0; i < name.length; i++) store<u8>(prefix++, <u8>name.charCodeAt(i));
+  const prefix = writeLiteral(nameBuffer + owner.printableLength, protocolName(owner.protocol));
   for (let i: u32 = 0; i < endpoints.length; i++) {
     const endpoint = endpointAt(i);
     if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
@@ -367,7 +365,7 @@ function writeEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint, hash: us
   jump(MARK_CHAIN, 0);
   append(ENDPOINT_PREFIX, hash);
   if (!large) nameComment(owner.printable, owner.printableLength);
-  if (recordOf(port).affinityTimeout != 0) {
+  if (hasAffinity(port)) {
     lit(" -m recent --name KUBE-SEP-");
     put(hash, 16);
     lit(" --set");

@@ -7,7 +7,7 @@ import { declareChain, deleteChain } from "../encodings/iptables-restore";
 import { ownedByNobody } from "../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, EntryPoint } from "../routing/ownership";
-import { stalePorts } from "../routing/refresh";
+import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature, totalEndpoints } from "../routing/route";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { beginBatch, endBatch, journalPort, JournalKind, journal, stockIsDirty } from "./batches";
@@ -126,22 +126,19 @@ function writeLosers(): void {
   losers.clear();
 }
 
+const ports = new Vector();
+
 /** The whole text of a family, for empty tables, into the results. */
 export function renderIptables(family: u32): void {
   const large = isLargeCluster(family);
   writeStockBegin(family, true);
-  const services = sortedServices();
-  for (let i: u32 = 0; i < services.length; i++) {
-    let at = changetype<Service>(<usize>services.get(i)).ports;
-    for (; at != 0; at = changetype<ServicePort>(at).next) {
-      const familyPort = changetype<ServicePort>(at).family(family);
-      if (familyPort == 0 || !changetype<FamilyPort>(familyPort).present) continue;
-      const port = changetype<FamilyPort>(familyPort);
-      route(port);
-      nameEndpoints(port);
-      writeDispatch(port);
-      writeChains(port, large);
-    }
+  listPresentPorts(family, ports);
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = changetype<FamilyPort>(<usize>ports.get(i));
+    route(port);
+    nameEndpoints(port);
+    writeDispatch(port);
+    writeChains(port, large);
   }
   writeLosers();
   writeStockEnd(family);

@@ -197,7 +197,7 @@ function compareKeys(a: u32, b: u32): i32 {
   return left.port < right.port ? -1 : left.port == right.port ? 0 : 1;
 }
 
-export function sortKeys(keys: Vector): void {
+function sortKeys(keys: Vector): void {
   sortVector(keys, 0, keys.length, compareKeys);
 }
 

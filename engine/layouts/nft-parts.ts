@@ -1,13 +1,13 @@
-// How a plan of an nftables layout is cut into transactions.
+// The plan of one family in an nftables layout: its frame, and how it is cut into transactions.
 import { Vector } from "../bytes/memory";
-import { outFlush, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
-import { Service, sortedServices } from "../cluster/services";
 import { nft } from "../encodings/nft";
 import { stalePorts } from "../routing/refresh";
-import { comparePorts, FamilyPort, ServicePort } from "../routing/service-ports";
-import { beginBatch, endBatch } from "./batches";
+import { comparePorts, FamilyPort } from "../routing/service-ports";
+import { beginBatch, endNftBatch, isForgotten, journal, JournalKind, stockIsDirty, stockIsKnown } from "./batches";
 import { writeLeftovers } from "./nft-elements";
+import { writeEmptyTable, writeStock } from "./nftables-stock";
+import { planDeletions, writeRetired } from "./retiring";
 
 /** Services per transaction of a big load: the kernel's cost grows with anonymous maps times commands. */
 const SERVICES_PER_BATCH: u32 = 1000;
@@ -17,7 +17,7 @@ function compareFamilyPorts(a: u32, b: u32): i32 {
 }
 
 /** Fills `ports` with the service ports of the family that the plan has to look at, by Service, name and protocol. */
-export function listStalePorts(family: u32, ports: Vector): void {
+function listStalePorts(family: u32, ports: Vector): void {
   ports.clear();
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     if (changetype<FamilyPort>(<usize>stalePorts.get(i)).family == family) ports.push(stalePorts.get(i));
@@ -25,29 +25,35 @@ export function listStalePorts(family: u32, ports: Vector): void {
   sortVector(ports, 0, ports.length, compareFamilyPorts);
 }
 
-/** Fills `ports` with those of the family that are present, in the same order. */
-export function listPresentPorts(family: u32, ports: Vector): void {
-  ports.clear();
-  const services = sortedServices();
-  for (let i: u32 = 0; i < services.length; i++) {
-    let at = changetype<Service>(<usize>services.get(i)).ports;
-    for (; at != 0; at = changetype<ServicePort>(at).next) {
-      const port = changetype<ServicePort>(at).family(family);
-      if (port != 0 && changetype<FamilyPort>(port).present) ports.push(<u32>port);
-    }
+/**
+ * Begins a family's plan with its first transaction: the stock rules, if they are to be written (then true is returned).
+ * Fills `ports` as `listStalePorts` does.
+ */
+export function beginFamily(table: string, flat: bool, family: u32, ports: Vector): bool {
+  nft.begin(table, family);
+  listStalePorts(family, ports);
+  const full = stockIsDirty(family);
+  const id = beginBatch(family, 0);
+  if (full) {
+    if (isForgotten(family)) writeEmptyTable(flat);
+    writeStock(family, flat, !stockIsKnown(family));
+    journal(id, JournalKind.STOCK, <usize>family);
   }
+  return full;
 }
 
-/** Ends the transaction that is being written. */
-export function endPart(services: u32, full: bool): void {
-  nft.finish();
-  outFlush(StreamName.MAIN);
-  endBatch(services, full);
+/** Ends the transaction that `writeParts` has left open, and adds those that delete what was retired. */
+export function endFamily(family: u32, now: u64): void {
+  writeRetired(family);
+  writeLeftovers();
+  endNftBatch(openServices, openFull);
+  planDeletions(family, now, true);
+  planDeletions(family, now, false);
 }
 
 /** Services of the transaction that `writeParts` has left open, and whether it is the one that has the stock rules. */
-export let openServices: u32 = 0;
-export let openFull: bool = false;
+let openServices: u32 = 0;
+let openFull: bool = false;
 
 /**
  * Calls `write` with each port. A transaction is open and stays open, but ends and a new one begins after many Services:
@@ -62,7 +68,7 @@ export function writeParts(family: u32, ports: Vector, full: bool, write: (port:
     const service = changetype<usize>(port.port.service);
     if (service != last && openServices >= SERVICES_PER_BATCH) {
       writeLeftovers();
-      endPart(openServices, openFull);
+      endNftBatch(openServices, openFull);
       beginBatch(family, 0);
       openServices = 0;
       openFull = false;

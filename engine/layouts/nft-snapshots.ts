@@ -1,6 +1,6 @@
 // What the kernel holds of a service port in an nftables layout, apart from elements of shared sets and maps: its own
 // chains, its affinity sets, and (in our layout) which endpoint stands in which slot.
-import { ServicePort, FamilyPort, recordOf } from "../routing/service-ports";
+import { FamilyPort, hasAffinity, ServicePort } from "../routing/service-ports";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { ChainPrefix, prefixText } from "./nftables-elements";
 import { endpointName, endpointNameLength, nameEndpoint } from "./nftables-service";
@@ -46,7 +46,7 @@ export function makeSnapshot(
   localCount: u32,
 ): usize {
   let count: u32 = 0;
-  if (recordOf(port).affinityTimeout != 0) {
+  if (hasAffinity(port)) {
     for (let i: u32 = 0; i < endpoints.length; i++) if ((endpointAt(i).flags & Routed.REACHABLE) != 0) count++;
   }
   const size =

@@ -1,8 +1,7 @@
 // Where kube-proxy's nftables layout leads each entry point: chains of the service port's own.
 import { mix } from "../bytes/compare";
-import { ServiceFlag } from "../cluster/records";
 import { Claim, EntryPoint } from "../routing/ownership";
-import { Decision, FamilyPort, recordOf } from "../routing/service-ports";
+import { Decision, externalIsLocal, FamilyPort, internalIsLocal } from "../routing/service-ports";
 import { wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 
 /** Prefixes of per-service chains; the number makes the hash of the chain that an element leads to. */
@@ -19,12 +18,12 @@ export function prefixText(prefix: u32): string {
   return prefix == ChainPrefix.EXTERNAL ? "external-" : "firewall-";
 }
 
-export function internalChain(port: FamilyPort): u32 {
-  return (recordOf(port).flags & ServiceFlag.INTERNAL_LOCAL) != 0 ? ChainPrefix.LOCAL : ChainPrefix.CLUSTER;
+function internalChain(port: FamilyPort): u32 {
+  return internalIsLocal(port) ? ChainPrefix.LOCAL : ChainPrefix.CLUSTER;
 }
 
 export function externalPolicyChain(port: FamilyPort): u32 {
-  return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0 ? ChainPrefix.LOCAL : ChainPrefix.CLUSTER;
+  return externalIsLocal(port) ? ChainPrefix.LOCAL : ChainPrefix.CLUSTER;
 }
 
 /** The key should lead to a chain of the service port. */

@@ -1,18 +1,19 @@
 // kube-proxy's nftables chains and rules of one service port (kube-proxy: pkg/proxy/nftables), in the order in which it writes
 // them: chains and elements first, then rules.
 import { arenaAlloc, Vector } from "../bytes/memory";
-import { AddressKind, AddressRecord, protocolName, RangeRecord, ServiceFlag } from "../cluster/records";
+import { writeLiteral } from "../bytes/out";
+import { AddressKind, AddressRecord, protocolName, RangeRecord } from "../cluster/records";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind } from "../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
-import { CIDR, factsOf, LocalDetector, masqueradeMark } from "../routing/facts";
+import { CIDR, masqueradeMark } from "../routing/facts";
 import { Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind } from "../routing/ownership";
 import { firstAddress, firstRange } from "../routing/route";
-import { Decision, FamilyPort, lastBaseLength, recordOf, ServicePort, writeBase } from "../routing/service-ports";
+import { Decision, externalIsLocal, FamilyPort, hasAffinity, lastBaseLength, recordOf, ServicePort, writeBase } from "../routing/service-ports";
 import { writeClusterIP, writeSetElement } from "./nft-elements";
 import { ChainPrefix, externalPolicyChain, prefixText, writeEntryElements } from "./nftables-elements";
-import { matchLocal } from "./nftables-stock";
+import { writeShortCircuits } from "./nftables-stock";
 import { alsoEndpoint, ownEndpoint, ownField, ownPort } from "./owning";
 
 /** The chains that a routed service port needs, as bits of ChainPrefix (endpoint chains not counted). */
@@ -42,8 +43,7 @@ export function nameEndpoint(port: ServicePort, text: usize, textLength: usize):
   memory.copy(to, port.service.key, port.service.keyLength);
   to += port.service.keyLength;
   store<u8>(to++, 0x2f);
-  const protocolText = protocolName(port.protocol);
-  for (let i = 0; i < protocolText.length; i++) store<u8>(to++, <u8>protocolText.charCodeAt(i));
+  to = writeLiteral(to, protocolName(port.protocol));
   store<u8>(to++, 0x2f);
   memory.copy(to, port.name(), port.nameLength);
   to += port.nameLength;
@@ -94,7 +94,7 @@ function gotoChain(port: FamilyPort, prefix: u32): void {
  */
 export function writeChainsAndElements(port: FamilyPort, chainsToo: bool): void {
   const chains = chainsOf(port);
-  const affinity = recordOf(port).affinityTimeout != 0;
+  const affinity = hasAffinity(port);
   let hairpin = port.hairpins; // its keys stand in the order of its endpoints
   for (let i: u32 = 0; i < endpoints.length; i++) {
     const endpoint = endpointAt(i);
@@ -131,32 +131,18 @@ export function writeChainsAndElements(port: FamilyPort, chainsToo: bool): void 
 }
 
 function writeExternalRules(port: FamilyPort): void {
-  if ((recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) == 0) {
+  if (!externalIsLocal(port)) {
     ownPort(port);
     appendTo(port, ChainPrefix.EXTERNAL);
     nft.markOr(masqueradeMark());
     nft.comment("masquerade");
     nft.endRule();
   } else {
-    // Pods and the node itself may use every endpoint: their addresses need no preserving.
     ownField(port, Field.EXTERNAL_TRAFFIC_POLICY);
-    if (factsOf(port.family).localDetector != LocalDetector.NONE) {
-      appendTo(port, ChainPrefix.EXTERNAL);
-      matchLocal(port.family, false);
-      gotoChain(port, ChainPrefix.CLUSTER);
-      nft.comment("short-circuit pod traffic");
-      nft.endRule();
-    }
-    appendTo(port, ChainPrefix.EXTERNAL);
-    nft.isLocal(true);
-    nft.markOr(masqueradeMark());
-    nft.comment("masquerade local traffic");
-    nft.endRule();
-    appendTo(port, ChainPrefix.EXTERNAL);
-    nft.isLocal(true);
-    gotoChain(port, ChainPrefix.CLUSTER);
-    nft.comment("short-circuit local traffic");
-    nft.endRule();
+    const owner = port.port;
+    const to = prefixText(ChainPrefix.CLUSTER);
+    const from = prefixText(ChainPrefix.EXTERNAL);
+    writeShortCircuits(port.family, from, owner.base, owner.baseLength, to, owner.base, owner.baseLength);
   }
   if ((port.decision & Decision.EXTERNAL) == 0) return;
   ownPort(port);
@@ -303,7 +289,7 @@ export function writePortChains(port: FamilyPort, chains: u32): void {
 
 /** The rules of those chains of a service port that has just been routed, and of its endpoints' chains. */
 export function writeRules(port: FamilyPort, chains: u32): void {
-  const affinity = recordOf(port).affinityTimeout != 0;
+  const affinity = hasAffinity(port);
   if ((chains & ChainPrefix.EXTERNAL) != 0) writeExternalRules(port);
   if ((chains & ChainPrefix.FIREWALL) != 0) writeFirewallRule(port);
   for (let i: u32 = 0; affinity && i < endpoints.length; i++) {

@@ -1,7 +1,7 @@
 // The nftables table without Services: kube-proxy's (kube-proxy: pkg/proxy/nftables), and ours, which has the same
 // hooks and checks and differs in what Services put into it.
 import { nft } from "../encodings/nft";
-import { ChainType, DataType, Hook, KeyType, SetFlag, Verb } from "../encodings/nft-encoding";
+import { ChainType, DataType, Hook, KeyType, Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, ownedByNobody, OwnerKind } from "../encodings/owners";
 import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../routing/facts";
 import { options } from "../routing/options";
@@ -143,7 +143,7 @@ function writeMasquerading(): void {
 function writeNodePortIPs(family: u32): void {
   const facts = factsOf(family);
   ownOption(Field.NODE_PORT_ADDRESSES);
-  nft.addSet("nodeport-ips", KeyType.ADDRESS, DataType.NONE, SetFlag.NONE, "IPs that accept NodePort traffic");
+  nft.addSet("nodeport-ips", KeyType.ADDRESS, DataType.NONE, "IPs that accept NodePort traffic");
   if (facts.nodePortsEverywhere) {
     nft.set(Verb.DELETE, DataType.NONE, "nodeport-ips", 0, 0);
     return;
@@ -191,7 +191,6 @@ function dropLocalhostObjects(): void {
     "localhost-nodeport-reject-ports",
     KeyType.PORT,
     DataType.VERDICT,
-    SetFlag.NONE,
     "localhost NodePorts rejected by kube-proxy",
   );
   nft.set(Verb.DELETE, DataType.VERDICT, "localhost-nodeport-reject-ports", 0, 0);
@@ -201,7 +200,7 @@ function dropLocalhostObjects(): void {
 }
 
 /** Traffic that comes from this node's pods, or with `not` all other. There must be a detector. */
-export function matchLocal(family: u32, not: bool): void {
+function matchLocal(family: u32, not: bool): void {
   const facts = factsOf(family);
   if (facts.localDetector == LocalDetector.SOURCE) {
     nft.matchCIDR(true, not, facts.localIP, facts.localPrefix);
@@ -209,6 +208,38 @@ export function matchLocal(family: u32, not: bool): void {
   }
   const isPrefix = facts.localDetector == LocalDetector.INTERFACE_PREFIX;
   nft.matchInterface(not, isPrefix, facts.localText, facts.localTextLength);
+}
+
+/**
+ * Rules of a chain for the Local policy: pods and the node itself may use every endpoint, by way of the chain `to`, since
+ * their addresses need no preserving.
+ */
+export function writeShortCircuits(
+  family: u32,
+  from: string,
+  fromBase: usize,
+  fromLength: usize,
+  to: string,
+  toBase: usize,
+  toLength: usize,
+): void {
+  if (factsOf(family).localDetector != LocalDetector.NONE) {
+    nft.rule(from, fromBase, fromLength);
+    matchLocal(family, false);
+    nft.goto(to, toBase, toLength);
+    nft.comment("short-circuit pod traffic");
+    nft.endRule();
+  }
+  nft.rule(from, fromBase, fromLength);
+  nft.isLocal(true);
+  nft.markOr(masqueradeMark());
+  nft.comment("masquerade local traffic");
+  nft.endRule();
+  nft.rule(from, fromBase, fromLength);
+  nft.isLocal(true);
+  nft.goto(to, toBase, toLength);
+  nft.comment("short-circuit local traffic");
+  nft.endRule();
 }
 
 function writeServices(family: u32): void {
@@ -240,25 +271,23 @@ function writeServices(family: u32): void {
 }
 
 function verdictMap(name: string, byPort: bool, comment: string): void {
-  nft.addSet(name, byPort ? KeyType.PORT : KeyType.ADDRESS_PORT, DataType.VERDICT, SetFlag.NONE, comment);
+  nft.addSet(name, byPort ? KeyType.PORT : KeyType.ADDRESS_PORT, DataType.VERDICT, comment);
 }
 
 /** The maps of our own layout: endpoints by the address and port that leads to them, and by slot. */
 function addBackends(): void {
-  nft.addSet("backends", KeyType.ADDRESS_PORT_SLOT, DataType.ENDPOINT, SetFlag.NONE, "endpoints by address, port and slot");
+  nft.addSet("backends", KeyType.ADDRESS_PORT_SLOT, DataType.ENDPOINT, "endpoints by address, port and slot");
   nft.addSet(
     "local-backends",
     KeyType.ADDRESS_PORT_SLOT,
     DataType.ENDPOINT,
-    SetFlag.NONE,
     "endpoints on this node, for the Local policy",
   );
-  nft.addSet("nodeport-backends", KeyType.PORT_SLOT, DataType.ENDPOINT, SetFlag.NONE, "endpoints by node port and slot");
+  nft.addSet("nodeport-backends", KeyType.PORT_SLOT, DataType.ENDPOINT, "endpoints by node port and slot");
   nft.addSet(
     "local-nodeport-backends",
     KeyType.PORT_SLOT,
     DataType.ENDPOINT,
-    SetFlag.NONE,
     "endpoints on this node, for the Local policy",
   );
 }
@@ -283,9 +312,9 @@ export function writeStock(family: u32, flat: bool, again: bool): void {
   addTable(flat);
   writeBaseChains(again);
   writeJumps();
-  nft.addSet("hairpin-connections", KeyType.HAIRPIN, DataType.NONE, SetFlag.NONE, "service hairpin connections");
+  nft.addSet("hairpin-connections", KeyType.HAIRPIN, DataType.NONE, "service hairpin connections");
   writeMasquerading();
-  nft.addSet("cluster-ips", KeyType.ADDRESS, DataType.NONE, SetFlag.NONE, "Active ClusterIPs");
+  nft.addSet("cluster-ips", KeyType.ADDRESS, DataType.NONE, "Active ClusterIPs");
   writeClusterIPsCheck(family);
   writeNodePortIPs(family);
   ownedByNobody();

@@ -3,16 +3,16 @@ import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { changedKeys, updateHairpins } from "../routing/ownership";
+import { listPresentPorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort } from "../routing/service-ports";
-import { beginBatch, isForgotten, journal, JournalKind, journalPort, stockIsDirty, stockIsKnown } from "./batches";
-import { beginFullText, endFullText, settleUnclaimed, writeChangedKeys, writeLeftovers } from "./nft-elements";
+import { journalPort } from "./batches";
+import { beginFullText, endFullText, settleUnclaimed, writeChangedKeys } from "./nft-elements";
 import { writeEntryElements } from "./nftables-elements";
 import { makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { chainsOf, writeChainsAndElements, writeRules } from "./nftables-service";
-import { writeEmptyTable, writeStock } from "./nftables-stock";
-import { planDeletions, writeRetired } from "./retiring";
-import { endPart, listPresentPorts, listStalePorts, openFull, openServices, writeParts } from "./nft-parts";
+import { writeStock } from "./nftables-stock";
+import { beginFamily, endFamily, writeParts } from "./nft-parts";
 
 const TABLE: string = "kube-proxy";
 
@@ -65,20 +65,8 @@ function planPort(port: FamilyPort): void {
 
 /** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function planNftables(family: u32, now: u64): void {
-  nft.begin(TABLE, family);
-  listStalePorts(family, ports);
-  const full = stockIsDirty(family);
-  const id = beginBatch(family, 0);
-  if (full) {
-    if (isForgotten(family)) writeEmptyTable(false);
-    writeStock(family, false, !stockIsKnown(family));
-    journal(id, JournalKind.STOCK, <usize>family);
-  }
+  const full = beginFamily(TABLE, false, family, ports);
   writeParts(family, ports, full, planPort);
   writeChangedKeys(changedKeys, family, writeEntryElements, settleUnclaimed);
-  writeRetired(family);
-  writeLeftovers();
-  endPart(openServices, openFull);
-  planDeletions(family, now, true);
-  planDeletions(family, now, false);
+  endFamily(family, now);
 }

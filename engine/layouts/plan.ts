@@ -8,7 +8,7 @@ import { Mode, options } from "../routing/options";
 import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
 import { forgetGone, markStale, refresh, stalePorts } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
-import { adoptStock, beginPlan, closeBatch, forgetStock, forgetStockOf, setStockDirty, settledKeys, settledPorts } from "./batches";
+import { adoptStock, beginPlan, closeBatch, forgetStock, setStockDirty, settledKeys, settledPorts } from "./batches";
 import { dropUnusedChains, planFlat } from "./flat";
 import { forgetFlatChains } from "./flat-chains";
 import { planIptables } from "./iptables";
@@ -31,6 +31,7 @@ function planFamily(family: u32, now: u64): void {
   if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
   else if (options().mode == Mode.NFTABLES) planNftables(family, now);
   else planFlat(family, now);
+  settleFamily(family);
 }
 
 /** What was stale of the family has been planned. */
@@ -69,10 +70,7 @@ function begin(now: u64): void {
 /** Makes the batches of the contract's `plan`: layouts/batches.ts has them afterwards. */
 export function makePlan(now: u64): void {
   begin(now);
-  for (let family: u32 = 0; family < 2; family++) {
-    planFamily(family, now);
-    settleFamily(family);
-  }
+  for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
   forgetSettled();
 }
 
@@ -89,14 +87,11 @@ export function makeReconciliation(family: u32, dump: usize, length: usize, now:
     if (options().mode == Mode.FLAT) adoptSlots(family);
   }
   planFamily(family, now);
-  settleFamily(family);
   if (compares && !writeDifference(family)) {
     beginPlan(now);
     forgetFamily(family);
-    forgetStockOf(family);
     outReset();
     planFamily(family, now);
-    settleFamily(family);
   }
   forgetSettled();
 }
@@ -156,6 +151,7 @@ function forgetKey(key: Key): void {
 
 /** Forgets what the kernel holds of one family. */
 function forgetFamily(family: u32): void {
+  forgetStock(family);
   forgetAllStale(family);
   forgetFlatChains(family);
   const services = sortedServices();
@@ -171,7 +167,6 @@ function forgetFamily(family: u32): void {
 /** It is not known what the kernel holds: the next plan writes everything. */
 export function forgetKernel(): void {
   beginPlan(0);
-  forgetStock();
   forgetFamily(0);
   forgetFamily(1);
 }

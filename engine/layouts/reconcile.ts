@@ -4,13 +4,21 @@
 // Nothing may fall into a hole on the way, so there are three transactions: chains and sets that are missing or differ;
 // elements; and what should not be there, once nothing leads to it any more.
 import { equalBytes } from "../bytes/compare";
-import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
-import { outFlush, outSelect, resultPieces, resultStart, StreamName } from "../bytes/out";
-import { Service, sortedServices } from "../cluster/services";
+import { SLACK, Vector } from "../bytes/memory";
+import { outSelect, resultPieces, resultStart, StreamName, writeLiteral } from "../bytes/out";
+import {
+  AttributeWriter,
+  findAttribute,
+  firstAttribute,
+  nextAttribute,
+  numberOf,
+  valueEnd,
+  valueLength,
+  valueOf,
+} from "../encodings/netlink-attributes";
 import { sameChain, sameElement, sameElements, sameRules, sameSet } from "../encodings/netlink-compare";
 import {
   beginAttribute,
-  beginMessage,
   beginNest,
   endAttribute,
   endMessage,
@@ -21,22 +29,14 @@ import {
   number32,
   rawBytes,
 } from "../encodings/netlink-message";
-import {
-  Attribute,
-  findAttribute,
-  Named,
-  numberOf,
-  Objects,
-  Part,
-  valueEnd,
-  valueLength,
-  valueOf,
-} from "../encodings/netlink-objects";
+import { Attribute, Message, SetBit } from "../encodings/netlink-numbers";
+import { isText, Named, Objects, Part } from "../encodings/netlink-objects";
 import { nft } from "../encodings/nft";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
-import { FamilyPort, ServicePort } from "../routing/service-ports";
-import { beginBatch, endBatch, endResumedBatch, mergeBatches, resumeBatch } from "./batches";
-import { hasAffinity, internalIsLocal } from "./flat-needs";
+import { listPresentPorts } from "../routing/refresh";
+import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
+import { beginBatch, endNftBatch, endResumedBatch, mergeBatches, resumeBatch } from "./batches";
+import { mapOf } from "./flat-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { REST } from "./stale-chains";
 
@@ -85,36 +85,43 @@ export function readKernel(dump: usize, length: usize): bool {
   return kernel.hasTable;
 }
 
+/** The kernel's set or map of that name, or 0. */
+function setNamed(literal: string): usize {
+  const length = writeLiteral(nameBuffer, literal) - nameBuffer;
+  return kernel.find(true, nameBuffer, length);
+}
+
+const nameBuffer: usize = memory.data(64, 16);
+
 // ---- slots
 
-const keyBuffer: usize = memory.data(96, 16);
+/** An element's key, as it would be sent. */
+const slotKey = new AttributeWriter(96);
 
-/** Counts the slots that the kernel has under a key of one of the slot maps, and copies them to `to` (0: only counts). */
-function readSlots(map: Named, key: Key, to: usize): u32 {
+/**
+ * Counts the slots that the kernel has under a key, and copies them to `to` (0: only counts). `local`: those for the
+ * Local policy alone.
+ */
+function readSlots(key: Key, local: bool, to: usize): u32 {
+  const map = setNamed(mapOf(key, local));
+  if (map == 0) return 0;
   const addressLength: usize = key.family == 0 ? 4 : 16;
-  const nodePort = key.kind == <u8>KeyKind.NODE_PORT;
-  // An element as it would be sent: a nest with the key in it.
-  let at = keyBuffer + 8;
-  if (!nodePort) {
-    memory.copy(at, key.ip(), addressLength);
-    at += addressLength;
-  }
-  store<u64>(at, 0);
-  store<u8>(at, key.protocol == 1 ? 6 : key.protocol == 2 ? 17 : 132);
-  store<u16>(at + 4, bswap<u16>(<u16>key.port));
-  at += 8;
-  const end = at + 4;
-  store<u16>(keyBuffer, <u16>(end - keyBuffer));
-  store<u16>(keyBuffer, Attribute.ELEMENT_KEY | 0x8000, 2);
-  store<u16>(keyBuffer + 4, <u16>(end - keyBuffer - 4));
-  store<u16>(keyBuffer + 4, 1, 2);
+  slotKey.end = slotKey.start;
+  const nest = slotKey.beginNest(Attribute.ELEMENT_KEY);
+  const value = slotKey.beginAttribute(Attribute.DATA_VALUE);
+  if (key.kind != <u8>KeyKind.NODE_PORT) slotKey.rawBytes(key.ip(), addressLength);
+  slotKey.protocolAndPort(<u32>key.protocol, key.port);
+  const slot = slotKey.end;
+  slotKey.end += 4;
+  slotKey.endAttribute(value);
+  slotKey.endAttribute(nest);
   let count: u32 = 0;
-  store<u32>(at, count);
-  let found = kernel.findElement(map, keyBuffer, end);
+  store<u32>(slot, count);
+  let found = kernel.findElement(changetype<Named>(map), slotKey.start, slotKey.end);
   while (found != 0) {
     if (to != 0) readEndpoint(changetype<Part>(found), to + <usize>count * offsetof<Slot>(), addressLength);
-    store<u32>(at, ++count);
-    found = kernel.findElement(map, keyBuffer, end);
+    store<u32>(slot, ++count);
+    found = kernel.findElement(changetype<Named>(map), slotKey.start, slotKey.end);
   }
   return count;
 }
@@ -123,54 +130,32 @@ function readSlots(map: Named, key: Key, to: usize): u32 {
 function readEndpoint(part: Part, to: usize, addressLength: usize): void {
   memory.fill(to, 0, offsetof<Slot>());
   const data = findAttribute(part.start, part.end, Attribute.ELEMENT_DATA);
-  const value: usize = data == 0 ? 0 : findAttribute(valueOf(data), valueEnd(data), 1);
+  const value: usize = data == 0 ? 0 : findAttribute(valueOf(data), valueEnd(data), Attribute.DATA_VALUE);
   if (value == 0 || valueLength(value) < addressLength + 2) return;
   memory.copy(to, valueOf(value), addressLength);
   changetype<Slot>(to).port = <u32>bswap<u16>(load<u16>(valueOf(value) + addressLength));
 }
 
-function literalName(text: string): usize {
-  const at = arenaAlloc(<usize>text.length + 1, 1);
-  for (let i = 0; i < text.length; i++) store<u8>(at + <usize>i, <u8>text.charCodeAt(i));
-  return at;
-}
-
-function mapNamed(text: string): usize {
-  return kernel.find(true, literalName(text), <usize>text.length);
-}
-
-let backends: usize = 0;
-let localBackends: usize = 0;
-let nodePortBackends: usize = 0;
-let localNodePortBackends: usize = 0;
-
 /** A snapshot of a service port that knows nothing but which endpoints stand in which slots in the kernel. */
 function adoptPort(port: FamilyPort): void {
-  let clusterMap: usize = 0;
   let clusterKey: usize = 0;
-  let localMap: usize = 0;
   let localKey: usize = 0;
+  let localOnly = true; // whether the map of `localKey` is the one for the Local policy alone
   for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
     const claim = changetype<Claim>(at);
     if (!claim.isOwner()) continue;
     const key = changetype<usize>(claim.key);
-    const nodePort = claim.entryPoint == EntryPoint.NODE_PORT;
-    if (claim.entryPoint == EntryPoint.CLUSTER_IP && internalIsLocal(port)) {
-      localMap = backends;
+    const internal = claim.entryPoint == EntryPoint.CLUSTER_IP;
+    if (internal && internalIsLocal(port)) {
       localKey = key;
+      localOnly = false;
       continue;
     }
-    if (clusterMap == 0) {
-      clusterMap = nodePort ? nodePortBackends : backends;
-      clusterKey = key;
-    }
-    if (localMap == 0 && claim.entryPoint != EntryPoint.CLUSTER_IP) {
-      localMap = nodePort ? localNodePortBackends : localBackends;
-      localKey = key;
-    }
+    if (clusterKey == 0) clusterKey = key;
+    if (localKey == 0 && !internal) localKey = key;
   }
-  const cluster = clusterMap == 0 ? 0 : readSlots(changetype<Named>(clusterMap), changetype<Key>(clusterKey), 0);
-  const local = localMap == 0 ? 0 : readSlots(changetype<Named>(localMap), changetype<Key>(localKey), 0);
+  const cluster = clusterKey == 0 ? 0 : readSlots(changetype<Key>(clusterKey), false, 0);
+  const local = localKey == 0 ? 0 : readSlots(changetype<Key>(localKey), localOnly, 0);
   if (cluster + local == 0) return;
   const made = heap.alloc(offsetof<Snapshot>() + <usize>(cluster + local) * offsetof<Slot>());
   const snapshot = changetype<Snapshot>(made);
@@ -179,53 +164,30 @@ function adoptPort(port: FamilyPort): void {
   snapshot.affinityCount = 0;
   snapshot.clusterCount = cluster;
   snapshot.localCount = local;
-  if (cluster != 0) readSlots(changetype<Named>(clusterMap), changetype<Key>(clusterKey), snapshot.slots(false));
-  if (local != 0) readSlots(changetype<Named>(localMap), changetype<Key>(localKey), snapshot.slots(true));
+  if (cluster != 0) readSlots(changetype<Key>(clusterKey), false, snapshot.slots(false));
+  if (local != 0) readSlots(changetype<Key>(localKey), localOnly, snapshot.slots(true));
   port.committed = made;
 }
 
+const ports = new Vector();
+
 /** Lets the service ports of the family keep the slots that the kernel has for them. */
 export function adoptSlots(family: u32): void {
-  backends = mapNamed("backends");
-  localBackends = mapNamed("local-backends");
-  nodePortBackends = mapNamed("nodeport-backends");
-  localNodePortBackends = mapNamed("local-nodeport-backends");
-  if (backends == 0 || localBackends == 0 || nodePortBackends == 0 || localNodePortBackends == 0) return;
-  const services = sortedServices();
-  for (let i: u32 = 0; i < services.length; i++) {
-    let at = changetype<Service>(<usize>services.get(i)).ports;
-    for (; at != 0; at = changetype<ServicePort>(at).next) {
-      const port = changetype<ServicePort>(at).family(family);
-      if (port == 0 || !changetype<FamilyPort>(port).present) continue;
-      if (!hasAffinity(changetype<FamilyPort>(port))) adoptPort(changetype<FamilyPort>(port));
-    }
+  listPresentPorts(family, ports);
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = changetype<FamilyPort>(<usize>ports.get(i));
+    if (!hasAffinity(port)) adoptPort(port);
   }
 }
 
 // ---- difference
 
-let protocolFamily: u32 = 0;
-let wrote: bool = false;
-
-function message(type: u32, flags: u32): void {
-  if (!wrote) {
-    nft.openBatch();
-    wrote = true;
-  }
-  beginMessage(0xa00 | type, flags, protocolFamily, 0);
-}
-
-/** A message with the attributes of one that was planned. */
+/** A message with the attributes of one that was planned; the first is the table's name, which is written anyway. */
 function copyMessage(type: u32, flags: u32, start: usize, end: usize): void {
-  message(type, flags);
-  rawBytes(start, end - start);
+  nft.beginMessage(type, flags);
+  const rest = nextAttribute(start, end);
+  if (rest != 0) rawBytes(rest, end - rest);
   endMessage();
-}
-
-/** The attribute with the table's name, which every message begins with. */
-function tableAttribute(named: Named): void {
-  const table = findAttribute(named.start, named.end, 1);
-  name(1, "", valueOf(table), valueLength(table) - 1);
 }
 
 function isUnnamed(named: Named): bool {
@@ -233,9 +195,8 @@ function isUnnamed(named: Named): bool {
 }
 
 /** A message that names a chain or set and no more. */
-function nameMessage(type: u32, flags: u32, named: Named, attribute: u32): void {
-  message(type, flags);
-  tableAttribute(named);
+function nameMessage(type: u32, named: Named, attribute: u32): void {
+  nft.beginMessage(type, 0);
   name(attribute, "", named.name, named.nameLength);
   endMessage();
 }
@@ -252,14 +213,13 @@ function copyElements(set: Named, type: u32, flags: u32, wanted: (part: Part) =>
       list = 0;
     }
     if (list == 0) {
-      message(type, flags);
-      tableAttribute(set);
+      nft.beginMessage(type, flags);
       name(Attribute.ELEMENTS_SET, "", set.name, set.nameLength);
       if (set.id != 0 && isUnnamed(set)) number32(Attribute.ELEMENTS_SET_ID, set.id);
       list = beginNest(Attribute.ELEMENTS_LIST);
     }
-    const element = beginNest(1);
-    if (type == 14) copyKey(part);
+    const element = beginNest(Attribute.MEMBER);
+    if (type == Message.DELETE_ELEMENT) copyKey(part);
     else rawBytes(part.start, part.end - part.start);
     endAttribute(element);
   }
@@ -285,21 +245,18 @@ function copyKey(part: Part): void {
 /** The sets without names that the rules of a chain refer to have to be sent before the rules. */
 function copyRule(rule: Part): void {
   const expressions = findAttribute(rule.start, rule.end, Attribute.RULE_EXPRESSIONS);
-  let at = valueOf(expressions);
-  while (at + 4 <= valueEnd(expressions)) {
-    const data = findAttribute(valueOf(at), valueEnd(at), 2);
-    const expression = findAttribute(valueOf(at), valueEnd(at), 1);
-    const isLookup = valueLength(expression) == 7 && load<u32>(valueOf(expression)) == 0x6b6f6f6c; // "look"
-    if (isLookup && numberOf(findAttribute(valueOf(data), valueEnd(data), 4)) != 0) {
-      const set = ours.setOfLookup(valueOf(data), valueEnd(data));
-      if (set != 0) {
-        copyMessage(9, Flag.CREATE, changetype<Named>(set).start, changetype<Named>(set).end);
-        copyElements(changetype<Named>(set), 12, Flag.CREATE, (part: Part) => true);
-      }
-    }
-    at += (<usize>load<u16>(at) + 3) & ~3;
+  const end = valueEnd(expressions);
+  for (let at = firstAttribute(valueOf(expressions), end); at != 0; at = nextAttribute(at, end)) {
+    if (!isText(findAttribute(valueOf(at), valueEnd(at), Attribute.EXPRESSION_NAME), "lookup")) continue;
+    const data = findAttribute(valueOf(at), valueEnd(at), Attribute.EXPRESSION_DATA);
+    if (numberOf(findAttribute(valueOf(data), valueEnd(data), Attribute.LOOKUP_SET_ID)) == 0) continue;
+    const found = ours.setOfLookup(valueOf(data), valueEnd(data));
+    if (found == 0) continue;
+    const set = changetype<Named>(found);
+    copyMessage(Message.NEW_SET, Flag.CREATE, set.start, set.end);
+    copyElements(set, Message.NEW_ELEMENT, Flag.CREATE, (part: Part) => true);
   }
-  copyMessage(6, Flag.CREATE | Flag.APPEND, rule.start, rule.end);
+  copyMessage(Message.NEW_RULE, Flag.CREATE | Flag.APPEND, rule.start, rule.end);
 }
 
 const chainsToFill = new Vector();
@@ -313,7 +270,7 @@ function writeObjects(): void {
     if (found == 0) {
       drift.missing++;
       noteName(wanted);
-      copyMessage(wanted.isSet ? 9 : 3, Flag.CREATE, wanted.start, wanted.end);
+      copyMessage(wanted.isSet ? Message.NEW_SET : Message.NEW_CHAIN, Flag.CREATE, wanted.start, wanted.end);
       if (!wanted.isSet) chainsToFill.push(<u32>changetype<usize>(wanted));
       continue;
     }
@@ -322,7 +279,7 @@ function writeObjects(): void {
     if (wanted.isSet || sameRules(kernel, held, ours, wanted)) continue;
     drift.changed++;
     noteName(wanted);
-    nameMessage(8, 0, wanted, Attribute.RULE_CHAIN);
+    nameMessage(Message.DELETE_RULE, wanted, Attribute.RULE_CHAIN);
     chainsToFill.push(<u32>changetype<usize>(wanted));
   }
   for (let i: u32 = 0; i < chainsToFill.length; i++) {
@@ -336,11 +293,7 @@ let heldSet: usize = 0; // the kernel's counterpart of the set whose elements ar
 
 /** Marks its counterpart, and says whether the element has to be sent. */
 function mustAdd(part: Part): bool {
-  if (heldSet == 0) {
-    drift.missing++;
-    return true;
-  }
-  const found = kernel.findElement(changetype<Named>(heldSet), part.start, part.end);
+  const found: usize = heldSet == 0 ? 0 : kernel.findElement(changetype<Named>(heldSet), part.start, part.end);
   if (found == 0) {
     drift.missing++;
     return true;
@@ -355,24 +308,20 @@ function isExtra(part: Part): bool {
   return !part.seen;
 }
 
-function isInterval(set: Named): bool {
-  return (numberOf(findAttribute(set.start, set.end, Attribute.SET_FLAGS)) & 4) != 0;
-}
-
-function isDynamic(set: Named): bool {
-  return (numberOf(findAttribute(set.start, set.end, Attribute.SET_FLAGS)) & 0x20) != 0;
+function hasFlag(set: Named, bit: u32): bool {
+  return (numberOf(findAttribute(set.start, set.end, Attribute.SET_FLAGS)) & bit) != 0;
 }
 
 /** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
 function writeElements(wanted: Named): void {
   heldSet = kernel.find(true, wanted.name, wanted.nameLength);
-  if (heldSet != 0 && isInterval(wanted)) {
+  if (heldSet != 0 && hasFlag(wanted, SetBit.INTERVAL)) {
     // Ends of ranges mean nothing alone.
     if (sameElements(kernel, changetype<Named>(heldSet), wanted)) return;
     drift.changed++;
     noteName(wanted);
-    nameMessage(14, 0, wanted, Attribute.ELEMENTS_SET);
-    copyElements(wanted, 12, Flag.CREATE, (part: Part) => true);
+    nameMessage(Message.DELETE_ELEMENT, wanted, Attribute.ELEMENTS_SET);
+    copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, (part: Part) => true);
     return;
   }
   const before = drift.missing + drift.changed;
@@ -385,27 +334,35 @@ function writeElements(wanted: Named): void {
       if (!changetype<Part>(at).seen) extra++;
     }
     drift.extra += extra;
-    copyElements(changetype<Named>(heldSet), 14, 0, isExtra);
+    copyElements(changetype<Named>(heldSet), Message.DELETE_ELEMENT, 0, isExtra);
   }
   if (drift.missing + drift.changed + extra != before) noteName(wanted);
-  copyElements(wanted, 12, Flag.CREATE, isExtra);
+  copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isExtra);
 }
 
-/** Chains and sets that should not be there. */
-function writeDeletions(): void {
-  for (let pass = 0; pass < 3; pass++) {
-    for (let i: u32 = 0; i < kernel.names.length; i++) {
-      const held = changetype<Named>(<usize>kernel.names.get(i));
-      if (held.seen || isUnnamed(held)) continue;
-      if (pass == 0 && !held.isSet) nameMessage(8, 0, held, Attribute.RULE_CHAIN);
-      if (pass == 1 && held.isSet) nameMessage(11, 0, held, Attribute.SET_NAME);
-      if (pass == 2 && !held.isSet) nameMessage(5, 0, held, Attribute.CHAIN_NAME);
-      if (pass == 0) {
-        drift.extra++;
-        noteName(held);
-      }
-    }
+function isLeftOver(held: Named): bool {
+  return !held.seen && !isUnnamed(held);
+}
+
+/** A message for each chain (or set) of the kernel's that should not be there. */
+function nameLeftOvers(sets: bool, type: u32, attribute: u32): void {
+  for (let i: u32 = 0; i < kernel.names.length; i++) {
+    const held = changetype<Named>(<usize>kernel.names.get(i));
+    if (held.isSet == sets && isLeftOver(held)) nameMessage(type, held, attribute);
   }
+}
+
+/** Chains and sets that should not be there: rules go first, since they refer to both. */
+function writeDeletions(): void {
+  for (let i: u32 = 0; i < kernel.names.length; i++) {
+    const held = changetype<Named>(<usize>kernel.names.get(i));
+    if (!isLeftOver(held)) continue;
+    drift.extra++;
+    noteName(held);
+  }
+  nameLeftOvers(false, Message.DELETE_RULE, Attribute.RULE_CHAIN);
+  nameLeftOvers(true, Message.DELETE_SET, Attribute.SET_NAME);
+  nameLeftOvers(false, Message.DELETE_CHAIN, Attribute.CHAIN_NAME);
 }
 
 /** A base chain or set that is there cannot become what it should be without being made anew. */
@@ -424,13 +381,6 @@ function mustRebuild(): bool {
   return false;
 }
 
-function endPart(services: u32): void {
-  nft.finish();
-  outFlush(StreamName.MAIN);
-  endBatch(services, false);
-  wrote = false;
-}
-
 /**
  * After the family has been planned as for an empty table: replaces those batches by ones with the difference to what
  * the kernel holds. False if the table has to be made anew: then nothing is replaced.
@@ -441,28 +391,23 @@ export function writeDifference(family: u32): bool {
   for (let i: u32 = 0; i < pieces; i++) size += <usize>load<u32>(resultPieces(i), 4);
   ours.reset(size);
   for (let i: u32 = 0; i < pieces; i++) ours.read(<usize>load<u32>(resultPieces(i)), <usize>load<u32>(resultPieces(i), 4));
-  protocolFamily = family == 0 ? 2 : 10;
   if (mustRebuild()) {
     drift.rebuilt = true;
     return false;
   }
   const journalled = mergeBatches(0);
   outSelect(StreamName.MAIN);
-  wrote = false;
   beginBatch(family, 0);
   writeObjects();
-  endPart(0);
+  endNftBatch(0, false);
   resumeBatch(journalled, family);
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
-    if (wanted.isSet && !isUnnamed(wanted) && !isDynamic(wanted)) writeElements(wanted);
+    if (wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL)) writeElements(wanted);
   }
-  nft.finish();
-  outFlush(StreamName.MAIN);
   endResumedBatch();
-  wrote = false;
   beginBatch(family, <u32>REST);
   writeDeletions();
-  endPart(0);
+  endNftBatch(0, false);
   return true;
 }

@@ -1,17 +1,16 @@
 // Taking chains and sets out of an nftables table that a plan does not need any more (layouts/stale-chains.ts).
 import { Vector } from "../bytes/memory";
-import { outFlush, StreamName } from "../bytes/out";
+import { writeLiteral } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
-import { beginBatch, currentBatch, endBatch, journal, JournalKind } from "./batches";
+import { beginBatch, currentBatch, endNftBatch, journal, JournalKind } from "./batches";
 import { addStale, listStale, nothingStale, REST, StaleChain, staleNamed, StaleState } from "./stale-chains";
 
 const nameBuffer: usize = memory.data(512, 16);
 
 function joinName(prefix: string, base: usize, length: usize): usize {
-  for (let i = 0; i < prefix.length; i++) store<u8>(nameBuffer + <usize>i, <u8>prefix.charCodeAt(i));
-  memory.copy(nameBuffer + <usize>prefix.length, base, length);
+  memory.copy(writeLiteral(nameBuffer, prefix), base, length);
   return <usize>prefix.length + length;
 }
 
@@ -74,7 +73,5 @@ export function planDeletions(family: u32, now: u64, due: bool): void {
     nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
     journal(id, JournalKind.DELETE, changetype<usize>(chain));
   }
-  nft.finish();
-  outFlush(StreamName.MAIN);
-  endBatch(0, false);
+  endNftBatch(0, false);
 }

@@ -120,9 +120,9 @@ const cases: [string, ServiceFields, (string | Endpoint)[], string[]][] = [
     "hints for zones",
     {},
     [
-      { ip: "1.0.0.1", zones: ["z1"] },
-      { ip: "1.0.0.2", zones: ["z2"] },
-      { ip: "1.0.0.3", zones: ["z1"], ...bad },
+      { ip: "1.0.0.1", forZones: ["z1"] },
+      { ip: "1.0.0.2", forZones: ["z2"] },
+      { ip: "1.0.0.3", forZones: ["z1"], ...bad },
     ],
     [
       "1.0.0.1 in -",
@@ -134,8 +134,8 @@ const cases: [string, ServiceFields, (string | Endpoint)[], string[]][] = [
     "hints for nodes come before hints for zones",
     nodePort,
     [
-      { ip: "1.0.0.1", nodes: ["node-a", "node-b"], zones: ["z2"] },
-      { ip: "1.0.0.2", nodes: ["node-b"], zones: ["z1"] },
+      { ip: "1.0.0.1", forNodes: ["node-a", "node-b"], forZones: ["z2"] },
+      { ip: "1.0.0.2", forNodes: ["node-b"], forZones: ["z1"] },
     ],
     ["1.0.0.1 in out", "1.0.0.2 - - hinted for other nodes, and ready endpoints are hinted for this one"],
   ],
@@ -143,8 +143,8 @@ const cases: [string, ServiceFields, (string | Endpoint)[], string[]][] = [
     "hints with the external policy Local",
     etpLocal,
     [
-      { ip: "1.0.0.1", node: "node-a", zones: ["z2"] },
-      { ip: "1.0.0.2", node: "node-b", zones: ["z1"] },
+      { ip: "1.0.0.1", node: "node-a", forZones: ["z2"] },
+      { ip: "1.0.0.2", node: "node-b", forZones: ["z1"] },
     ],
     [
       "1.0.0.1 - out internal traffic: hinted for other zones, and ready endpoints are hinted for this one",
@@ -154,7 +154,7 @@ const cases: [string, ServiceFields, (string | Endpoint)[], string[]][] = [
   [
     "one endpoint without hint: hints do not count",
     {},
-    [{ ip: "1.0.0.1", zones: ["z2"] }, { ip: "1.0.0.2", zones: ["z1"] }, "1.0.0.3"],
+    [{ ip: "1.0.0.1", forZones: ["z2"] }, { ip: "1.0.0.2", forZones: ["z1"] }, "1.0.0.3"],
     ["1.0.0.1 in -", "1.0.0.2 in -", "1.0.0.3 in -"],
   ],
 ];
@@ -245,9 +245,9 @@ test("topology and terminatingFallback", () => {
     return `${port?.topology} ${port?.terminatingFallback}`;
   };
   assert.is(view(["1.0.0.1"]), "none false");
-  assert.is(view([{ ip: "1.0.0.1", zones: ["z1"] }]), "same-zone false");
-  assert.is(view([{ ip: "1.0.0.1", nodes: ["node-a"] }]), "same-node false");
-  assert.is(view([{ ip: "1.0.0.1", ...dying, zones: ["z1"] }]), "none true");
+  assert.is(view([{ ip: "1.0.0.1", forZones: ["z1"] }]), "same-zone false");
+  assert.is(view([{ ip: "1.0.0.1", forNodes: ["node-a"] }]), "same-node false");
+  assert.is(view([{ ip: "1.0.0.1", ...dying, forZones: ["z1"] }]), "none true");
   assert.is(view([]), "none false");
 });
 

@@ -1,7 +1,7 @@
 // The routing decisions as JSON. hosts/shared/describe.ts has the type.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { byte, decimal, lit, outFlush, StreamName } from "../bytes/out";
-import { EndpointFlag, IPV4, PortRecord, Protocol, RangeRecord, ServiceFlag, ServiceType } from "../cluster/records";
+import { EndpointFlag, IPV4, PortRecord, Protocol, RangeRecord, ServiceType } from "../cluster/records";
 import { Service, sortedServices } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { jsonBoolean, jsonKey, jsonLiteral, jsonString } from "../bytes/json";
@@ -10,7 +10,7 @@ import { factsOf, formatCIDR, LocalDetector, primaryFamily, zone, zoneLength } f
 import { options } from "./options";
 import { Claim, EntryPoint } from "./ownership";
 import { clusterFallback, firstRange, localFallback, route, Topology, topology } from "./route";
-import { Decision, FamilyPort, recordOf, serviceOf, ServicePort } from "./service-ports";
+import { Decision, externalIsLocal, FamilyPort, internalIsLocal, recordOf, serviceOf, ServicePort } from "./service-ports";
 
 const scratch: usize = memory.data(128, 16);
 
@@ -61,7 +61,7 @@ function masquerade(port: FamilyPort, internal: bool): string {
     if (options().masqueradeAll) return "always";
     return factsOf(port.family).localDetector == LocalDetector.NONE ? "never" : "from-outside";
   }
-  return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0 ? "local-only" : "always";
+  return externalIsLocal(port) ? "local-only" : "always";
 }
 
 function writeRanges(port: FamilyPort): void {
@@ -84,7 +84,7 @@ function writeRanges(port: FamilyPort): void {
 function writeEntryPoint(claim: Claim): void {
   const port = claim.port;
   const internal = claim.entryPoint == EntryPoint.CLUSTER_IP;
-  const local = (recordOf(port).flags & (internal ? ServiceFlag.INTERNAL_LOCAL : ServiceFlag.EXTERNAL_LOCAL)) != 0;
+  const local = internal ? internalIsLocal(port) : externalIsLocal(port);
   const served = (port.decision & (internal ? Decision.INTERNAL : Decision.EXTERNAL)) != 0;
   byte(0x7b);
   jsonKey("kind");
@@ -205,8 +205,8 @@ function writeServicePort(port: FamilyPort): void {
   const service = serviceOf(port);
   const record = recordOf(port);
   route(port);
-  internalLocal = (record.flags & ServiceFlag.INTERNAL_LOCAL) != 0;
-  externalLocal = (record.flags & ServiceFlag.EXTERNAL_LOCAL) != 0;
+  internalLocal = internalIsLocal(port);
+  externalLocal = externalIsLocal(port);
   byte(0x7b);
   jsonKey("namespace");
   jsonString(service.key, service.namespaceLength);

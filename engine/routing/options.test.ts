@@ -169,8 +169,8 @@ test("a Node that goes is not known any more; names are compared byte by byte", 
 test("the node's zone changes: hints are looked at again", () => {
   const engine = makeEngine();
   const endpoints = [
-    { ip: "10.0.0.1", zones: ["z1"] },
-    { ip: "10.0.0.2", zones: ["z2"] },
+    { ip: "10.0.0.1", forZones: ["z1"] },
+    { ip: "10.0.0.2", forZones: ["z2"] },
   ];
   put(engine, makeNode("node-a", { zone: "z1" }), makeService("shop/a"), makeSlice("shop/a-1", "a", endpoints));
   const used = () =>

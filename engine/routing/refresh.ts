@@ -16,6 +16,19 @@ export function markStale(port: FamilyPort): void {
   stalePorts.push(<u32>changetype<usize>(port));
 }
 
+/** Fills `ports` with the service ports of the family that are present, by Service, name and protocol. */
+export function listPresentPorts(family: u32, ports: Vector): void {
+  ports.clear();
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    let at = changetype<Service>(<usize>services.get(i)).ports;
+    for (; at != 0; at = changetype<ServicePort>(at).next) {
+      const port = changetype<ServicePort>(at).family(family);
+      if (port != 0 && changetype<FamilyPort>(port).present) ports.push(<u32>port);
+    }
+  }
+}
+
 function refreshFamily(at: usize, own: bool, endpointsToo: bool): void {
   if (at == 0) return;
   const port = changetype<FamilyPort>(at);

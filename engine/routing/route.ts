@@ -6,14 +6,13 @@ import {
   EndpointFlag,
   PortRecord,
   RangeRecord,
-  ServiceFlag,
   ServiceRecord,
 } from "../cluster/records";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
 import { contains, factsOf, settingsHash, zone, zoneLength } from "./facts";
 import { options } from "./options";
-import { Decision, FamilyPort, recordOf } from "./service-ports";
+import { Decision, externalIsLocal, FamilyPort, internalIsLocal, recordOf } from "./service-ports";
 
 /** How the last `route` chose among ready endpoints. */
 export namespace Topology {
@@ -157,9 +156,8 @@ export function route(port: FamilyPort): void {
   topology = Topology.NONE;
   clusterFallback = false;
   localFallback = false;
-  const flags = recordOf(port).flags;
-  const internalLocal = (flags & ServiceFlag.INTERNAL_LOCAL) != 0;
-  const externalLocal = (flags & ServiceFlag.EXTERNAL_LOCAL) != 0;
+  const internalLocal = internalIsLocal(port);
+  const externalLocal = externalIsLocal(port);
   let decision = serviceDecision(port);
   const accessible = (decision & Decision.EXTERNALLY_ACCESSIBLE) != 0;
   let has = false;

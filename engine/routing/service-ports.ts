@@ -1,5 +1,6 @@
 // Service ports: one per Service, port name and protocol; and what is known of each in each family that it serves.
 import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
+import { writeLiteral } from "../bytes/out";
 import { hashText } from "../bytes/sha256";
 import { SLACK } from "../bytes/memory";
 import { IPV4, PortRecord, protocolName, ServiceFlag, ServiceRecord } from "../cluster/records";
@@ -85,11 +86,6 @@ export class FamilyPort {
   open: bool;
   /** The kernel has chains of its own that are ahead of `committed` (flat, affinity). */
   chainsAhead: bool;
-}
-
-function writeLiteral(to: usize, text: string): usize {
-  for (let i = 0; i < text.length; i++) store<u8>(to + <usize>i, <u8>text.charCodeAt(i));
-  return to + <usize>text.length;
 }
 
 const MAX_BASE: u32 = 240;
@@ -249,6 +245,21 @@ export function serviceOf(port: FamilyPort): Service {
 
 export function recordOf(port: FamilyPort): ServiceRecord {
   return changetype<ServiceRecord>(port.port.service.record);
+}
+
+/** The cluster IP is served by the Local policy's endpoints. */
+export function internalIsLocal(port: FamilyPort): bool {
+  return (recordOf(port).flags & ServiceFlag.INTERNAL_LOCAL) != 0;
+}
+
+/** Addresses from outside are served by the Local policy's endpoints. */
+export function externalIsLocal(port: FamilyPort): bool {
+  return (recordOf(port).flags & ServiceFlag.EXTERNAL_LOCAL) != 0;
+}
+
+/** Session affinity is ClientIP. */
+export function hasAffinity(port: FamilyPort): bool {
+  return recordOf(port).affinityTimeout != 0;
 }
 
 /** Order of two service ports by Service, name and protocol. */

@@ -1,5 +1,5 @@
 // NLMSG_ERROR: the kernel's acknowledgement (error 0) or refusal of one message, with its extended part.
-import { readAttributes, readHostU32, readString, viewOf } from "./attributes.ts";
+import { align4, readAttributes, readHostU32, readString, viewOf } from "./attributes.ts";
 import type { Message } from "./messages.ts";
 import * as uapi from "./uapi.ts";
 
@@ -31,7 +31,7 @@ export function readAcknowledgement(message: Message): Acknowledgement | undefin
     // NLM_F_CAPPED: only the header of the refused message came back.
     const whole =
       errno === 0 || (message.flags & uapi.NLM_F_CAPPED) !== 0 ? uapi.NLMSG_HEADER : view.getUint32(answered, true);
-    const start = answered + ((whole + 3) & ~3);
+    const start = answered + align4(whole);
     attributes = new Map();
     for (const attribute of readAttributes(message.bytes, start)) attributes.set(attribute.type, attribute.payload);
   }

@@ -1,6 +1,6 @@
 // Requests that read from the kernel: one answer, or a dump in many parts.
 import { dumpError, readAcknowledgement } from "./acknowledgement.ts";
-import { EPERM, NetlinkError } from "./errno.ts";
+import { EPERM, ETIMEDOUT, NetlinkError } from "./errno.ts";
 import { type Message, readMessages } from "./messages.ts";
 import type { NetlinkSocket } from "./socket.ts";
 import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_OVERRUN } from "./uapi.ts";
@@ -19,7 +19,7 @@ export function askOne(socket: NetlinkSocket, request: Uint8Array, sequence: num
     for (;;) {
       const received = socket.receive();
       if (received.kind === "empty") {
-        if (!(await socket.waitReadable(LOST_AFTER))) throw new NetlinkError("recv", 110, "no answer from the kernel");
+        if (!(await socket.waitReadable(LOST_AFTER))) throw new NetlinkError("recv", ETIMEDOUT, "no answer from the kernel");
         continue;
       }
       if (received.kind === "overrun") continue;
@@ -66,7 +66,7 @@ export function askAll(
     for (;;) {
       const received = await socket.receiveOnThread();
       if (received.kind === "empty") {
-        if (!(await socket.waitReadable(LOST_AFTER))) throw new NetlinkError("recv", 110, "the dump did not go on");
+        if (!(await socket.waitReadable(LOST_AFTER))) throw new NetlinkError("recv", ETIMEDOUT, "the dump did not go on");
         continue;
       }
       if (received.kind === "overrun") {

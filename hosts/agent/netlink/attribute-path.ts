@@ -1,6 +1,6 @@
 // Names the attribute at a byte offset of an nf_tables message, as the kernel's extended errors point to it:
 // NFTA_SET_ELEM_LIST_ELEMENTS[3].KEY. The first name is whole, the others are within it.
-import { type Attribute, readAttributes, readString } from "./attributes.ts";
+import { ATTRIBUTE_HEADER, type Attribute, findAttribute, readAttributes, readString } from "./attributes.ts";
 import { ATTRIBUTES } from "./messages.ts";
 import * as uapi from "./uapi.ts";
 
@@ -158,11 +158,11 @@ function descend(
 ): Step[] | undefined {
   let index = 0;
   for (const attribute of readAttributes(message, start, end)) {
-    const after = attribute.offset + 4 + attribute.payload.length;
+    const after = attribute.offset + ATTRIBUTE_HEADER + attribute.payload.length;
     if (offset >= attribute.offset && offset < after) {
       const step = stepOf(message, start, attribute, index, space, outermost);
       if (attribute.offset === offset) return [step];
-      const rest = descend(message, attribute.offset + 4, after, step.space, offset, false);
+      const rest = descend(message, attribute.offset + ATTRIBUTE_HEADER, after, step.space, offset, false);
       return rest === undefined ? undefined : [step, ...rest];
     }
     index++;
@@ -196,10 +196,8 @@ function stepOf(
 /** "(lookup)" after the index of an expression: numbers alone are hard to find in a rule. */
 function expressionName(attribute: Attribute, listOf: Space): string {
   if (listOf !== expression) return "";
-  for (const inner of readAttributes(attribute.payload)) {
-    if (inner.type === uapi.NFTA_EXPR.NAME) return `(${readString(inner.payload)})`;
-  }
-  return "";
+  const name = readString(findAttribute(attribute.payload, uapi.NFTA_EXPR.NAME));
+  return name === undefined ? "" : `(${name})`;
 }
 
 function insideOf(
@@ -210,10 +208,7 @@ function insideOf(
 ): Inside | undefined {
   if (space === undefined) return undefined;
   if (space === expression && attribute.type === uapi.NFTA_EXPR.DATA) {
-    for (const sibling of readAttributes(message, start, attribute.offset)) {
-      if (sibling.type === uapi.NFTA_EXPR.NAME) return EXPRESSIONS[readString(sibling.payload) ?? ""];
-    }
-    return undefined;
+    return EXPRESSIONS[readString(findAttribute(message, uapi.NFTA_EXPR.NAME, start, attribute.offset)) ?? ""];
   }
   return space.inside?.[shortName(space, attribute.type) ?? ""]?.();
 }

@@ -1,5 +1,5 @@
 // Writes small batches: the feature probe's, and tests'. The product's batches come from the engine as bytes.
-import { AttributeWriter } from "./attributes.ts";
+import { AttributeWriter, align4 } from "./attributes.ts";
 import { writeMessage } from "./messages.ts";
 import * as uapi from "./uapi.ts";
 
@@ -85,14 +85,13 @@ export class BatchWriter {
   }
 
   addSet(name: string, shape: SetShape, flags = uapi.NLM_F_CREATE): number {
-    const padded = (bytes: number): number => (bytes + 3) & ~3;
     const concatenated = shape.key.length > 1;
     return this.message(uapi.NFT_MSG_NEWSET, flags, (w) => {
       w.string(uapi.NFTA_SET.TABLE, this.table);
       w.string(uapi.NFTA_SET.NAME, name);
       w.u32(uapi.NFTA_SET.FLAGS, (shape.flags ?? 0) | (shape.data === undefined ? 0 : uapi.NFT_SET_MAP));
       w.u32(uapi.NFTA_SET.KEY_TYPE, shape.keyType ?? 0);
-      const keyLength = concatenated ? shape.key.reduce((sum, part) => sum + padded(part), 0) : (shape.key[0] ?? 0);
+      const keyLength = concatenated ? shape.key.reduce((sum, part) => sum + align4(part), 0) : (shape.key[0] ?? 0);
       w.u32(uapi.NFTA_SET.KEY_LEN, keyLength);
       if (shape.data === "verdict") {
         w.u32(uapi.NFTA_SET.DATA_TYPE, uapi.NFT_DATA_VERDICT);
@@ -184,17 +183,24 @@ export class BatchWriter {
   }
 }
 
-function writeElement(w: AttributeWriter, { key, data, flags }: Element): void {
-  w.nest(uapi.NFTA_SET_ELEM.KEY, () => w.raw(uapi.NFTA_DATA.VALUE, key));
-  if (data instanceof Uint8Array) {
-    w.nest(uapi.NFTA_SET_ELEM.DATA, () => w.raw(uapi.NFTA_DATA.VALUE, data));
-  } else if (data !== undefined) {
-    w.nest(uapi.NFTA_SET_ELEM.DATA, () => {
-      w.nest(uapi.NFTA_DATA.VERDICT, () => {
-        w.u32(uapi.NFTA_VERDICT.CODE, uapi.NFT_GOTO);
-        w.string(uapi.NFTA_VERDICT.CHAIN, data.goto);
-      });
+/** Data that is a value. */
+export function writeValue(w: AttributeWriter, type: number, value: Uint8Array): void {
+  w.nest(type, () => w.raw(uapi.NFTA_DATA.VALUE, value));
+}
+
+/** Data that is a verdict which leads to a chain. */
+export function writeVerdict(w: AttributeWriter, type: number, code: number, chain: string): void {
+  w.nest(type, () => {
+    w.nest(uapi.NFTA_DATA.VERDICT, () => {
+      w.u32(uapi.NFTA_VERDICT.CODE, code);
+      w.string(uapi.NFTA_VERDICT.CHAIN, chain);
     });
-  }
+  });
+}
+
+function writeElement(w: AttributeWriter, { key, data, flags }: Element): void {
+  writeValue(w, uapi.NFTA_SET_ELEM.KEY, key);
+  if (data instanceof Uint8Array) writeValue(w, uapi.NFTA_SET_ELEM.DATA, data);
+  else if (data !== undefined) writeVerdict(w, uapi.NFTA_SET_ELEM.DATA, uapi.NFT_GOTO, data.goto);
   if (flags !== undefined) w.u32(uapi.NFTA_SET_ELEM.FLAGS, flags);
 }

@@ -1,64 +1,70 @@
 // errno values of Linux (asm-generic: x86-64, arm64) that netlink and nf_tables answer with.
-const NAMES: Readonly<Record<number, string>> = {
-  1: "EPERM",
-  2: "ENOENT",
-  3: "ESRCH",
-  4: "EINTR",
-  5: "EIO",
-  7: "E2BIG",
-  9: "EBADF",
-  11: "EAGAIN",
-  12: "ENOMEM",
-  13: "EACCES",
-  14: "EFAULT",
-  16: "EBUSY",
-  17: "EEXIST",
-  22: "EINVAL",
-  23: "ENFILE",
-  24: "EMFILE",
-  27: "EFBIG",
-  28: "ENOSPC",
-  31: "EMLINK",
-  34: "ERANGE",
-  40: "ELOOP",
-  75: "EOVERFLOW",
-  85: "ERESTART",
-  90: "EMSGSIZE",
-  93: "EPROTONOSUPPORT",
-  95: "EOPNOTSUPP",
-  97: "EAFNOSUPPORT",
-  98: "EADDRINUSE",
-  99: "EADDRNOTAVAIL",
-  104: "ECONNRESET",
-  105: "ENOBUFS",
-  110: "ETIMEDOUT",
-  111: "ECONNREFUSED",
-};
+const NUMBERS = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  EIO: 5,
+  E2BIG: 7,
+  EBADF: 9,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  EFBIG: 27,
+  ENOSPC: 28,
+  EMLINK: 31,
+  ERANGE: 34,
+  ELOOP: 40,
+  EOVERFLOW: 75,
+  ERESTART: 85,
+  EMSGSIZE: 90,
+  EPROTONOSUPPORT: 93,
+  EOPNOTSUPP: 95,
+  EAFNOSUPPORT: 97,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  ECONNRESET: 104,
+  ENOBUFS: 105,
+  ETIMEDOUT: 110,
+  ECONNREFUSED: 111,
+} as const;
 
-export const EPERM = 1;
-export const ENOENT = 2;
-export const EINTR = 4;
-export const EAGAIN = 11;
-export const ENOMEM = 12;
-export const EACCES = 13;
-export const EBUSY = 16;
-export const EEXIST = 17;
-export const EINVAL = 22;
-export const ENFILE = 23;
-export const EMLINK = 31;
-export const ERANGE = 34;
-export const ELOOP = 40;
-export const EOVERFLOW = 75;
-export const ERESTART = 85;
-export const EMSGSIZE = 90;
-export const EPROTONOSUPPORT = 93;
-export const EOPNOTSUPP = 95;
-export const EAFNOSUPPORT = 97;
-export const ENOBUFS = 105;
+export const {
+  EPERM,
+  ENOENT,
+  EINTR,
+  EBADF,
+  EAGAIN,
+  ENOMEM,
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  ENFILE,
+  EMLINK,
+  ERANGE,
+  ELOOP,
+  EOVERFLOW,
+  ERESTART,
+  EMSGSIZE,
+  EPROTONOSUPPORT,
+  EOPNOTSUPP,
+  EAFNOSUPPORT,
+  ENOBUFS,
+  ETIMEDOUT,
+} = NUMBERS;
+
+const NAMES = new Map<number, string>(Object.entries(NUMBERS).map(([name, number]) => [number, name]));
 
 /** "ENOENT" of 2; "errno 200" of what has no name here. */
 export function errnoName(errno: number): string {
-  return NAMES[errno] ?? `errno ${errno}`;
+  return NAMES.get(errno) ?? `errno ${errno}`;
 }
 
 /** A system call on the socket itself failed. `operation` is libc's name of it. */

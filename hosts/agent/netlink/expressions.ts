@@ -1,6 +1,6 @@
 // The expressions that our layouts use, one function each, for the feature probe and for tests.
 import type { AttributeWriter } from "./attributes.ts";
-import type { ExpressionWriter } from "./batch-writer.ts";
+import { type ExpressionWriter, writeValue, writeVerdict } from "./batch-writer.ts";
 import * as uapi from "./uapi.ts";
 
 /** Number of the n-th 4-byte register. */
@@ -63,8 +63,8 @@ export const bitwise = (at: number, mask: Uint8Array, xor: Uint8Array): Expressi
     w.u32(uapi.NFTA_BITWISE.SREG, register(at));
     w.u32(uapi.NFTA_BITWISE.DREG, register(at));
     w.u32(uapi.NFTA_BITWISE.LEN, mask.length);
-    w.nest(uapi.NFTA_BITWISE.MASK, () => w.raw(uapi.NFTA_DATA.VALUE, mask));
-    w.nest(uapi.NFTA_BITWISE.XOR, () => w.raw(uapi.NFTA_DATA.VALUE, xor));
+    writeValue(w, uapi.NFTA_BITWISE.MASK, mask);
+    writeValue(w, uapi.NFTA_BITWISE.XOR, xor);
   });
 
 /** @param operation NFT_CMP_EQ 0, NFT_CMP_NEQ 1 */
@@ -72,7 +72,7 @@ export const compare = (from: number, operation: number, value: Uint8Array): Exp
   expression("cmp", (w) => {
     w.u32(uapi.NFTA_CMP.SREG, register(from));
     w.u32(uapi.NFTA_CMP.OP, operation);
-    w.nest(uapi.NFTA_CMP.DATA, () => w.raw(uapi.NFTA_DATA.VALUE, value));
+    writeValue(w, uapi.NFTA_CMP.DATA, value);
   });
 
 /** @param into register of the data, or "verdict" for a verdict map, or undefined for a set */
@@ -119,10 +119,5 @@ export const updateSet = (set: string, key: number, milliseconds: bigint): Expre
 export const jump = (chain: string): ExpressionWriter =>
   expression("immediate", (w) => {
     w.u32(uapi.NFTA_IMMEDIATE.DREG, uapi.NFT_REG_VERDICT);
-    w.nest(uapi.NFTA_IMMEDIATE.DATA, () => {
-      w.nest(uapi.NFTA_DATA.VERDICT, () => {
-        w.u32(uapi.NFTA_VERDICT.CODE, uapi.NFT_JUMP);
-        w.string(uapi.NFTA_VERDICT.CHAIN, chain);
-      });
-    });
+    writeVerdict(w, uapi.NFTA_IMMEDIATE.DATA, uapi.NFT_JUMP, chain);
   });

@@ -2,7 +2,7 @@
 
 import { askOne } from "./ask.ts";
 import { findAttribute, readU32 } from "./attributes.ts";
-import { NetlinkError } from "./errno.ts";
+import { EINVAL, NetlinkError } from "./errno.ts";
 import { ATTRIBUTES, request } from "./messages.ts";
 import type { NetlinkSocket } from "./socket.ts";
 import { NFT_MSG_GETGEN, NFTA_GEN } from "./uapi.ts";
@@ -15,7 +15,7 @@ export async function readGeneration(socket: NetlinkSocket): Promise<number> {
     throw new NetlinkError("GETGEN", answer.errno, "the kernel has no nf_tables (CONFIG_NF_TABLES, module nf_tables)");
   }
   const id = readU32(findAttribute(answer.message.bytes, NFTA_GEN.ID, ATTRIBUTES));
-  if (id === undefined) throw new NetlinkError("GETGEN", 22, "the answer has no generation");
+  if (id === undefined) throw new NetlinkError("GETGEN", EINVAL, "the answer has no generation");
   return id;
 }
 

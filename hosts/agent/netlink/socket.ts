@@ -5,7 +5,7 @@
 // the commit mutex, and 10–25 ms for a refused one (an RCU grace period). Therefore send() always runs on a thread of
 // libuv's pool; the hop costs about 0.012 ms. Answers are then read without waiting.
 import { viewOf } from "./attributes.ts";
-import { EAFNOSUPPORT, EAGAIN, EINTR, ENOBUFS, EPERM, EPROTONOSUPPORT, NetlinkError } from "./errno.ts";
+import { EAFNOSUPPORT, EAGAIN, EBADF, EINTR, ENOBUFS, EPERM, EPROTONOSUPPORT, NetlinkError } from "./errno.ts";
 import { type Libc, loadLibc, type Watch } from "./libc.ts";
 import * as uapi from "./uapi.ts";
 
@@ -102,7 +102,7 @@ export class NetlinkSocket {
   /** Runs `work` when all earlier work of this socket is done: answers have no other order than that. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#last.then(() => {
-      if (this.#closed) throw new NetlinkError("socket", 9, "it is closed");
+      if (this.#closed) throw new NetlinkError("socket", EBADF, "it is closed");
       return work();
     });
     this.#last = run.catch(() => {});

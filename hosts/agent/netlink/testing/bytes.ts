@@ -1,4 +1,5 @@
 // Keys and data of elements as the kernel wants them: parts in network order, each padded to 4 bytes.
+import { align4 } from "../attributes.ts";
 
 export function ipv4(text: string): Uint8Array {
   return Uint8Array.from(text.split(".").map(Number));
@@ -26,7 +27,7 @@ export function slot(number: number): Uint8Array {
 }
 
 export function concatenate(...parts: Uint8Array[]): Uint8Array {
-  const padded = parts.map((part) => (part.length + 3) & ~3);
+  const padded = parts.map((part) => align4(part.length));
   const bytes = new Uint8Array(padded.reduce((sum, length) => sum + length, 0));
   let offset = 0;
   parts.forEach((part, index) => {

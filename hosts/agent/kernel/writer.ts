@@ -1,0 +1,45 @@
+// What the agent needs of a kernel in any mode: take a batch, say what became of it, and notice changes by others.
+import type { Batch, Family, Mode } from "../../shared/contract.ts";
+
+/** What became of one batch. */
+export type WriteResult =
+  /** The kernel holds it, all of it. */
+  | { readonly outcome: "written" }
+  /** The kernel holds what it held before. */
+  | {
+      readonly outcome: "refused";
+      /** In one line: what was refused, why, and what to do. */
+      readonly message: string;
+      /** Sequence numbers of the messages that the kernel did not take, where it says which (netlink). */
+      readonly sequences: readonly number[];
+      /** The same bytes may succeed later (busy, out of memory, a lock that somebody holds). */
+      readonly transient: boolean;
+    }
+  /** Nobody can say what the kernel holds: read it again before the next batch. */
+  | { readonly outcome: "unknown"; readonly message: string };
+
+/** What somebody else has done to our rules since the last look. */
+export type Intactness = "untouched" | "perhaps-touched";
+
+/**
+ * Writes the batches of one mode for both families, one at a time.
+ *
+ * No function throws for what the kernel or a child process does; what they say is in the result.
+ */
+export interface KernelWriter {
+  readonly mode: Mode;
+  /**
+   * Our table as the kernel holds it, as `reconcile` of the engine's contract wants it; empty: there is no table.
+   * Undefined: this mode can't read its rules back, so the engine has to `forget` and write everything.
+   */
+  dump(family: Family): Promise<Uint8Array | undefined>;
+  write(batch: Batch): Promise<WriteResult>;
+  /**
+   * Cheap: has anybody but us changed the ruleset since our last write (netlink: its generation; iptables: the canary
+   * chains)? "perhaps-touched" asks for a dump (or a full write) to find out.
+   */
+  intactness(family: Family): Promise<Intactness>;
+  /** Removes everything that this mode writes, in both families. Foreign tables and chains stay. */
+  cleanup(): Promise<void>;
+  close(): Promise<void>;
+}
