@@ -18,6 +18,15 @@ export type WriteResult =
   /** Nobody can say what the kernel holds: read it again before the next batch. */
   | { readonly outcome: "unknown"; readonly message: string };
 
+/** Our table as the kernel holds it. */
+export type Dump =
+  /** As `reconcile` of the engine's contract wants it; empty: there is no table. */
+  | { readonly outcome: "dumped"; readonly bytes: Uint8Array }
+  /** This mode can't read its rules back: the engine has to `forget` and write everything. */
+  | { readonly outcome: "unsupported" }
+  /** Not now: the table never held still, or the kernel refused. Try again later. */
+  | { readonly outcome: "failed"; readonly message: string };
+
 /** What somebody else has done to our rules since the last look. */
 export type Intactness = "untouched" | "perhaps-touched";
 
@@ -28,11 +37,7 @@ export type Intactness = "untouched" | "perhaps-touched";
  */
 export interface KernelWriter {
   readonly mode: Mode;
-  /**
-   * Our table as the kernel holds it, as `reconcile` of the engine's contract wants it; empty: there is no table.
-   * Undefined: this mode can't read its rules back, so the engine has to `forget` and write everything.
-   */
-  dump(family: Family): Promise<Uint8Array | undefined>;
+  dump(family: Family): Promise<Dump>;
   write(batch: Batch): Promise<WriteResult>;
   /**
    * Cheap: has anybody but us changed the ruleset since our last write (netlink: its generation; iptables: the canary
