@@ -19,7 +19,7 @@ import { batchCount, batchTable } from "./layouts/batches";
 import { renderFlat } from "./layouts/flat";
 import { renderIptables } from "./layouts/iptables";
 import { renderNftables } from "./layouts/nftables";
-import { close, forgetKernel, makePlan, makeReconciliation } from "./layouts/plan";
+import { close, forgetKernel, makeFirstWave, makePlan, makeReconciliation } from "./layouts/plan";
 import { drift } from "./layouts/reconcile";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
@@ -184,6 +184,16 @@ export function engine__plan(now: u64): usize {
   return listResult(batchTable(), batchCount());
 }
 export function cabi_post_engine__plan(result: usize): void {
+  finish();
+}
+
+export function engine__plan_first_wave(now: u64): usize {
+  encodeAsNetlink(planAsNetlink);
+  makeFirstWave(now);
+  encodeAsNetlink(false);
+  return listResult(batchTable(), batchCount());
+}
+export function cabi_post_engine__plan_first_wave(result: usize): void {
   finish();
 }
 

@@ -41,6 +41,8 @@ export namespace ServiceFlag {
   export const HAS_IPV4: u8 = 8;
   /** `clusterIPv6` is set. */
   export const HAS_IPV6: u8 = 16;
+  /** Label k8s-app: kube-dns. */
+  export const DNS: u8 = 32;
 }
 
 /** A Service. After it: ports, addresses, ranges, then the bytes of the port names. */

@@ -31,12 +31,15 @@ export let creationTimestamp: u64 = NO_TIMESTAMP;
 export let hasProxyName: bool = false;
 /** Label service.kubernetes.io/headless is there. */
 export let hasHeadless: bool = false;
+/** Label k8s-app is `kube-dns`. */
+export let isDNS: bool = false;
 /** Annotation k8s.io/initial-events-end is "true". */
 export let initialEventsEnd: bool = false;
 
 function resetLabels(): void {
   hasProxyName = false;
   hasHeadless = false;
+  isDNS = false;
   clearText(serviceNameText);
   clearText(zoneText);
 }
@@ -67,6 +70,8 @@ function readLabels(): void {
     } else if (stringIs("service.kubernetes.io/headless")) {
       readText();
       hasHeadless = true;
+    } else if (stringIs("k8s-app")) {
+      isDNS = readText() && stringIs("kube-dns");
     } else {
       skipValue();
     }

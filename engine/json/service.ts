@@ -21,6 +21,7 @@ import {
   checkNames,
   creationTimestamp,
   hasProxyName,
+  isDNS,
   namespaceText,
   nameText,
   readMetadata,
@@ -217,6 +218,7 @@ function buildRecord(portCount: u32, namesOffset: usize): usize {
     v128.store(record, v128.load(clusterIPv6), offsetof<ServiceRecord>("clusterIPv6Word0"));
     service.clusterIPv6Index = clusterIPv6Index;
   }
+  if (isDNS) flags |= ServiceFlag.DNS;
   service.flags = flags;
   service.creationTimestamp = creationTimestamp;
   service.portCount = <u16>portCount;

@@ -9,6 +9,7 @@ import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { Decision } from "../routing/service-ports";
 import { journalKey } from "./batches";
 import { ownClaim } from "./owning";
+import { isKeyWaiting } from "./waves";
 
 /** What a key of the no-endpoint maps says. */
 namespace Verdict {
@@ -205,7 +206,8 @@ function sortKeys(keys: Vector): void {
 export function writeChangedKeys(changed: Vector, family: u32, write: (claim: Claim) => void, drop: (key: Key) => void): void {
   keys.clear();
   for (let i: u32 = 0; i < changed.length; i++) {
-    if (<u32>changetype<Key>(<usize>changed.get(i)).family == family) keys.push(changed.get(i));
+    const key = changetype<Key>(<usize>changed.get(i));
+    if (<u32>key.family == family && !isKeyWaiting(key)) keys.push(changed.get(i));
   }
   sortKeys(keys);
   for (let i: u32 = 0; i < keys.length; i++) {

@@ -8,6 +8,7 @@ import { beginBatch, endNftBatch, isForgotten, journal, JournalKind, stockIsDirt
 import { writeLeftovers } from "./nft-elements";
 import { writeEmptyTable, writeStock } from "./nftables-stock";
 import { planDeletions, writeRetired } from "./retiring";
+import { isWaiting } from "./waves";
 
 /** Services per transaction of a big load: the kernel's cost grows with anonymous maps times commands. */
 const SERVICES_PER_BATCH: u32 = 1000;
@@ -20,7 +21,8 @@ function compareFamilyPorts(a: u32, b: u32): i32 {
 function listStalePorts(family: u32, ports: Vector): void {
   ports.clear();
   for (let i: u32 = 0; i < stalePorts.length; i++) {
-    if (changetype<FamilyPort>(<usize>stalePorts.get(i)).family == family) ports.push(stalePorts.get(i));
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family == family && !isWaiting(port)) ports.push(stalePorts.get(i));
   }
   sortVector(ports, 0, ports.length, compareFamilyPorts);
 }

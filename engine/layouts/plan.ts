@@ -15,6 +15,7 @@ import { planIptables } from "./iptables";
 import { planNftables } from "./nftables";
 import { adoptSlots, readKernel, writeDifference } from "./reconcile";
 import { forgetAllStale } from "./stale-chains";
+import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
 
 let plannedStock: u64 = 0;
 
@@ -39,7 +40,7 @@ function settleFamily(family: u32): void {
   let kept: u32 = 0;
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
-    if (port.family != family) {
+    if (port.family != family || isWaiting(port)) {
       stalePorts.set(kept++, stalePorts.get(i));
     } else {
       port.stale = false;
@@ -50,7 +51,7 @@ function settleFamily(family: u32): void {
   kept = 0;
   for (let i: u32 = 0; i < changedKeys.length; i++) {
     const key = changetype<Key>(<usize>changedKeys.get(i));
-    if (<u32>key.family != family) {
+    if (<u32>key.family != family || isKeyWaiting(key)) {
       changedKeys.set(kept++, changedKeys.get(i));
     } else {
       key.changed = false;
@@ -71,6 +72,17 @@ function begin(now: u64): void {
 export function makePlan(now: u64): void {
   begin(now);
   for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
+  forgetSettled();
+}
+
+/** Makes the batches of the contract's `plan-first-wave`. */
+export function makeFirstWave(now: u64): void {
+  begin(now);
+  // In iptables mode the chains that dispatch are written whole: there is nothing that could go ahead.
+  if (options().mode == Mode.IPTABLES) return;
+  beginFirstWave();
+  for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
+  endFirstWave();
   forgetSettled();
 }
 

@@ -124,6 +124,9 @@ export class EngineInstance {
   plan(nowMs: number): Batch[] {
     return this.#call("plan", (engine) => engine.plan(milliseconds(nowMs)));
   }
+  planFirstWave(nowMs: number): Batch[] {
+    return this.#call("plan-first-wave", (engine) => engine.planFirstWave(milliseconds(nowMs)));
+  }
   committed(id: number, nowMs: number): void {
     this.#call("committed", (engine) => engine.committed(id, milliseconds(nowMs)));
   }

@@ -44,6 +44,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
   };
   return {
     setEncoding() {},
+    planFirstWave: () => [],
     reconcile: () => [],
     drift: () => ({ missing: 0, changed: 0, extra: 0, names: [], rebuilt: false }),
     configure(given) {
