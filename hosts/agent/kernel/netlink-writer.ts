@@ -1,0 +1,207 @@
+// Writes the batches of the modes flat and nftables as netlink, without any binary.
+import type { Batch, Family, Mode } from "../../shared/contract.ts";
+import { joinPieces } from "../../shared/engine.ts";
+import {
+  type BatchError,
+  type BatchResult,
+  InvalidBatchError,
+  RECOMMENDED_BATCH_BYTES,
+  sendBatch,
+} from "../netlink/batch.ts";
+import { BatchWriter } from "../netlink/batch-writer.ts";
+import { dumpTable } from "../netlink/dump.ts";
+import { readGeneration } from "../netlink/generation.ts";
+import type { Libc } from "../netlink/libc.ts";
+import type { TableName } from "../netlink/monitor.ts";
+import { probeKernel } from "../netlink/probe.ts";
+import { NetlinkSocket } from "../netlink/socket.ts";
+import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_ACK } from "../netlink/uapi.ts";
+import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
+
+export type NetlinkMode = Exclude<Mode, "iptables">;
+
+/** What each mode calls its tables, one of each family. */
+const TABLES: Readonly<Record<NetlinkMode, string>> = { flat: "sluice", nftables: "kube-proxy" };
+const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
+
+function tableOf(mode: NetlinkMode, family: Family): TableName {
+  return { family: family === "ipv4" ? NFPROTO_IPV4 : NFPROTO_IPV6, table: TABLES[mode] };
+}
+
+export type OpenedNetlinkWriter =
+  | { readonly outcome: "opened"; readonly writer: NetlinkWriter }
+  /** This kernel, or this process's privileges, won't do. In one line: what is missing and what to do. */
+  | { readonly outcome: "unsupported"; readonly message: string };
+
+export interface NetlinkWriterOptions {
+  /** For tests. */
+  readonly libc?: Libc;
+}
+
+/** Opens a socket, and tries whether the kernel has what the rules need. Changes nothing. */
+export async function openNetlinkWriter(
+  mode: NetlinkMode,
+  options: NetlinkWriterOptions = {},
+): Promise<OpenedNetlinkWriter> {
+  let socket: NetlinkSocket | undefined;
+  try {
+    socket = NetlinkSocket.open(options);
+    const probed = await probeKernel(socket);
+    if (probed.outcome === "supported") {
+      return { outcome: "opened", writer: new NetlinkWriter(mode, socket, await readGeneration(socket), options) };
+    }
+    await socket.close();
+    return { outcome: "unsupported", message: probed.message };
+  } catch (error) {
+    await socket?.close();
+    return { outcome: "unsupported", message: messageOf(error) };
+  }
+}
+
+export class NetlinkWriter implements KernelWriter {
+  readonly mode: NetlinkMode;
+  /**
+   * What `set-batch-limit` of the engine's contract should be: a batch may grow past it by one Service, and is still
+   * short enough for the socket unless that Service alone has thousands of endpoints.
+   */
+  readonly batchLimit: number;
+  readonly #socket: NetlinkSocket;
+  readonly #options: NetlinkWriterOptions;
+  /** The ruleset's generation when it was read last. */
+  #generation: number;
+  /** Generation at which a commit that was not ours had been noticed. */
+  #foreign: number | undefined;
+  /** Generation of each family's last dump. */
+  readonly #dumped = new Map<Family, number>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(mode: NetlinkMode, socket: NetlinkSocket, generation: number, options: NetlinkWriterOptions = {}) {
+    this.mode = mode;
+    this.batchLimit = Math.min(RECOMMENDED_BATCH_BYTES, socket.sendLimit >> 1);
+    this.#socket = socket;
+    this.#generation = generation;
+    this.#options = options;
+  }
+
+  async dump(family: Family): Promise<Dump> {
+    try {
+      // What others did before the dump began is in it.
+      await this.#alone(() => this.#look(0));
+      const dump = await dumpTable(tableOf(this.mode, family), this.#options);
+      if (dump.outcome === "unstable") {
+        return { outcome: "failed", message: `cannot read the table ${this.#name(family)}: ${dump.reason}` };
+      }
+      this.#dumped.set(family, dump.generation);
+      return { outcome: "dumped", bytes: dump.outcome === "complete" ? dump.bytes : new Uint8Array() };
+    } catch (error) {
+      return { outcome: "failed", message: `cannot read the table ${this.#name(family)}: ${messageOf(error)}` };
+    }
+  }
+
+  async write(batch: Batch): Promise<WriteResult> {
+    return this.#send(joinPieces(batch.data));
+  }
+
+  async intactness(family: Family): Promise<Intactness> {
+    await this.#alone(() => this.#look(0));
+    const dumped = this.#dumped.get(family);
+    if (dumped === undefined) return "perhaps-touched";
+    return this.#foreign !== undefined && isAfter(this.#foreign, dumped) ? "perhaps-touched" : "untouched";
+  }
+
+  /** @throws {Error} a table is still there */
+  async cleanup(): Promise<void> {
+    for (const family of FAMILIES) {
+      const { family: protocol, table } = tableOf(this.mode, family);
+      const batch = new BatchWriter(protocol, table);
+      batch.addTable(); // so that it is there to be deleted
+      batch.deleteTable(NLM_F_ACK);
+      const result = await this.#send(batch.end());
+      this.#dumped.delete(family);
+      if (result.outcome !== "written") {
+        throw new Error(`cannot remove the table ${this.#name(family)}: ${result.message}`);
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#socket.close();
+  }
+
+  #name(family: Family): string {
+    return `${family === "ipv4" ? "ip" : "ip6"} ${TABLES[this.mode]}`;
+  }
+
+  #send(bytes: Uint8Array): Promise<WriteResult> {
+    return this.#alone(async () => {
+      let result: BatchResult;
+      try {
+        result = await sendBatch(this.#socket, bytes);
+      } catch (error) {
+        if (error instanceof InvalidBatchError) {
+          return { outcome: "refused", message: error.message, sequences: [], transient: false };
+        }
+        return { outcome: "unknown", message: messageOf(error) };
+      }
+      switch (result.outcome) {
+        case "acknowledged":
+          await this.#look(1);
+          return { outcome: "written" };
+        case "refused":
+          return refused(result.errors);
+        case "too-large":
+          return { outcome: "refused", message: tooLarge(result), sequences: [], transient: false };
+        case "unknown":
+          await this.#look(1);
+          return { outcome: "unknown", message: `it is not known whether the kernel took the batch: ${result.reason}` };
+      }
+    });
+  }
+
+  /** Runs `work` when all earlier work is done: a look while a batch is on its way would take it for somebody else's. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(work);
+    this.#last = run.catch(() => {});
+    return run;
+  }
+
+  /** Reads the generation: more commits than `ours` since the last time are somebody else's. */
+  async #look(ours: number): Promise<void> {
+    try {
+      const generation = await readGeneration(this.#socket);
+      if ((generation - this.#generation) >>> 0 > ours) this.#foreign = generation;
+      this.#generation = generation;
+    } catch {
+      // Nobody knows what has happened: no dump counts any more. The next one will say what is wrong with the socket.
+      this.#dumped.clear();
+    }
+  }
+}
+
+function refused(errors: readonly BatchError[]): WriteResult {
+  const [first] = errors;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
+  return {
+    outcome: "refused",
+    message: `${first?.message ?? "the kernel refused the batch"}${more}`,
+    // A refusal of the whole batch says nothing about its first message.
+    sequences: errors.filter(({ subject }) => subject.kind !== "batch").map(({ sequence }) => sequence),
+    transient: errors.length > 0 && errors.every(({ transient }) => transient),
+  };
+}
+
+function tooLarge({ bytes, limit }: { readonly bytes: number; readonly limit: number }): string {
+  return (
+    `a batch has ${bytes} bytes and the kernel takes ${limit} from this process: give it CAP_NET_ADMIN in the initial ` +
+    "user namespace, or raise the sysctl net.core.wmem_max"
+  );
+}
+
+/** Generations go up by one and wrap. */
+function isAfter(a: number, b: number): boolean {
+  return ((a - b) | 0) > 0;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
