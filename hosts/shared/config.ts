@@ -1,12 +1,8 @@
 // KubeProxyConfiguration: what of it changes rules.
-import { misfits } from "./config-check.ts";
-import { configFields } from "./config-fields.ts";
+import { readConfigDocument } from "./config-document.ts";
 import type { DetectLocalMode, Mode, Options } from "./contract.ts";
-import { type Diagnostic, diagnostic } from "./diagnostics.ts";
-import type { Input, Source } from "./manifests/input.ts";
-import { parseYaml } from "./manifests/parse.ts";
-import { fieldAt, parsePath } from "./manifests/scan.ts";
-import { skipBlanks, toUtf8 } from "./manifests/text.ts";
+import type { Diagnostic } from "./diagnostics.ts";
+import type { Source } from "./manifests/input.ts";
 
 /** The fields that change rules, with KubeProxyConfiguration's own defaults filled in. */
 export interface ProxyConfig {
@@ -69,75 +65,20 @@ export function engineOptions(
 }
 
 export function parseConfig(source: Source): ConfigResult {
-  const diagnostics: Diagnostic[] = [];
-  const file = source.name;
-  const nowhere = () => ({ file });
-  const bytes = toUtf8(source.bytes);
-  if (skipBlanks(bytes) === bytes.length) {
-    diagnostics.push(diagnostic("error", "empty-file", "the configuration is empty", { file }));
-    return { config: undefined, diagnostics, place: nowhere };
-  }
-  const inputs: Input[] = [];
-  for (const parsed of parseYaml(file, bytes)) {
-    if ("input" in parsed) inputs.push(parsed.input);
-    else diagnostics.push({ ...parsed.diagnostic, severity: "error" });
-  }
-  const input = inputs[0];
-  if (diagnostics.length > 0 || input === undefined) return { config: undefined, diagnostics, place: nowhere };
-
-  const documents = new TextDecoder().decode(input.json).trimEnd().split("\n");
-  if (documents.length > 1 || inputs.length > 1) {
-    const message = `one document is wanted, and this file has ${documents.length}`;
-    diagnostics.push(diagnostic("error", "config-documents", message, { file }));
-    return { config: undefined, diagnostics, place: nowhere };
-  }
-
-  const place = (path: readonly (string | number)[], wanted: "key" | "value" = "value") => {
-    const at = fieldAt(input.json, 0, path);
-    return { file, ...input.position(wanted === "key" ? at.key : at.value) };
-  };
-  const reportAt = (field: string, code: string, message: string, hint = "") => {
-    diagnostics.push(diagnostic("error", code, message, { ...place(parsePath(field)), field, hint }));
-  };
-  const value = JSON.parse(documents[0] ?? "{}") as Record<string, unknown>;
-  let config: ProxyConfig | undefined;
-  if (checkType(value, reportAt)) {
-    for (const { code, path, message, hint } of misfits(value, configFields)) {
-      const at = place(path, code === "unknown-field" ? "key" : "value");
-      const more = { ...at, field: showPath(path), hint: input.hint(fieldAt(input.json, 0, path).value) || hint };
-      diagnostics.push(diagnostic("error", code, message, more));
-    }
-    if (diagnostics.length === 0) config = configOf(value as RawConfig, reportAt);
-  }
-  return {
-    config: diagnostics.length === 0 ? config : undefined,
-    diagnostics,
-    place: (field) => place(parsePath(field)),
-  };
+  const document = readConfigDocument(source);
+  const { value, diagnostics, place } = document;
+  const config =
+    value === undefined
+      ? undefined
+      : configOf(value, (field, code, message, hint) => document.report("error", field, code, message, hint));
+  return { config: diagnostics.length === 0 ? config : undefined, diagnostics, place };
 }
 
-type Report = (field: string, code: string, message: string, hint?: string) => void;
-
-function checkType(value: Record<string, unknown>, report: Report): boolean {
-  if (value.kind !== "KubeProxyConfiguration") {
-    const hint =
-      value.kind === "ConfigMap"
-        ? "give its content: kubectl -n kube-system get configmap kube-proxy -o jsonpath='{.data.config\\.conf}'"
-        : "it starts with `apiVersion: kubeproxy.config.k8s.io/v1alpha1` and `kind: KubeProxyConfiguration`";
-    const found = typeof value.kind === "string" ? `this is a ${value.kind}` : "`kind` is missing";
-    report("kind", "config-kind", `a KubeProxyConfiguration is wanted, and ${found}`, hint);
-    return false;
-  }
-  if (value.apiVersion !== "kubeproxy.config.k8s.io/v1alpha1") {
-    const found = value.apiVersion === undefined ? "it is missing" : `this is ${JSON.stringify(value.apiVersion)}`;
-    report("apiVersion", "config-version", `only kubeproxy.config.k8s.io/v1alpha1 is known, and ${found}`);
-    return false;
-  }
-  return true;
-}
+/** Says what is wrong with a field. */
+export type Report = (field: string, code: string, message: string, hint?: string) => void;
 
 /** A value whose types have been checked. */
-interface RawConfig {
+export interface RawConfig {
   mode?: string | null;
   hostnameOverride?: string | null;
   bindAddress?: string | null;
@@ -155,7 +96,8 @@ interface RawMasquerade {
   masqueradeBit?: number | null;
 }
 
-function configOf(raw: RawConfig, report: Report): ProxyConfig {
+/** What of `raw` changes rules; what is wrong in it is reported. */
+export function configOf(raw: RawConfig, report: Report): ProxyConfig {
   const masquerade = (section: RawMasquerade | null | undefined, name: Mode) => {
     const bit = section?.masqueradeBit ?? defaultMasqueradeBit;
     if (bit < 0 || bit > 31)
@@ -247,11 +189,4 @@ function detectLocalModeOf(text: string, report: Report): DetectLocalMode {
       return "cluster-cidr";
     }
   }
-}
-
-function showPath(path: readonly (string | number)[]): string {
-  return path.reduce<string>((text, step) => {
-    if (typeof step === "number") return `${text}[${step}]`;
-    return text === "" ? step : `${text}.${step}`;
-  }, "");
 }

@@ -1,0 +1,47 @@
+// Addresses as KubeProxyConfiguration writes them. IPv4 octets may have leading zeros, as Go's sloppy parsers take them.
+import { isIP } from "node:net";
+import type { Family } from "../../shared/contract.ts";
+
+/** Where a server listens. */
+export interface ListenAddress {
+  /** An IP address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export function familyOf(address: string): Family | undefined {
+  const family = isIP(withoutLeadingZeros(address));
+  // A zone (fe80::1%eth0) is no part of an address here.
+  return address.includes("%") || family === 0 ? undefined : family === 4 ? "ipv4" : "ipv6";
+}
+
+/** The family of a CIDR, undefined if it is none. */
+export function familyOfCidr(cidr: string): Family | undefined {
+  const slash = cidr.lastIndexOf("/");
+  if (slash === -1) return undefined;
+  const family = familyOf(cidr.slice(0, slash));
+  const prefix = cidr.slice(slash + 1);
+  if (family === undefined || !/^\d{1,3}$/.test(prefix)) return undefined;
+  return Number(prefix) <= (family === "ipv4" ? 32 : 128) ? family : undefined;
+}
+
+/**
+ * `127.0.0.1:10249`, `[::1]:10249`, or an address alone, which gets `defaultPort`. A text says what is wrong.
+ */
+export function parseListenAddress(text: string, defaultPort: number): ListenAddress | string {
+  if (familyOf(text) !== undefined) return { host: withoutLeadingZeros(text), port: defaultPort };
+  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || port === undefined) return "it has no port";
+  if (familyOf(host) === undefined) return `${JSON.stringify(host)} is no IP address`;
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) return `${JSON.stringify(port)} is no port`;
+  return { host: withoutLeadingZeros(host), port: Number(port) };
+}
+
+export function formatListenAddress({ host, port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function withoutLeadingZeros(address: string): string {
+  return /^[\d.]+$/.test(address) ? address.replace(/(^|\.)0+(?=\d)/g, "$1") : address;
+}

@@ -1,0 +1,98 @@
+// A file that holds one KubeProxyConfiguration: read, its types checked, with the way back to its lines.
+import type { RawConfig } from "./config.ts";
+import { misfits } from "./config-check.ts";
+import { configFields } from "./config-fields.ts";
+import { type Diagnostic, diagnostic } from "./diagnostics.ts";
+import type { Input, Source } from "./manifests/input.ts";
+import { parseYaml } from "./manifests/parse.ts";
+import { fieldAt, parsePath } from "./manifests/scan.ts";
+import { skipBlanks, toUtf8 } from "./manifests/text.ts";
+
+export interface ConfigDocument {
+  /** Every field is known and has its type. Undefined if there is an error. */
+  readonly value: RawConfig | undefined;
+  /** Errors; what `report` says is added. */
+  readonly diagnostics: Diagnostic[];
+  /** Where a field stands. */
+  place(field: string): Partial<Diagnostic>;
+  /** Says something about a field at its place. */
+  report(severity: Diagnostic["severity"], field: string, code: string, message: string, hint?: string): void;
+}
+
+export function readConfigDocument(source: Source): ConfigDocument {
+  const file = source.name;
+  const diagnostics: Diagnostic[] = [];
+  let input: Input | undefined;
+  let value: RawConfig | undefined;
+  const placeOf = (path: readonly (string | number)[], wanted: "key" | "value" = "value") => {
+    if (input === undefined) return { file };
+    const at = fieldAt(input.json, 0, path);
+    return { file, ...input.position(wanted === "key" ? at.key : at.value) };
+  };
+  const report: ConfigDocument["report"] = (severity, field, code, message, hint = "") => {
+    diagnostics.push(diagnostic(severity, code, message, { ...placeOf(parsePath(field)), field, hint }));
+  };
+
+  input = onlyInput(file, toUtf8(source.bytes), diagnostics);
+  if (input !== undefined) {
+    const { json, hint } = input;
+    const parsed = JSON.parse(new TextDecoder().decode(json)) as Record<string, unknown>;
+    if (checkType(parsed, report)) {
+      for (const misfit of misfits(parsed, configFields)) {
+        const { code, path, message } = misfit;
+        const at = placeOf(path, code === "unknown-field" ? "key" : "value");
+        const more = { ...at, field: showPath(path), hint: hint(fieldAt(json, 0, path).value) || misfit.hint };
+        diagnostics.push(diagnostic("error", code, message, more));
+      }
+      if (diagnostics.length === 0) value = parsed as RawConfig;
+    }
+  }
+  return { value, diagnostics, place: (field) => placeOf(parsePath(field)), report };
+}
+
+/** The file's one document. Undefined: reported. */
+function onlyInput(file: string, bytes: Uint8Array, diagnostics: Diagnostic[]): Input | undefined {
+  if (skipBlanks(bytes) === bytes.length) {
+    diagnostics.push(diagnostic("error", "empty-file", "the configuration is empty", { file }));
+    return undefined;
+  }
+  const inputs: Input[] = [];
+  for (const parsed of parseYaml(file, bytes)) {
+    if ("input" in parsed) inputs.push(parsed.input);
+    else diagnostics.push({ ...parsed.diagnostic, severity: "error" });
+  }
+  const input = inputs[0];
+  if (diagnostics.length > 0 || input === undefined) return undefined;
+  const documents = new TextDecoder().decode(input.json).trimEnd().split("\n").length;
+  if (documents > 1 || inputs.length > 1) {
+    const message = `one document is wanted, and this file has ${documents}`;
+    diagnostics.push(diagnostic("error", "config-documents", message, { file }));
+    return undefined;
+  }
+  return input;
+}
+
+function checkType(value: Record<string, unknown>, report: ConfigDocument["report"]): boolean {
+  if (value.kind !== "KubeProxyConfiguration") {
+    const hint =
+      value.kind === "ConfigMap"
+        ? "give its content: kubectl -n kube-system get configmap kube-proxy -o jsonpath='{.data.config\\.conf}'"
+        : "it starts with `apiVersion: kubeproxy.config.k8s.io/v1alpha1` and `kind: KubeProxyConfiguration`";
+    const found = typeof value.kind === "string" ? `this is a ${value.kind}` : "`kind` is missing";
+    report("error", "kind", "config-kind", `a KubeProxyConfiguration is wanted, and ${found}`, hint);
+    return false;
+  }
+  if (value.apiVersion !== "kubeproxy.config.k8s.io/v1alpha1") {
+    const found = value.apiVersion === undefined ? "it is missing" : `this is ${JSON.stringify(value.apiVersion)}`;
+    report("error", "apiVersion", "config-version", `only kubeproxy.config.k8s.io/v1alpha1 is known, and ${found}`);
+    return false;
+  }
+  return true;
+}
+
+function showPath(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === "number") return `${text}[${step}]`;
+    return text === "" ? step : `${text}.${step}`;
+  }, "");
+}
