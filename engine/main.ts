@@ -3,13 +3,16 @@
 import { finish, listResult, outResult, problemsResult, RESULT, setString } from "./abi/lists";
 import { moreProblems, problemCount, problemTable } from "./abi/problems";
 import { formatIPv4, formatIPv6 } from "./bytes/address";
+import { mix } from "./bytes/compare";
 import { arenaAlloc, Vector } from "./bytes/memory";
 import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
-import { IPV4, IPV6 } from "./cluster/records";
+import { IPV4, IPV6, NodeFlag, NodeRecord } from "./cluster/records";
+import { slices } from "./cluster/slices";
 import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
+import { doneCount, doneTimes, forgetDone, measureChanges } from "./cluster/trigger-times";
 import { encodeAsNetlink } from "./encodings/nft";
 import { writeBlame } from "./encodings/blame";
 import { recordOwners } from "./encodings/owners";
@@ -24,9 +27,11 @@ import { drift } from "./layouts/reconcile";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { writeDescription } from "./routing/describe";
-import { computeFacts, factsOf, nodeRecord, primaryFamily, zone, zoneLength } from "./routing/facts";
+import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
+import { computeFacts, factsOf, nodeRecord, primaryFamily, stockHash, zone, zoneLength } from "./routing/facts";
+import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, options, Options, takeOptions } from "./routing/options";
-import { refresh } from "./routing/refresh";
+import { refresh, routeStale } from "./routing/refresh";
 
 export { cabi_realloc } from "./abi/lists";
 
@@ -110,7 +115,10 @@ export function cabi_post_engine__nodes(result: usize): void {
 export function engine__node(): usize {
   refresh();
   setString(RESULT, options().nodeName, options().nodeNameLength);
+  const flags: u32 = nodeRecord == 0 ? 0 : changetype<NodeRecord>(nodeRecord).flags;
   store<u8>(RESULT, <u8>(nodeRecord != 0), 8);
+  store<u8>(RESULT, <u8>((flags & NodeFlag.DELETING) != 0), 9);
+  store<u8>(RESULT, <u8>((flags & NodeFlag.TO_BE_DELETED) != 0), 10);
   setString(RESULT + 12, zone, zoneLength);
   store<u8>(RESULT, <u8>primaryFamily, 20);
   const ipv4 = arenaAlloc(64);
@@ -120,6 +128,48 @@ export function engine__node(): usize {
   return RESULT;
 }
 export function cabi_post_engine__node(result: usize): void {
+  finish();
+}
+
+export function engine__health_checks_revision(): u32 {
+  refresh();
+  finish();
+  return healthChecksRevision;
+}
+
+export function engine__health_checks(): usize {
+  refresh();
+  return listHealthChecks();
+}
+export function cabi_post_engine__health_checks(result: usize): void {
+  finish();
+}
+
+export function engine__counters(): usize {
+  routeStale();
+  store<u32>(RESULT, serviceCount, 0);
+  store<u32>(RESULT, slices.count, 4);
+  memory.copy(RESULT + 8, changetype<usize>(sumsOf(IPV4)), offsetof<FamilySums>());
+  memory.copy(RESULT + 8 + offsetof<FamilySums>(), changetype<usize>(sumsOf(IPV6)), offsetof<FamilySums>());
+  store<u64>(RESULT, mix(stockHash, portsHash), 40);
+  return RESULT;
+}
+export function cabi_post_engine__counters(result: usize): void {
+  finish();
+}
+
+export function engine__measure_changes(since: u64): void {
+  measureChanges(since);
+}
+
+export function engine__programmed(family: u32): usize {
+  const count = doneCount(family);
+  const times = arenaAlloc((<usize>count) << 3, 8);
+  memory.copy(times, doneTimes(family), (<usize>count) << 3);
+  forgetDone(family);
+  return listResult(times, count);
+}
+export function cabi_post_engine__programmed(result: usize): void {
   finish();
 }
 

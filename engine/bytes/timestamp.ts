@@ -30,6 +30,15 @@ function daysInMonth(year: u32, month: u32): u32 {
   return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
+/** The fraction that `parseTimestamp` has dropped last, in whole milliseconds. */
+export let droppedMilliseconds: u32 = 0;
+
+function fractionOf(digitsAt: usize, end: usize): u32 {
+  let value: u32 = 0;
+  for (let i: usize = 0; i < 3; i++) value = value * 10 + (digitsAt + i < end ? <u32>load<u8>(digitsAt + i) - 0x30 : 0);
+  return value;
+}
+
 /** Seconds since 1970 (times before it count as 0, fractions are dropped), or NO_TIMESTAMP if the text is no time. */
 export function parseTimestamp(bytes: usize, length: usize): u64 {
   if (length < 20) return NO_TIMESTAMP;
@@ -46,11 +55,13 @@ export function parseTimestamp(bytes: usize, length: usize): u64 {
   if (load<u8>(bytes, 4) != 0x2d || load<u8>(bytes, 7) != 0x2d || load<u8>(bytes, 10) != 0x54) return NO_TIMESTAMP;
   if (load<u8>(bytes, 13) != 0x3a || load<u8>(bytes, 16) != 0x3a) return NO_TIMESTAMP;
   let at = bytes + 19;
+  droppedMilliseconds = 0;
   const end = bytes + length;
   if (load<u8>(at) == 0x2e) {
     const first = ++at;
     while (at < end && <u32>load<u8>(at) - 0x30 <= 9) at++;
     if (at == first || at == end) return NO_TIMESTAMP;
+    droppedMilliseconds = fractionOf(first, at);
   }
   let seconds = daysSince1970(<i32>year, <i32>month, <i32>day) * 86400 + <i64>(hour * 3600 + minute * 60 + second);
   const zone = load<u8>(at);

@@ -171,6 +171,13 @@ export class EndpointRecord {
   nodeHints: u32;
 }
 
+export namespace NodeFlag {
+  /** metadata.deletionTimestamp is set. */
+  export const DELETING: u32 = 1;
+  /** It has the taint with which the cluster autoscaler marks nodes that it is about to remove. */
+  export const TO_BE_DELETED: u32 = 2;
+}
+
 /** A Node. After it: pod CIDRs as RangeRecords (index in `spec.podCIDRs`), addresses, then the bytes of the zone. */
 @unmanaged
 export class NodeRecord {
@@ -180,6 +187,8 @@ export class NodeRecord {
   /** Label topology.kubernetes.io/zone; length 0 if absent. */
   zoneOffset: u32;
   zoneLength: u32;
+  /** Bits of NodeFlag. */
+  flags: u32;
 }
 
 export namespace NodeAddressKind {

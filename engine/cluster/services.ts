@@ -15,6 +15,10 @@ export class Service extends Entry {
   changes: u32;
   /** Number of the plan that writes its chains anew (layouts/iptables.ts). */
   mark: u32;
+  /** It is among those that routing/counters.ts has counted. */
+  counted: bool;
+  /** Hash of what its health check says (routing/health-checks.ts); 0 without one. */
+  healthCheck: u64;
 
   firstSlice(family: u32): usize {
     return family == 0 ? this.slicesIPv4 : this.slicesIPv6;

@@ -5,6 +5,8 @@ import { equalLiteral } from "../bytes/compare";
 import { EndpointFlag, EndpointRecord, IPV4, IPV6, SlicePortRecord, SliceRecord } from "../cluster/records";
 import { deleteSlice, keepSlice, storeSlice } from "../cluster/store";
 import { internString, NO_STRING } from "../cluster/strings";
+import { measuresChanges, noteTriggerTime } from "../cluster/trigger-times";
+import { droppedMilliseconds, NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { nodeHints, readHints, releaseHints, resetHints, zoneHints } from "./hints";
 import { readOtherMember } from "./identity";
 import {
@@ -17,6 +19,7 @@ import {
   readMetadata,
   resetMetadata,
   serviceNameText,
+  triggerTimeText,
 } from "./metadata";
 import { accepted, Outcome } from "./outcome";
 import { DEFAULT_PROTOCOL, readProtocol } from "./protocol";
@@ -310,6 +313,12 @@ function isUnselected(family: u32): bool {
   return (family == 0 || serviceNameText.length == 0) && objectErrors == 0;
 }
 
+/** When the change of a Pod or Service happened that has led to this change of the slice. */
+function noteTrigger(family: u32): void {
+  const seconds = parseTimestamp(triggerTimeText.bytes, triggerTimeText.length);
+  if (seconds != NO_TIMESTAMP) noteTriggerTime(family, seconds * 1000 + <u64>droppedMilliseconds);
+}
+
 /** Stores the slice that was read, or deletes it if that is what happened or it is not one for kube-proxy. */
 export function commitEndpointSlice(deleted: bool): u32 {
   const family = addressFamily();
@@ -330,5 +339,7 @@ export function commitEndpointSlice(deleted: bool): u32 {
     return Outcome.REFUSED;
   }
   const record = buildRecord(family, endpointCount);
-  return accepted(storeSlice(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length, record));
+  const changed = storeSlice(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length, record);
+  if (changed && measuresChanges()) noteTrigger(family == 4 ? IPV4 : IPV6);
+  return accepted(changed);
 }

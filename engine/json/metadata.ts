@@ -27,6 +27,10 @@ export const serviceNameText: Text = newText();
 export const zoneText: Text = newText();
 /** Seconds since 1970, or NO_TIMESTAMP. */
 export let creationTimestamp: u64 = NO_TIMESTAMP;
+/** Annotation endpoints.kubernetes.io/last-change-trigger-time */
+export const triggerTimeText: Text = newText();
+/** deletionTimestamp is there. */
+export let isDeleting: bool = false;
 /** Label service.kubernetes.io/service-proxy-name is there, whatever its value. */
 export let hasProxyName: bool = false;
 /** Label service.kubernetes.io/headless is there. */
@@ -51,7 +55,8 @@ export function resetMetadata(): void {
   clearText(resourceVersionText);
   clearText(continueText);
   creationTimestamp = NO_TIMESTAMP;
-  initialEventsEnd = false;
+  isDeleting = false;
+  resetAnnotations();
   resetLabels();
 }
 
@@ -78,12 +83,18 @@ function readLabels(): void {
   } while (moreMembers());
 }
 
-function readAnnotations(): void {
+function resetAnnotations(): void {
   initialEventsEnd = false;
+  clearText(triggerTimeText);
+}
+
+function readAnnotations(): void {
+  resetAnnotations();
   if (!openObject()) return;
   do {
     readKey();
     if (stringIs("k8s.io/initial-events-end")) initialEventsEnd = readText() && stringIs("true");
+    else if (stringIs("endpoints.kubernetes.io/last-change-trigger-time")) readInto(triggerTimeText);
     else skipValue();
   } while (moreMembers());
 }
@@ -108,6 +119,8 @@ export function readMetadata(): void {
       readAnnotations();
     } else if (stringIs("creationTimestamp")) {
       creationTimestamp = readText() ? parseTimestamp(stringAt, stringLength) : NO_TIMESTAMP;
+    } else if (stringIs("deletionTimestamp")) {
+      isDeleting = readText();
     } else if (stringIs("continue")) {
       readInto(continueText);
     } else {

@@ -2,10 +2,10 @@
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
-import { IPV4, IPV6, NodeAddressKind, NodeAddressRecord, NodeRecord } from "../cluster/records";
+import { IPV4, IPV6, NodeAddressKind, NodeAddressRecord, NodeFlag, NodeRecord } from "../cluster/records";
 import { deleteNode, keepNode, storeNode } from "../cluster/store";
 import { readOtherMember } from "./identity";
-import { checkNames, nameText, readInto, readMetadata, resetMetadata, zoneText } from "./metadata";
+import { checkNames, isDeleting, nameText, readInto, readMetadata, resetMetadata, zoneText } from "./metadata";
 import { accepted, Outcome } from "./outcome";
 import { checkRanges, RANGE_SIZE } from "./ranges";
 import { dropObjectProblems, literalProblem, objectErrors, objectStart, valueProblem } from "./report";
@@ -35,6 +35,8 @@ const ranges = new Scratch(RANGE_SIZE);
 const addresses = new Scratch(ADDRESS_SIZE);
 const addressText: Text = newText();
 const typeText: Text = newText();
+const taintKey: Text = newText();
+let toBeDeleted: bool = false;
 
 export function releaseNodes(): void {
   podCIDRs.release();
@@ -46,6 +48,25 @@ export function releaseNodes(): void {
 function resetSpec(): void {
   podCIDRs.clear();
   clearText(podCIDR);
+  toBeDeleted = false;
+}
+
+function readTaint(): void {
+  clearText(taintKey);
+  if (!openObject()) return;
+  do {
+    readKey();
+    if (stringIs("key")) readInto(taintKey);
+    else skipValue();
+  } while (moreMembers());
+  if (equalLiteral(taintKey.bytes, taintKey.length, "ToBeDeletedByClusterAutoscaler")) toBeDeleted = true;
+}
+
+function readTaints(): void {
+  toBeDeleted = false;
+  if (!openArray()) return;
+  do readTaint();
+  while (moreElements());
 }
 
 function readSpec(): void {
@@ -55,6 +76,7 @@ function readSpec(): void {
     readKey();
     if (stringIs("podCIDRs")) readTexts(podCIDRs);
     else if (stringIs("podCIDR")) readInto(podCIDR);
+    else if (stringIs("taints")) readTaints();
     else skipValue();
   } while (moreMembers());
 }
@@ -158,6 +180,7 @@ function buildRecord(): usize {
   node.addressCount = <u16>addresses.length;
   node.zoneOffset = <u32>zoneOffset;
   node.zoneLength = <u32>zoneText.length;
+  node.flags = (isDeleting ? NodeFlag.DELETING : 0) | (toBeDeleted ? NodeFlag.TO_BE_DELETED : 0);
   memory.copy(record + HEADER_SIZE, ranges.data, rangesSize);
   memory.copy(record + HEADER_SIZE + rangesSize, addresses.data, addressesSize);
   memory.copy(record + zoneOffset, zoneText.bytes, zoneText.length);

@@ -2,6 +2,7 @@
 // planned. A journal says which service ports, keys and chains a batch is about.
 import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
 import { Vector } from "../bytes/memory";
+import { beginTriggerPlan, closeTriggers } from "../cluster/trigger-times";
 import { nft } from "../encodings/nft";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
@@ -305,6 +306,7 @@ export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
 
 /** Commits or fails what is journalled of one batch. */
 function closeEntries(id: u32, acknowledged: bool, now: u64): void {
+  closeTriggers(id, acknowledged);
   let kept: u32 = 0;
   for (let i: u32 = 0; i < entries.length; i += 3) {
     const batch = entries.get(i);
@@ -323,8 +325,27 @@ function closeEntries(id: u32, acknowledged: bool, now: u64): void {
   entries.length = kept;
 }
 
+/** The last open batch of the family that changes what packets meet; 0 if there is none. */
+export function lastBatchOfRouting(family: u32): u32 {
+  let last: u32 = 0;
+  for (let i: u32 = 0; i < entries.length; i += 3) {
+    const kind = entries.get(i + 1);
+    const object = <usize>entries.get(i + 2);
+    if (kind == JournalKind.PORT) {
+      if (changetype<FamilyPort>(object).family != family) continue;
+    } else if (kind == JournalKind.KEY) {
+      if (<u32>changetype<Key>(object).family != family) continue;
+    } else {
+      continue;
+    }
+    last = max(last, entries.get(i));
+  }
+  return last;
+}
+
 /** Takes back all batches that are not closed, and begins a new plan. */
 export function beginPlan(now: u64): void {
+  beginTriggerPlan();
   for (let i: u32 = 0; i < entries.length; i += 3) {
     // A batch that was never sent did not fail: what it would have deleted may go as soon as it was due.
     const kind = entries.get(i + 1);

@@ -5,10 +5,11 @@ import { sortVector } from "../bytes/sort";
 import { Service, sortedServices } from "../cluster/services";
 import { declareChain, deleteChain } from "../encodings/iptables-restore";
 import { ownedByNobody } from "../encodings/owners";
+import { totalEndpoints } from "../routing/counters";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, EntryPoint } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
-import { route, routeSignature, totalEndpoints } from "../routing/route";
+import { route, routeSignature } from "../routing/route";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { beginBatch, endBatch, journalPort, JournalKind, journal, stockIsDirty } from "./batches";
 import {

@@ -3,12 +3,22 @@ import { Vector } from "../bytes/memory";
 import { outReset } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { Service, sortedServices } from "../cluster/services";
+import { planTriggers } from "../cluster/trigger-times";
 import { stockHash } from "../routing/facts";
 import { Mode, options } from "../routing/options";
 import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
 import { forgetGone, markStale, refresh, stalePorts } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
-import { adoptStock, beginPlan, closeBatch, forgetStock, setStockDirty, settledKeys, settledPorts } from "./batches";
+import {
+  adoptStock,
+  beginPlan,
+  closeBatch,
+  forgetStock,
+  lastBatchOfRouting,
+  setStockDirty,
+  settledKeys,
+  settledPorts,
+} from "./batches";
 import { dropUnusedChains, planFlat } from "./flat";
 import { forgetFlatChains } from "./flat-chains";
 import { planIptables } from "./iptables";
@@ -71,7 +81,10 @@ function begin(now: u64): void {
 /** Makes the batches of the contract's `plan`: layouts/batches.ts has them afterwards. */
 export function makePlan(now: u64): void {
   begin(now);
-  for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
+  for (let family: u32 = 0; family < 2; family++) {
+    planFamily(family, now);
+    planTriggers(family, lastBatchOfRouting(family));
+  }
   forgetSettled();
 }
 
@@ -105,6 +118,7 @@ export function makeReconciliation(family: u32, dump: usize, length: usize, now:
     outReset();
     planFamily(family, now);
   }
+  planTriggers(family, lastBatchOfRouting(family));
   forgetSettled();
 }
 

@@ -2,9 +2,11 @@
 import { Vector } from "../bytes/memory";
 import { factsChanged } from "../cluster/nodes";
 import { Change, changedServices, dropUnusedService, Service, sortedServices } from "../cluster/services";
+import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
+import { noteAllHealthChecks, noteHealthCheck } from "./health-checks";
 import { dropClaims, makeClaims, updateHairpins } from "./ownership";
-import { withdraw } from "./route";
+import { route, withdraw } from "./route";
 import { dropGonePorts, FamilyPort, ServicePort, updatePorts } from "./service-ports";
 
 /** Service ports (addresses of FamilyPorts) that the next plan has to look at, each once. */
@@ -84,12 +86,24 @@ export function refresh(): void {
   for (let i: u32 = 0; i < changedServices.length; i++) {
     const service = changetype<Service>(<usize>changedServices.get(i));
     refreshService(service);
+    countService(service);
+    noteHealthCheck(service);
     if (service.ports == 0) dropUnusedService(service);
   }
   changedServices.clear();
   if (routingFactsChanged) {
     markAllStale();
+    noteAllHealthChecks();
     routingFactsRead();
+  }
+}
+
+/** As `refresh`, and routes what the next plan will have to look at: after it, decisions and counters are up to date. */
+export function routeStale(): void {
+  refresh();
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.present) route(port);
   }
 }
 

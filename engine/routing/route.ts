@@ -9,6 +9,7 @@ import {
   ServiceRecord,
 } from "../cluster/records";
 import { stringBytes, stringLength } from "../cluster/strings";
+import { countPort } from "./counters";
 import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
 import { contains, factsOf, settingsHash, zone, zoneLength } from "./facts";
 import { options } from "./options";
@@ -176,31 +177,21 @@ export function route(port: FamilyPort): void {
     if (!(externalLocal && noLocal)) decision |= Decision.EXTERNAL;
   }
   port.decision = decision;
-  count(port, endpoints.length);
-}
-
-let totalIPv4: u32 = 0;
-let totalIPv6: u32 = 0;
-
-/** Endpoints of all service ports of a family together, ready or not, as far as they have been routed. */
-export function totalEndpoints(family: u32): u32 {
-  return family == 0 ? totalIPv4 : totalIPv6;
-}
-
-function count(port: FamilyPort, endpointCount: u32): void {
-  if (port.family == 0) totalIPv4 += endpointCount - port.endpointCount;
-  else totalIPv6 += endpointCount - port.endpointCount;
-  port.endpointCount = endpointCount;
+  countPort(port, endpoints.length, sign(port));
 }
 
 /** A service port that is not present any more serves nothing. */
 export function withdraw(port: FamilyPort): void {
   port.decision = 0;
-  count(port, 0);
+  countPort(port, 0, 0);
 }
 
 /** After `route`: hash of everything that the rules of this service port depend on. */
 export function routeSignature(port: FamilyPort): u64 {
+  return port.signature;
+}
+
+function sign(port: FamilyPort): u64 {
   const service = port.port.service;
   let h = mix(settingsHash, <u64>port.decision | ((<u64>port.family) << 32));
   h = hashBytes(service.record, recordOf(port).size, h);

@@ -72,6 +72,10 @@ export class FamilyPort {
   decision: u32;
   /** Endpoints of all slices, distinct, ready or not, as of the last `route`. */
   endpointCount: u32;
+  /** Hash of all that its rules depend on, as of the last `route`; 0 while it is not routed. */
+  signature: u64;
+  /** What routing/counters.ts has counted of it: bits of `Counted`. */
+  counted: u32;
   /** First of the entry points that it claims (routing/ownership.ts), in the order of the rules. */
   claims: usize;
   /** Keys of its hairpin connections, as of the last `route`: a block of addresses. */

@@ -3,10 +3,12 @@
 import type {
   ApplyResult,
   Batch,
+  Counters,
   DriftReport,
   Encoding,
   EngineExports,
   Family,
+  HealthCheck,
   Instantiate,
   InstantiateCore,
   Kind,
@@ -99,6 +101,22 @@ export class EngineInstance {
   }
   node(): NodeView {
     return this.#call("node", (engine) => engine.node());
+  }
+  healthChecksRevision(): number {
+    return this.#call("health-checks-revision", (engine) => engine.healthChecksRevision());
+  }
+  healthChecks(): HealthCheck[] {
+    return this.#call("health-checks", (engine) => engine.healthChecks());
+  }
+  counters(): Counters {
+    return this.#call("counters", (engine) => engine.counters());
+  }
+  measureChanges(sinceMs: number): void {
+    this.#call("measure-changes", (engine) => engine.measureChanges(milliseconds(sinceMs)));
+  }
+  /** Milliseconds since 1970. */
+  programmed(family: Family): number[] {
+    return this.#call("programmed", (engine) => Array.from(engine.programmed(family), Number));
   }
   problems(): Problem[] {
     return this.#call("problems", (engine) => engine.problems());

@@ -1,0 +1,109 @@
+// When the changes of endpoints happened that wait for the kernel, as the EndpointSlice controller says it in the
+// annotation endpoints.kubernetes.io/last-change-trigger-time: what kube-proxy's network_programming_duration is made of.
+
+/** What is kept at most, waiting or done: the rest goes unmeasured. */
+const MOST: u32 = 4096;
+
+/** The time is not part of any open batch. */
+const WAITING: u32 = 0;
+
+/** One change. */
+@unmanaged
+class Trigger {
+  /** Milliseconds since 1970. */
+  time: u64;
+  family: u32;
+  /** The batch that brings it into the kernel, or WAITING. */
+  batch: u32;
+}
+
+let measuring: bool = false;
+let since: u64 = 0;
+let triggers: usize = 0;
+let count: u32 = 0;
+
+/** Times of changes that the kernel has, by family: rows of eight bytes. */
+let doneIPv4: usize = 0;
+let doneIPv6: usize = 0;
+let doneIPv4Count: u32 = 0;
+let doneIPv6Count: u32 = 0;
+
+/** Changes that happened before that time are not measured, and none at all until this is called. */
+export function measureChanges(sinceMs: u64): void {
+  if (!measuring) {
+    triggers = heap.alloc(<usize>MOST * offsetof<Trigger>());
+    doneIPv4 = heap.alloc((<usize>MOST) << 3);
+    doneIPv6 = heap.alloc((<usize>MOST) << 3);
+  }
+  measuring = true;
+  since = sinceMs;
+}
+
+export function measuresChanges(): bool {
+  return measuring;
+}
+
+function triggerAt(index: u32): Trigger {
+  return changetype<Trigger>(triggers + <usize>index * offsetof<Trigger>());
+}
+
+export function noteTriggerTime(family: u32, time: u64): void {
+  if (time < since || count == MOST) return;
+  const trigger = triggerAt(count++);
+  trigger.time = time;
+  trigger.family = family;
+  trigger.batch = WAITING;
+}
+
+function done(family: u32, time: u64): void {
+  if (family == 0) {
+    if (doneIPv4Count < MOST) store<u64>(doneIPv4 + ((<usize>doneIPv4Count++) << 3), time);
+  } else if (doneIPv6Count < MOST) {
+    store<u64>(doneIPv6 + ((<usize>doneIPv6Count++) << 3), time);
+  }
+}
+
+/** Batches of an earlier plan that are not closed were never sent. */
+export function beginTriggerPlan(): void {
+  for (let i: u32 = 0; i < count; i++) triggerAt(i).batch = WAITING;
+}
+
+/** What waits of the family becomes part of the kernel with that batch; 0: the kernel has it already. */
+export function planTriggers(family: u32, batch: u32): void {
+  for (let i: u32 = 0; i < count; i++) if (triggerAt(i).family == family) triggerAt(i).batch = batch;
+  if (batch == 0) settle(family, WAITING);
+}
+
+function settle(family: u32, batch: u32): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const trigger = triggerAt(i);
+    if (trigger.batch == batch && trigger.family == family) done(family, trigger.time);
+    else memory.copy(changetype<usize>(triggerAt(kept++)), changetype<usize>(trigger), offsetof<Trigger>());
+  }
+  count = kept;
+}
+
+/** The batch is closed: its changes are done, or wait again. */
+export function closeTriggers(batch: u32, acknowledged: bool): void {
+  if (acknowledged) {
+    settle(0, batch);
+    settle(1, batch);
+    return;
+  }
+  for (let i: u32 = 0; i < count; i++) if (triggerAt(i).batch == batch) triggerAt(i).batch = WAITING;
+}
+
+/** Number of the times at `doneTimes(family)`. */
+export function doneCount(family: u32): u32 {
+  return family == 0 ? doneIPv4Count : doneIPv6Count;
+}
+
+export function doneTimes(family: u32): usize {
+  return family == 0 ? doneIPv4 : doneIPv6;
+}
+
+export function forgetDone(family: u32): void {
+  if (family == 0) doneIPv4Count = 0;
+  else doneIPv6Count = 0;
+}
