@@ -145,7 +145,7 @@ export function cabi_post_engine__health_checks(result: usize): void {
   finish();
 }
 
-export function engine__counters(): usize {
+export function engine__count(): usize {
   routeStale();
   store<u32>(RESULT, serviceCount, 0);
   store<u32>(RESULT, slices.count, 4);
@@ -154,7 +154,7 @@ export function engine__counters(): usize {
   store<u64>(RESULT, mix(stockHash, portsHash), 40);
   return RESULT;
 }
-export function cabi_post_engine__counters(result: usize): void {
+export function cabi_post_engine__count(result: usize): void {
   finish();
 }
 

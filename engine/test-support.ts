@@ -17,10 +17,11 @@ import {
   renderAll,
 } from "../fixtures/support/engine.ts";
 import { type KubernetesObject, listOf } from "../fixtures/support/objects.ts";
-import { expand, type Port, type ShortEndpoint as Endpoint } from "../fixtures/support/shorthand.ts";
+import { type ShortEndpoint as Endpoint, expand, type Port } from "../fixtures/support/shorthand.ts";
 import type { DescribedServicePort, Description } from "../hosts/shared/describe.ts";
+import type { EngineInstance } from "../hosts/shared/engine.ts";
 
-export type { ApplyResult, Batch, Endpoint, Engine, Family, KubernetesObject, Mode, Options, Problem };
+export type { ApplyResult, Batch, Endpoint, Engine, EngineInstance, Family, KubernetesObject, Mode, Options, Problem };
 export { applyJson, defaultOptions, encode, join, listOf, newEngine, renderAll };
 
 // ---- objects
@@ -88,7 +89,7 @@ export function addresses(count: number, prefix = "10.20"): string[] {
 
 // ---- the engine
 
-export function makeEngine(mode: Mode = "nftables", options: Partial<Options> = {}): Engine {
+export function makeEngine(mode: Mode = "nftables", options: Partial<Options> = {}): EngineInstance {
   const engine = newEngine();
   assert.equal(engine.configure({ ...defaultOptions(mode), ...options }), []);
   return engine;

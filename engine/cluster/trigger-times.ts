@@ -22,18 +22,32 @@ let since: u64 = 0;
 let triggers: usize = 0;
 let count: u32 = 0;
 
-/** Times of changes that the kernel has, by family: rows of eight bytes. */
-let doneIPv4: usize = 0;
-let doneIPv6: usize = 0;
-let doneIPv4Count: u32 = 0;
-let doneIPv6Count: u32 = 0;
+/** Times of changes that the kernel has: rows of eight bytes. */
+@unmanaged
+class Done {
+  times: usize = 0;
+  count: u32 = 0;
+
+  add(time: u64): void {
+    if (this.count == MOST) return;
+    store<u64>(this.times + ((<usize>this.count) << 3), time);
+    this.count++;
+  }
+}
+
+const doneIPv4 = new Done();
+const doneIPv6 = new Done();
+
+function doneOf(family: u32): Done {
+  return family == 0 ? doneIPv4 : doneIPv6;
+}
 
 /** Changes that happened before that time are not measured, and none at all until this is called. */
 export function measureChanges(sinceMs: u64): void {
   if (!measuring) {
     triggers = heap.alloc(<usize>MOST * offsetof<Trigger>());
-    doneIPv4 = heap.alloc((<usize>MOST) << 3);
-    doneIPv6 = heap.alloc((<usize>MOST) << 3);
+    doneIPv4.times = heap.alloc((<usize>MOST) << 3);
+    doneIPv6.times = heap.alloc((<usize>MOST) << 3);
   }
   measuring = true;
   since = sinceMs;
@@ -55,14 +69,6 @@ export function noteTriggerTime(family: u32, time: u64): void {
   trigger.batch = WAITING;
 }
 
-function done(family: u32, time: u64): void {
-  if (family == 0) {
-    if (doneIPv4Count < MOST) store<u64>(doneIPv4 + ((<usize>doneIPv4Count++) << 3), time);
-  } else if (doneIPv6Count < MOST) {
-    store<u64>(doneIPv6 + ((<usize>doneIPv6Count++) << 3), time);
-  }
-}
-
 /** Batches of an earlier plan that are not closed were never sent. */
 export function beginTriggerPlan(): void {
   for (let i: u32 = 0; i < count; i++) triggerAt(i).batch = WAITING;
@@ -78,7 +84,7 @@ function settle(family: u32, batch: u32): void {
   let kept: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const trigger = triggerAt(i);
-    if (trigger.batch == batch && trigger.family == family) done(family, trigger.time);
+    if (trigger.batch == batch && trigger.family == family) doneOf(family).add(trigger.time);
     else memory.copy(changetype<usize>(triggerAt(kept++)), changetype<usize>(trigger), offsetof<Trigger>());
   }
   count = kept;
@@ -94,16 +100,15 @@ export function closeTriggers(batch: u32, acknowledged: bool): void {
   for (let i: u32 = 0; i < count; i++) if (triggerAt(i).batch == batch) triggerAt(i).batch = WAITING;
 }
 
-/** Number of the times at `doneTimes(family)`. */
+/** Times of the family's changes that the kernel has, since `forgetDone`. */
 export function doneCount(family: u32): u32 {
-  return family == 0 ? doneIPv4Count : doneIPv6Count;
+  return doneOf(family).count;
 }
 
 export function doneTimes(family: u32): usize {
-  return family == 0 ? doneIPv4 : doneIPv6;
+  return doneOf(family).times;
 }
 
 export function forgetDone(family: u32): void {
-  if (family == 0) doneIPv4Count = 0;
-  else doneIPv6Count = 0;
+  doneOf(family).count = 0;
 }

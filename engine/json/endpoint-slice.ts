@@ -2,11 +2,11 @@
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { droppedMilliseconds, NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { EndpointFlag, EndpointRecord, IPV4, IPV6, SlicePortRecord, SliceRecord } from "../cluster/records";
 import { deleteSlice, keepSlice, storeSlice } from "../cluster/store";
 import { internString, NO_STRING } from "../cluster/strings";
 import { measuresChanges, noteTriggerTime } from "../cluster/trigger-times";
-import { droppedMilliseconds, NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { nodeHints, readHints, releaseHints, resetHints, zoneHints } from "./hints";
 import { readOtherMember } from "./identity";
 import {

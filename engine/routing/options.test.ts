@@ -128,6 +128,8 @@ test("without a Node: loopback addresses, IPv4 first, not known", () => {
   assert.equal(makeEngine().node(), {
     name: "node-a",
     known: false,
+    deleting: false,
+    toBeDeleted: false,
     zone: "",
     primaryFamily: "ipv4",
     ipv4: "127.0.0.1",
@@ -152,7 +154,8 @@ for (const [what, ips, bindAddress, primaryFamily, ipv4, ipv6] of views) {
   test(`node IPs: ${what}`, () => {
     const engine = makeEngine("nftables", { bindAddress });
     put(engine, makeNode("node-a", { ips, zone: "z1" }), makeNode("node-b", { ips: ["203.0.113.1"], zone: "z2" }));
-    assert.equal(engine.node(), { name: "node-a", known: true, zone: "z1", primaryFamily, ipv4, ipv6 });
+    const flags = { known: true, deleting: false, toBeDeleted: false };
+    assert.equal(engine.node(), { name: "node-a", ...flags, zone: "z1", primaryFamily, ipv4, ipv6 });
   });
 }
 
@@ -291,6 +294,27 @@ test("localhostNodePorts: the guard is there only if node ports answer on loopba
   assert.is(hasGuard({ nodePortAddresses: ["127.0.0.1/32"] }), true);
   assert.is(hasGuard({ nodePortAddresses: ["0.0.0.0/0"] }), true);
   assert.is(render(makeEngine("iptables"), "ipv6").includes(guard), false, "IPv4 only");
+});
+
+test("a Node that is going says so, and costs no rule", () => {
+  const engine = makeEngine("flat");
+  const flags = () => [engine.node().known, engine.node().deleting, engine.node().toBeDeleted];
+  const node = makeNode("node-a", { ips: ["192.0.2.1"] });
+  put(engine, node, makeService("x/a"), makeSlice("x/a-1", "a", ["10.0.0.1"]));
+  commitAll(engine, 0);
+  assert.equal(flags(), [true, false, false]);
+  const taint = (key: string) => ({ ...node, spec: { taints: [{ key: "other" }, { key, effect: "NoSchedule" }] } });
+  put(engine, taint("ToBeDeletedByClusterAutoscaler"));
+  assert.equal(flags(), [true, false, true]);
+  put(engine, taint("ToBeDeletedByClusterAutoscalerSoon"));
+  assert.equal(flags(), [true, false, false]);
+  put(engine, { ...node, metadata: { ...node.metadata, deletionTimestamp: "2026-11-01T10:00:00Z" } });
+  assert.equal(flags(), [true, true, false]);
+  put(engine, { ...node, metadata: { ...node.metadata, deletionTimestamp: null } });
+  assert.equal(flags(), [true, false, false]);
+  assert.equal(engine.plan(0), []);
+  remove(engine, node);
+  assert.equal(flags(), [false, false, false]);
 });
 
 test.run();

@@ -3,12 +3,11 @@ export type {
   ApiStatus,
   ApplyResult,
   Batch,
-  Counters,
   DetectLocalMode,
   DriftReport,
   Encoding,
   Family,
-  FamilyCounters,
+  FamilyTotals,
   HealthCheck,
   Kind,
   Mode,
@@ -17,6 +16,7 @@ export type {
   Problem,
   Severity,
   Skipped,
+  Totals,
 } from "../../build/engine/interfaces/sluice-engine-engine.js";
 
 /** The functions of one engine instance. */

@@ -3,7 +3,6 @@
 import type {
   ApplyResult,
   Batch,
-  Counters,
   DriftReport,
   Encoding,
   EngineExports,
@@ -15,6 +14,7 @@ import type {
   NodeView,
   Options,
   Problem,
+  Totals,
 } from "./contract.ts";
 
 /**
@@ -108,8 +108,8 @@ export class EngineInstance {
   healthChecks(): HealthCheck[] {
     return this.#call("health-checks", (engine) => engine.healthChecks());
   }
-  counters(): Counters {
-    return this.#call("counters", (engine) => engine.counters());
+  count(): Totals {
+    return this.#call("count", (engine) => engine.count());
   }
   measureChanges(sinceMs: number): void {
     this.#call("measure-changes", (engine) => engine.measureChanges(milliseconds(sinceMs)));

@@ -33,6 +33,8 @@ export function fakeEngine(behaviour: FakeBehaviour = {}): { module: EngineModul
   return { module: new EngineModule(create, () => ({}) as WebAssembly.Module), log };
 }
 
+const NOTHING = { servicePorts: 0, endpoints: 0, noLocalEndpointsInternal: 0, noLocalEndpointsExternal: 0 };
+
 function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
   const nodes = new Set<string>();
   const services = new Map<string, string>();
@@ -76,11 +78,24 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     node: (): NodeView => ({
       name: options?.nodeName ?? "",
       known: nodes.has(options?.nodeName ?? ""),
+      deleting: false,
+      toBeDeleted: false,
       zone: "",
       primaryFamily: "ipv4",
       ipv4: "127.0.0.1",
       ipv6: "::1",
     }),
+    healthChecksRevision: () => 0,
+    healthChecks: () => [],
+    count: () => ({
+      services: services.size,
+      endpointSlices: 0,
+      ipv4: { ...NOTHING },
+      ipv6: { ...NOTHING },
+      stateHash: 0n,
+    }),
+    measureChanges() {},
+    programmed: () => new BigUint64Array(),
     problems: () => behaviour.problems ?? [],
     render(family) {
       behaviour.render?.(family);
