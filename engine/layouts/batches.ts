@@ -184,8 +184,9 @@ export function adoptStock(family: u32): void {
   forgotten &= ~(1 << family);
 }
 
+/** Id of the batch that is being written. */
 export function currentBatch(): u32 {
-  return lastId;
+  return changetype<Batch>(batches.data + ((<usize>current) << 2)).id;
 }
 
 export function journal(batch: u32, kind: u32, object: usize): void {
@@ -199,13 +200,13 @@ export function journalPort(port: FamilyPort, snapshot: usize): void {
   if (port.planned != 0) heap.free(port.planned);
   port.planned = snapshot;
   port.open = true;
-  journal(lastId, JournalKind.PORT, changetype<usize>(port));
+  journal(currentBatch(), JournalKind.PORT, changetype<usize>(port));
 }
 
 /** The batch being written takes the key to its `planned…` fields. */
 export function journalKey(key: Key): void {
   key.open = true;
-  journal(lastId, JournalKind.KEY, changetype<usize>(key));
+  journal(currentBatch(), JournalKind.KEY, changetype<usize>(key));
 }
 
 /** Service ports that have been committed and may be gone: to be looked at by `forgetGone`. */

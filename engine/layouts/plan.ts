@@ -112,7 +112,7 @@ export function makeReconciliation(family: u32, dump: usize, length: usize, now:
     if (options().mode == Mode.FLAT) adoptSlots(family);
   }
   planFamily(family, now);
-  if (compares && !writeDifference(family)) {
+  if (compares && !writeDifference(family, now)) {
     beginPlan(now);
     forgetFamily(family);
     outReset();

@@ -2,7 +2,7 @@
 // planned as for an empty table and then not sent: its messages are read back like the kernel's, and compared.
 //
 // Nothing may fall into a hole on the way, so there are three transactions: chains and sets that are missing or differ;
-// elements; and what should not be there, once nothing leads to it any more.
+// elements, after which nothing leads to what should not be there; and its deletion, which later plans take over.
 import { equalBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { outSelect, resultPieces, resultStart, StreamName, writeLiteral } from "../bytes/out";
@@ -38,7 +38,8 @@ import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-por
 import { beginBatch, endNftBatch, endResumedBatch, mergeBatches, resumeBatch } from "./batches";
 import { mapOf } from "./flat-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
-import { REST } from "./stale-chains";
+import { planDeletions, writeRetired } from "./retiring";
+import { addStale } from "./stale-chains";
 
 const kernel = new Objects();
 const ours = new Objects();
@@ -344,25 +345,16 @@ function isLeftOver(held: Named): bool {
   return !held.seen && !isUnnamed(held);
 }
 
-/** A message for each chain (or set) of the kernel's that should not be there. */
-function nameLeftOvers(sets: bool, type: u32, attribute: u32): void {
-  for (let i: u32 = 0; i < kernel.names.length; i++) {
-    const held = changetype<Named>(<usize>kernel.names.get(i));
-    if (held.isSet == sets && isLeftOver(held)) nameMessage(type, held, attribute);
-  }
-}
-
-/** Chains and sets that should not be there: rules go first, since they refer to both. */
-function writeDeletions(): void {
+/** Chains and sets that should not be there go as those go that a plan does not need any more. */
+function retireLeftOvers(family: u32): void {
   for (let i: u32 = 0; i < kernel.names.length; i++) {
     const held = changetype<Named>(<usize>kernel.names.get(i));
     if (!isLeftOver(held)) continue;
     drift.extra++;
     noteName(held);
+    addStale(family, held.name, held.nameLength, held.isSet);
   }
-  nameLeftOvers(false, Message.DELETE_RULE, Attribute.RULE_CHAIN);
-  nameLeftOvers(true, Message.DELETE_SET, Attribute.SET_NAME);
-  nameLeftOvers(false, Message.DELETE_CHAIN, Attribute.CHAIN_NAME);
+  writeRetired(family);
 }
 
 /** A base chain or set that is there cannot become what it should be without being made anew. */
@@ -385,7 +377,7 @@ function mustRebuild(): bool {
  * After the family has been planned as for an empty table: replaces those batches by ones with the difference to what
  * the kernel holds. False if the table has to be made anew: then nothing is replaced.
  */
-export function writeDifference(family: u32): bool {
+export function writeDifference(family: u32, now: u64): bool {
   let size: usize = 0;
   const pieces = resultStart();
   for (let i: u32 = 0; i < pieces; i++) size += <usize>load<u32>(resultPieces(i), 4);
@@ -405,9 +397,8 @@ export function writeDifference(family: u32): bool {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
     if (wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL)) writeElements(wanted);
   }
+  retireLeftOvers(family);
   endResumedBatch();
-  beginBatch(family, <u32>REST);
-  writeDeletions();
-  endNftBatch(0, false);
+  planDeletions(family, now, false);
   return true;
 }

@@ -1,0 +1,127 @@
+// The engine of the agent: what the API server says goes in, and it survives the loss of an instance.
+import type { ApplyResult, Kind, Options, Problem } from "../../shared/contract.ts";
+import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
+import type { ListSink } from "../kube/sink.ts";
+
+export interface ClusterStateEvents {
+  /** Something that may change rules has been applied. */
+  changed(kind: Kind): void;
+  /** A list of that kind is complete for the first time since the instance was made. */
+  synced(kind: Kind): void;
+  /** What was wrong with objects just applied. */
+  problems(problems: readonly Problem[], more: number): void;
+  /** The instance is lost and a fresh, empty one has taken its place: everything has to be listed again. */
+  lost(error: EngineTrapError): void;
+}
+
+/**
+ * One engine instance after another. Whoever uses `engine` does it through `use`, so that a trap is noticed: it makes a
+ * fresh instance with the same options, which knows no objects until they have been listed again. What the kernel holds
+ * stays there meanwhile.
+ */
+export class ClusterState {
+  readonly #module: EngineModule;
+  readonly #events: ClusterStateEvents;
+  #engine: EngineInstance;
+  #options: Options;
+  #synced = new Set<Kind>();
+  #generation = 0;
+
+  /** @throws {InvalidOptionsError} */
+  constructor(module: EngineModule, options: Options, events: ClusterStateEvents) {
+    this.#module = module;
+    this.#events = events;
+    this.#options = options;
+    this.#engine = this.#start();
+  }
+
+  /** How many instances were lost. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  get options(): Options {
+    return this.#options;
+  }
+
+  get memoryBytes(): number {
+    return this.#engine.memoryBytes;
+  }
+
+  /** A complete list of the kind has been read by this instance. */
+  isSynced(kind: Kind): boolean {
+    return this.#synced.has(kind);
+  }
+
+  /** Kinds that the API server doesn't offer count as synced. */
+  markAbsent(kind: Kind): void {
+    this.#sync(kind);
+  }
+
+  /** @throws {InvalidOptionsError} nothing was changed */
+  configure(options: Options): void {
+    const problems = this.use((engine) => engine.configure(options));
+    if (problems.length > 0) throw new InvalidOptionsError(problems);
+    this.#options = options;
+  }
+
+  /** @throws {EngineTrapError} the instance was lost, and has been replaced */
+  use<T>(run: (engine: EngineInstance) => T): T {
+    try {
+      return run(this.#engine);
+    } catch (error) {
+      if (error instanceof EngineTrapError) this.#replace(error);
+      throw error;
+    }
+  }
+
+  sink(kind: Kind): ListSink {
+    return {
+      beginList: () => this.use((engine) => engine.beginList(kind)),
+      apply: (data) => this.#apply(kind, data),
+      endList: () => {
+        if (this.use((engine) => engine.endList(kind)) > 0) this.#events.changed(kind);
+        this.#sync(kind);
+      },
+    };
+  }
+
+  #apply(kind: Kind, data: Uint8Array): ApplyResult {
+    const result = this.use((engine) => engine.apply(data));
+    if (result.problems.length > 0) this.#events.problems(result.problems, result.moreProblems);
+    if (result.changed > 0) this.#events.changed(kind);
+    return result;
+  }
+
+  #sync(kind: Kind): void {
+    if (this.#synced.has(kind)) return;
+    this.#synced.add(kind);
+    this.#events.synced(kind);
+  }
+
+  #start(): EngineInstance {
+    const engine = this.#module.create();
+    const problems = engine.configure(this.#options);
+    if (problems.length > 0) throw new InvalidOptionsError(problems);
+    engine.setEncoding("netlink");
+    return engine;
+  }
+
+  #replace(error: EngineTrapError): void {
+    this.#engine = this.#start();
+    this.#synced = new Set();
+    this.#generation++;
+    this.#events.lost(error);
+  }
+}
+
+/** The engine does not take these options. */
+export class InvalidOptionsError extends Error {
+  override readonly name = "InvalidOptionsError";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(({ field, message, hint }) => `${field}: ${message}; ${hint}`).join("\n"));
+    this.problems = problems;
+  }
+}

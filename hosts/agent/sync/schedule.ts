@@ -1,0 +1,106 @@
+// When to synchronise: at once on a change, not more often than it costs, again after a failure.
+import type { Clock, Timer } from "./clock.ts";
+
+/** What a run says about the next one. */
+export interface RunOutcome {
+  /** Something could not be written: run again after the back-off. */
+  readonly failed: boolean;
+  /** Milliseconds from now at which there is more to write, if nothing changes until then. */
+  readonly dueIn?: number | undefined;
+}
+
+export interface ScheduleOptions {
+  readonly clock: Clock;
+  /** Milliseconds from the end of one run to the start of the next, at least (minSyncPeriod). */
+  readonly minIntervalMs: number;
+  /** The longest pause that the cost of a run may cause. */
+  readonly maxPauseMs?: number;
+  readonly firstRetryMs?: number;
+  readonly maxRetryMs?: number;
+}
+
+/**
+ * Calls `run`, never twice at the same time. Requests that come while it waits or runs become one. After a run of d
+ * milliseconds the next one starts d milliseconds later at the earliest, so under churn half of the time is left to
+ * others and the changes of that time are written together; what comes after a quiet time is written at once.
+ */
+export class Schedule {
+  readonly #run: () => Promise<RunOutcome>;
+  readonly #clock: Clock;
+  readonly #maxPause: number;
+  readonly #firstRetry: number;
+  readonly #maxRetry: number;
+  #minInterval: number;
+  #timer: Timer | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #running: Promise<void> | undefined;
+  #requested = false;
+  #stopped = false;
+  #notBefore = 0;
+  #failures = 0;
+
+  constructor(run: () => Promise<RunOutcome>, options: ScheduleOptions) {
+    this.#run = run;
+    this.#clock = options.clock;
+    this.#minInterval = options.minIntervalMs;
+    this.#maxPause = options.maxPauseMs ?? 1000;
+    this.#firstRetry = options.firstRetryMs ?? 500;
+    this.#maxRetry = options.maxRetryMs ?? 30_000;
+  }
+
+  set minIntervalMs(milliseconds: number) {
+    this.#minInterval = milliseconds;
+  }
+
+  /** Failed runs since the last that succeeded. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** There is something to write. While runs fail, the back-off holds. */
+  request(): void {
+    this.#requested = true;
+    if (this.#running === undefined) this.#wakeAt(this.#notBefore);
+  }
+
+  /** No run starts after this; resolves when the one at work has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.clear();
+    this.#timer = undefined;
+    await this.#running;
+  }
+
+  #wakeAt(time: number): void {
+    if (this.#stopped || time >= this.#timerAt) return;
+    this.#timer?.clear();
+    this.#timerAt = time;
+    this.#timer = this.#clock.setTimeout(() => this.#wake(), Math.max(0, Math.ceil(time - this.#clock.now())));
+  }
+
+  #wake(): void {
+    this.#timer = undefined;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    if (this.#stopped || this.#running !== undefined) return;
+    this.#requested = false;
+    this.#running = this.#work().finally(() => {
+      this.#running = undefined;
+      if (this.#requested) this.#wakeAt(this.#notBefore);
+    });
+  }
+
+  async #work(): Promise<void> {
+    const start = this.#clock.now();
+    const { failed, dueIn } = await this.#run();
+    const end = this.#clock.now();
+    this.#notBefore = end + Math.max(this.#minInterval, Math.min(end - start, this.#maxPause));
+    if (failed) {
+      this.#notBefore = end + Math.min(this.#firstRetry * 2 ** this.#failures, this.#maxRetry);
+      this.#failures++;
+      this.#requested = true;
+    } else {
+      this.#failures = 0;
+    }
+    if (dueIn !== undefined) this.#wakeAt(Math.max(this.#notBefore, end + dueIn));
+  }
+}

@@ -1,0 +1,249 @@
+// Takes the kernel from what it holds to what it should hold: one run reads what is in doubt, plans, and writes.
+import type { Batch, DriftReport, Family } from "../../shared/contract.ts";
+import { type EngineInstance, EngineTrapError } from "../../shared/engine.ts";
+import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
+import type { Clock } from "./clock.ts";
+import type { ClusterState } from "./cluster-state.ts";
+import type { RunOutcome } from "./schedule.ts";
+
+export const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
+
+/** What one run has done for one family. */
+export interface FamilyReport {
+  readonly family: Family;
+  /** Transactions that the kernel has taken. */
+  readonly transactions: number;
+  readonly bytes: number;
+  /** Services whose rules were written. */
+  readonly services: number;
+  /** The stock rules were among it. */
+  readonly full: boolean;
+  readonly milliseconds: number;
+  /** The table was read back; what differed. */
+  readonly drift: DriftReport | undefined;
+  /** Why not everything is written; undefined: the kernel holds what it should. */
+  readonly failure: string | undefined;
+}
+
+export interface SynchronizerEvents {
+  /** A run is over for a family. */
+  finished(report: FamilyReport): void;
+  /** The first wave of a cold start is in the kernel. */
+  firstWave(milliseconds: number): void;
+}
+
+/** Reconciliations in a row that the kernel may refuse before the table is made anew. */
+const MAX_REFUSED = 2;
+/** Between emptying a chain and deleting it, plus what a plan takes: nothing is due later than this. */
+const MAX_PLANS = 8;
+
+class FamilyState {
+  readonly family: Family;
+  /** It is not known what the kernel holds. */
+  unread = true;
+  /** Nothing has been written yet by this engine instance. */
+  fresh = true;
+  refusedReconciliations = 0;
+
+  transactions = 0;
+  bytes = 0;
+  services = 0;
+  full = false;
+  milliseconds = 0;
+  drift: DriftReport | undefined;
+  failure: string | undefined;
+
+  constructor(family: Family) {
+    this.family = family;
+  }
+
+  begin(): void {
+    this.transactions = 0;
+    this.bytes = 0;
+    this.services = 0;
+    this.full = false;
+    this.milliseconds = 0;
+    this.drift = undefined;
+    this.failure = undefined;
+  }
+
+  report(): FamilyReport {
+    const { family, transactions, bytes, services, full, milliseconds, drift, failure } = this;
+    return { family, transactions, bytes, services, full, milliseconds, drift, failure };
+  }
+}
+
+/**
+ * Runs must not overlap (`Schedule` sees to it). A family that fails does not stop the other one. The engine may take
+ * objects while a batch is on its way: they are part of the next plan.
+ */
+export class Synchronizer {
+  readonly #state: ClusterState;
+  readonly #writer: KernelWriter;
+  readonly #clock: Clock;
+  readonly #events: SynchronizerEvents;
+  readonly #families: FamilyState[];
+  #generation = 0;
+
+  constructor(
+    state: ClusterState,
+    writer: KernelWriter,
+    clock: Clock,
+    events: SynchronizerEvents,
+    families: readonly Family[] = FAMILIES,
+  ) {
+    this.#state = state;
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#events = events;
+    this.#families = families.map((family) => new FamilyState(family));
+    this.#generation = state.generation;
+  }
+
+  /** The next run reads the kernel before it plans. */
+  doubt(family?: Family): void {
+    for (const each of this.#families) if (family === undefined || each.family === family) each.unread = true;
+  }
+
+  /** Asks the kernel whether somebody else has touched the rules; true if the next run has to read them. */
+  async look(): Promise<boolean> {
+    let doubtful = false;
+    for (const each of this.#families) {
+      if ((await this.#writer.intactness(each.family)) === "perhaps-touched") each.unread = true;
+      doubtful ||= each.unread;
+    }
+    return doubtful;
+  }
+
+  async run(): Promise<RunOutcome> {
+    if (this.#state.generation !== this.#generation) {
+      this.#generation = this.#state.generation;
+      for (const each of this.#families) {
+        each.unread = true;
+        each.fresh = true;
+      }
+    }
+    for (const each of this.#families) each.begin();
+    try {
+      for (const each of this.#families) if (each.unread) await this.#read(each);
+      if (this.#families.every((each) => each.fresh && !each.unread)) await this.#writeFirstWave();
+      const dueIn = await this.#writePlan();
+      return { failed: this.#families.some(({ failure }) => failure !== undefined), dueIn };
+    } catch (error) {
+      if (!(error instanceof EngineTrapError)) throw error;
+      // The state has a fresh instance by now, and asks for a run when everything is listed again.
+      for (const each of this.#families) each.failure = error.message;
+      return { failed: false };
+    } finally {
+      for (const each of this.#families) this.#events.finished(each.report());
+    }
+  }
+
+  /** Reads what the kernel holds, and writes the difference. */
+  async #read(each: FamilyState): Promise<void> {
+    const start = this.#clock.now();
+    const dump = await this.#writer.dump(each.family);
+    each.milliseconds += this.#clock.now() - start;
+    if (this.#isLost()) return;
+    if (dump.outcome === "failed") {
+      each.failure = dump.message;
+      return;
+    }
+    if (dump.outcome === "unsupported") {
+      // `forget` is for both families: the other one is read right after, or has been.
+      this.#use((engine) => engine.forget());
+      for (const other of this.#families) other.unread = false;
+      return;
+    }
+    if (each.fresh && dump.bytes.length === 0) {
+      each.unread = false;
+      return;
+    }
+    const bytes = each.refusedReconciliations > MAX_REFUSED ? new Uint8Array(0) : dump.bytes;
+    const batches = this.#use((engine) => engine.reconcile(each.family, bytes, this.#clock.now()));
+    each.drift = this.#use((engine) => engine.drift());
+    each.unread = false;
+    each.fresh = false;
+    await this.#write(batches);
+    if (each.failure === undefined) {
+      each.refusedReconciliations = 0;
+      return;
+    }
+    // The engine counts what was refused as not written, but did it read the dump rightly?
+    each.unread = true;
+    each.refusedReconciliations++;
+  }
+
+  async #writeFirstWave(): Promise<void> {
+    const start = this.#clock.now();
+    await this.#write(this.#use((engine) => engine.planFirstWave(this.#clock.now())));
+    if (this.#families.every(({ transactions }) => transactions > 0)) {
+      this.#events.firstWave(this.#clock.now() - start);
+    }
+  }
+
+  /** Writes plans until there is nothing left that may go now. Returns in how many milliseconds the rest may. */
+  async #writePlan(): Promise<number | undefined> {
+    for (let i = 0; i < MAX_PLANS; i++) {
+      if (this.#isLost()) return undefined;
+      const plan = this.#use((engine) => engine.plan(this.#clock.now()));
+      const batches = plan.filter(({ family }) =>
+        this.#families.some((each) => each.family === family && !each.unread),
+      );
+      if (batches.length === 0) return undefined;
+      const dueIn = await this.#write(batches);
+      if (dueIn !== undefined) return dueIn;
+      if (this.#families.some(({ failure }) => failure !== undefined)) return undefined;
+    }
+    return 0;
+  }
+
+  /** Writes batches in order until one of the family fails or is not due yet. */
+  async #write(batches: readonly Batch[]): Promise<number | undefined> {
+    const planned = this.#clock.now();
+    const done = new Set<Family>();
+    let dueIn: number | undefined;
+    for (const batch of batches) {
+      const each = this.#families.find(({ family }) => family === batch.family);
+      if (each === undefined || done.has(batch.family)) continue;
+      if (batch.notBeforeMs > 0) {
+        dueIn = Math.min(dueIn ?? Number.POSITIVE_INFINITY, batch.notBeforeMs);
+        done.add(batch.family);
+        continue;
+      }
+      const start = this.#clock.now();
+      const result = await this.#writer.write(batch);
+      each.milliseconds += this.#clock.now() - start;
+      if (this.#isLost()) return undefined;
+      if (!this.#close(each, batch, result)) done.add(batch.family);
+    }
+    return dueIn === undefined ? undefined : Math.max(0, planned + dueIn - this.#clock.now());
+  }
+
+  /** Tells the engine what became of a batch. False: the rest of the family's batches must not be sent. */
+  #close(each: FamilyState, batch: Batch, result: WriteResult): boolean {
+    const now = this.#clock.now();
+    if (result.outcome === "written") {
+      this.#use((engine) => engine.committed(batch.id, now));
+      each.fresh = false;
+      each.transactions++;
+      each.bytes += batch.data.reduce((sum, piece) => sum + piece.length, 0);
+      each.services += batch.services;
+      each.full ||= batch.full;
+      return true;
+    }
+    this.#use((engine) => engine.failed(batch.id, now));
+    each.failure = result.message;
+    if (result.outcome === "unknown") each.unread = true;
+    return false;
+  }
+
+  #use<T>(run: (engine: EngineInstance) => T): T {
+    return this.#state.use(run);
+  }
+
+  /** The engine that planned is gone: whatever was planned belongs to nobody. */
+  #isLost(): boolean {
+    return this.#state.generation !== this.#generation;
+  }
+}
