@@ -83,7 +83,7 @@ function describe(value: unknown): string {
 }
 
 /** The name that was probably meant: the same in other case, or with at most two letters changed. */
-function nearest(name: string, names: readonly string[]): string | undefined {
+export function nearest(name: string, names: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   const same = names.find((candidate) => candidate.toLowerCase() === lower);
   if (same !== undefined || name.length > 60) return same;
