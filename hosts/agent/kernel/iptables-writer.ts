@@ -1,0 +1,173 @@
+// Mode iptables: batches go to iptables-restore and ip6tables-restore, as kube-proxy's do.
+import type { Batch, Family } from "../../shared/contract.ts";
+import { NetlinkSocket } from "../netlink/socket.ts";
+import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
+import { checkArguments, insertionInput, JUMPS, type Jump } from "./iptables-jumps.ts";
+import { RESOURCE_PROBLEM, writeResultOf } from "./iptables-refusal.ts";
+import { findIptables, type IptablesHost, type IptablesTools, thisHost } from "./iptables-tools.ts";
+import { isKubeProxyChain, XTABLES } from "./kube-proxy-chains.ts";
+import { removeLegacyChains } from "./legacy-removal.ts";
+import { removeChains } from "./nft-removal.ts";
+import { commandRunner, type RunCommand } from "./run-command.ts";
+import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
+
+export interface IptablesWriterOptions {
+  readonly run?: RunCommand;
+  readonly host?: IptablesHost;
+  /** Milliseconds for each command. */
+  readonly timeout?: number;
+}
+
+export type OpenedIptablesWriter =
+  | { readonly outcome: "opened"; readonly writer: IptablesWriter }
+  /** There is no iptables on this machine. `message` says what to do. */
+  | { readonly outcome: "unavailable"; readonly message: string };
+
+const TIMEOUT = 30_000;
+const RESTORE = ["--noflush", "--counters"];
+
+/**
+ * Each batch is one `iptables-restore --noflush --counters`. A table is committed as a whole, the filter table before the
+ * nat table: what the engine counts as done is in nat, so after a refusal in nat the new filter rules do no harm, and the
+ * next batch writes them again.
+ *
+ * The jumps from built-in chains, and the canary chains, are made after the first batch of a family, after a full one,
+ * and when somebody has touched them: rules first, then what leads to them.
+ */
+export class IptablesWriter implements KernelWriter {
+  readonly mode = "iptables";
+  readonly tools: IptablesTools;
+  readonly #run: RunCommand;
+  readonly #timeout: number;
+  readonly #canary: IptablesCanary;
+  readonly #socket: NetlinkSocket | undefined;
+  /** Families whose jumps are known to be there. */
+  readonly #set = new Set<Family>();
+
+  private constructor(tools: IptablesTools, run: RunCommand, timeout: number) {
+    this.tools = tools;
+    this.#run = run;
+    this.#timeout = timeout;
+    this.#socket = openSocket(tools);
+    this.#canary = new IptablesCanary(tools, run, this.#socket);
+  }
+
+  /** Looks for the commands that this node uses. */
+  static async open(options: IptablesWriterOptions = {}): Promise<OpenedIptablesWriter> {
+    const run = options.run ?? commandRunner();
+    const found = await findIptables(options.host ?? thisHost(run));
+    if (found.outcome === "missing") return { outcome: "unavailable", message: found.message };
+    return { outcome: "opened", writer: new IptablesWriter(found.tools, run, options.timeout ?? TIMEOUT) };
+  }
+
+  /** iptables-save prints rules in other words than the engine reads. */
+  async dump(): Promise<Dump> {
+    return { outcome: "unsupported" };
+  }
+
+  async write(batch: Batch): Promise<WriteResult> {
+    const unusable = this.tools.unusable[batch.family];
+    if (unusable !== undefined) return { outcome: "refused", message: unusable, sequences: [], transient: false };
+    const written = await this.#restore(batch.family, batch.data);
+    if (written.outcome !== "written") return written;
+    if (batch.full || !this.#set.has(batch.family)) {
+      const ready = await this.#setUp(batch.family);
+      if (ready.outcome !== "written") return ready;
+    }
+    await this.#remember(batch.family);
+    return written;
+  }
+
+  async intactness(family: Family): Promise<Intactness> {
+    if (this.tools.unusable[family] !== undefined) return "untouched";
+    const intactness = await this.#canary.look(family);
+    if (intactness === "perhaps-touched") this.#set.delete(family);
+    return intactness;
+  }
+
+  /** @throws {RemovalError | NetlinkError} what could not be removed, and why */
+  async cleanup(): Promise<void> {
+    for (const family of ["ipv4", "ipv6"] as const) {
+      if (this.tools.unusable[family] !== undefined) continue;
+      this.#set.delete(family);
+      for (const table of XTABLES) {
+        const unwanted = (name: string) => isKubeProxyChain(table, name);
+        if (this.#socket !== undefined) await removeChains(this.#socket, family, table, unwanted);
+        else await removeLegacyChains(this.#run, family, table, unwanted);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#socket?.close();
+  }
+
+  async #remember(family: Family): Promise<void> {
+    try {
+      await this.#canary.remember(family);
+    } catch {
+      // The next look can't read it either, or finds it different: then everything is written again.
+    }
+  }
+
+  async #setUp(family: Family): Promise<WriteResult> {
+    const missing = await this.#missingJumps(family);
+    if ("outcome" in missing) return missing;
+    const chain = await this.#createFirewallChain(family);
+    if (chain.outcome !== "written") return chain;
+    const input = insertionInput(missing);
+    if (input !== "") {
+      const inserted = await this.#restore(family, [encode(input)]);
+      if (inserted.outcome !== "written") return inserted;
+    }
+    // Without table mangle there is no canary and the rules work all the same; `intactness` then says "perhaps-touched".
+    await this.#restore(family, [encode(CANARY_INPUT)]);
+    this.#set.add(family);
+    return { outcome: "written" };
+  }
+
+  async #missingJumps(family: Family): Promise<readonly Jump[] | WriteResult> {
+    const missing: Jump[] = [];
+    for (const jump of JUMPS) {
+      const result = await this.#iptables(family, checkArguments(jump));
+      if (result.outcome !== "exited" || result.code === RESOURCE_PROBLEM) {
+        return writeResultOf(this.tools.commands[family].iptables, result, []);
+      }
+      // 1: no such rule; 2: no such chain (KUBE-FIREWALL). If more is wrong, inserting the rule will say so.
+      if (result.code !== 0) missing.push(jump);
+    }
+    return missing;
+  }
+
+  /** kubelet's chain as well, so it must not be emptied, as a chain line of iptables-restore would. */
+  async #createFirewallChain(family: Family): Promise<WriteResult> {
+    const result = await this.#iptables(family, ["-N", "KUBE-FIREWALL", "-t", "filter"]);
+    const exists = result.outcome === "exited" && result.code === 1;
+    return exists ? { outcome: "written" } : writeResultOf(this.tools.commands[family].iptables, result, []);
+  }
+
+  #iptables(family: Family, args: readonly string[]) {
+    const options = { timeout: this.#timeout };
+    return this.#run(this.tools.commands[family].iptables, [...this.tools.wait, ...args], options);
+  }
+
+  async #restore(family: Family, input: readonly Uint8Array[]): Promise<WriteResult> {
+    const { restore } = this.tools.commands[family];
+    const result = await this.#run(restore, [...this.tools.wait, ...RESTORE], { input, timeout: this.#timeout });
+    return writeResultOf(restore, result, input);
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** To look at chains of nf_tables without a process. Where that can't be had, the canary chains are looked at. */
+function openSocket(tools: IptablesTools): NetlinkSocket | undefined {
+  if (tools.variant === "legacy") return undefined;
+  try {
+    return NetlinkSocket.open();
+  } catch {
+    return undefined;
+  }
+}
