@@ -119,6 +119,7 @@ export function engine__node(): usize {
   store<u8>(RESULT, <u8>(nodeRecord != 0), 8);
   store<u8>(RESULT, <u8>((flags & NodeFlag.DELETING) != 0), 9);
   store<u8>(RESULT, <u8>((flags & NodeFlag.TO_BE_DELETED) != 0), 10);
+  store<u8>(RESULT, <u8>(nodeRecord != 0 && changetype<NodeRecord>(nodeRecord).podCIDRCount != 0), 11);
   setString(RESULT + 12, zone, zoneLength);
   store<u8>(RESULT, <u8>primaryFamily, 20);
   const ipv4 = arenaAlloc(64);

@@ -130,6 +130,7 @@ test("without a Node: loopback addresses, IPv4 first, not known", () => {
     known: false,
     deleting: false,
     toBeDeleted: false,
+    hasPodCidrs: false,
     zone: "",
     primaryFamily: "ipv4",
     ipv4: "127.0.0.1",
@@ -154,7 +155,7 @@ for (const [what, ips, bindAddress, primaryFamily, ipv4, ipv6] of views) {
   test(`node IPs: ${what}`, () => {
     const engine = makeEngine("nftables", { bindAddress });
     put(engine, makeNode("node-a", { ips, zone: "z1" }), makeNode("node-b", { ips: ["203.0.113.1"], zone: "z2" }));
-    const flags = { known: true, deleting: false, toBeDeleted: false };
+    const flags = { known: true, deleting: false, toBeDeleted: false, hasPodCidrs: false };
     assert.equal(engine.node(), { name: "node-a", ...flags, zone: "z1", primaryFamily, ipv4, ipv6 });
   });
 }

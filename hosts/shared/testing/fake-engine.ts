@@ -80,6 +80,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
       known: nodes.has(options?.nodeName ?? ""),
       deleting: false,
       toBeDeleted: false,
+      hasPodCidrs: false,
       zone: "",
       primaryFamily: "ipv4",
       ipv4: "127.0.0.1",
