@@ -13,8 +13,9 @@ import { slices } from "./cluster/slices";
 import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
 import { doneCount, doneTimes, forgetDone, measureChanges } from "./cluster/trigger-times";
-import { encodeAsNetlink } from "./encodings/nft";
+import { findStaleFlows, staleFlowCount, staleFlowTable } from "./conntrack/stale-flows";
 import { writeBlame } from "./encodings/blame";
+import { encodeAsNetlink } from "./encodings/nft";
 import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
 import * as results from "./json/results";
@@ -26,11 +27,12 @@ import { close, forgetKernel, makeFirstWave, makePlan, makeReconciliation } from
 import { drift } from "./layouts/reconcile";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
-import { writeDescription } from "./routing/describe";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
+import { writeDescription } from "./routing/describe";
 import { computeFacts, factsOf, nodeRecord, primaryFamily, stockHash, zone, zoneLength } from "./routing/facts";
+import { beginCheck, checkIsDue, endCheck } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
-import { Mode, options, Options, takeOptions } from "./routing/options";
+import { Mode, Options, options, takeOptions } from "./routing/options";
 import { refresh, routeStale } from "./routing/refresh";
 
 export { cabi_realloc } from "./abi/lists";
@@ -268,6 +270,29 @@ export function engine__drift(): usize {
 }
 export function cabi_post_engine__drift(result: usize): void {
   finish();
+}
+
+export function engine__flow_check_due(family: u32): bool {
+  return checkIsDue(family);
+}
+
+export function engine__begin_flow_check(family: u32): void {
+  refresh();
+  beginCheck(family);
+  finish();
+}
+
+export function engine__stale_flows(family: u32, dump: usize, length: usize): usize {
+  refresh();
+  findStaleFlows(family, dump, length);
+  return listResult(staleFlowTable(), staleFlowCount());
+}
+export function cabi_post_engine__stale_flows(result: usize): void {
+  finish();
+}
+
+export function engine__end_flow_check(family: u32, complete: u32): void {
+  endCheck(family, complete != 0);
 }
 
 export function engine__committed(id: u32, now: u64): void {

@@ -4,6 +4,7 @@ import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
 import { Vector } from "../bytes/memory";
 import { beginTriggerPlan, closeTriggers } from "../cluster/trigger-times";
 import { nft } from "../encodings/nft";
+import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
@@ -222,6 +223,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     port.planned = 0;
     port.chainsAhead = false;
     port.open = false;
+    notePortSettled(port);
     settledPorts.push(<u32>object);
   } else if (kind == JournalKind.KEY) {
     const key = changetype<Key>(object);
@@ -232,6 +234,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     key.committedSlots = key.plannedSlots;
     key.committedLocalSlots = key.plannedLocalSlots;
     key.open = false;
+    noteKeySettled(key);
     settledKeys.push(<u32>object);
   } else if (kind == JournalKind.OWN_CHAINS) {
     const port = changetype<FamilyPort>(object);

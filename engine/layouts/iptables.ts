@@ -7,11 +7,11 @@ import { declareChain, deleteChain } from "../encodings/iptables-restore";
 import { ownedByNobody } from "../encodings/owners";
 import { totalEndpoints } from "../routing/counters";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
-import { Claim, EntryPoint } from "../routing/ownership";
+import { changedKeys, Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
-import { beginBatch, endBatch, journalPort, JournalKind, journal, stockIsDirty } from "./batches";
+import { beginBatch, endBatch, journalKey, journalPort, JournalKind, journal, stockIsDirty } from "./batches";
 import {
   chainHash,
   chainsOf,
@@ -257,6 +257,20 @@ function planService(service: Service, family: u32, large: bool): void {
   }
 }
 
+/** Rules are not kept by key here; but whose flows are looked for has to know what the kernel holds. */
+function journalKeys(family: u32): void {
+  for (let i: u32 = 0; i < changedKeys.length; i++) {
+    const key = changetype<Key>(<usize>changedKeys.get(i));
+    if (<u32>key.family != family || key.kind > <u8>KeyKind.NODE_PORT) continue;
+    key.plannedChain = 0;
+    key.plannedFirewall = 0;
+    key.plannedNoEndpoints = 0;
+    key.plannedSlots = 0;
+    key.plannedLocalSlots = 0;
+    journalKey(key);
+  }
+}
+
 /** Adds the batch that brings the kernel up to date, if there is anything to write. `keysChanged`: an owner changed. */
 export function planIptables(family: u32, keysChanged: bool): void {
   planNumber++;
@@ -278,6 +292,7 @@ export function planIptables(family: u32, keysChanged: bool): void {
   writeStale();
   writeStockEnd(family);
   flushStreams();
+  journalKeys(family);
   journal(id, JournalKind.STOCK, <usize>family);
   endBatch(changedCount, stockIsDirty(family));
 }

@@ -5,6 +5,7 @@ import { sortVector } from "../bytes/sort";
 import { Service, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
 import { stockHash } from "../routing/facts";
+import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
 import { Mode, options } from "../routing/options";
 import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
 import { forgetGone, markStale, refresh, stalePorts } from "../routing/refresh";
@@ -54,6 +55,7 @@ function settleFamily(family: u32): void {
       stalePorts.set(kept++, stalePorts.get(i));
     } else {
       port.stale = false;
+      if (!port.open) notePortSettled(port);
       settledPorts.push(stalePorts.get(i));
     }
   }
@@ -65,6 +67,7 @@ function settleFamily(family: u32): void {
       changedKeys.set(kept++, changedKeys.get(i));
     } else {
       key.changed = false;
+      if (!key.open) noteKeySettled(key);
       settledKeys.push(changedKeys.get(i));
     }
   }

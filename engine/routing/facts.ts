@@ -55,6 +55,8 @@ export class FamilyFacts {
   nodePortsEverywhere: bool;
   /** Else: addresses (sixteen bytes each) of this machine that they answer on, sorted; loopback ones included. */
   nodePortIPs: Vector;
+  /** Node ports answer everywhere: the addresses of this machine that are known, sorted. */
+  machineIPs: Vector;
   /** nodePortAddresses, as far as they count, contain IPv4 loopback addresses. */
   loopbackListed: bool;
   /** Sorted, distinct. */
@@ -85,6 +87,7 @@ function newFamilyFacts(family: u32): FamilyFacts {
   facts.family = family;
   facts.nodeIP = heap.alloc(16 + SLACK);
   facts.nodePortIPs = new Vector();
+  facts.machineIPs = new Vector();
   facts.serviceCIDRs = new Vector();
   return facts;
 }
@@ -316,16 +319,43 @@ function nodePortCIDRs(family: u32, list: Vector): void {
   }
 }
 
-/** Calls for each address of this machine that is known, of that family. */
-function addInterfaceAddress(facts: FamilyFacts, cidrs: Vector, ip: usize): void {
+/** Adds an address of this machine to the list if one of the CIDRs contains it. */
+function addInterfaceAddress(list: Vector, cidrs: Vector, ip: usize): void {
   for (let i: u32 = 0; i < cidrs.length; i++) {
     const cidr = changetype<CIDR>(<usize>cidrs.get(i));
     if (!contains(changetype<usize>(cidr), cidr.prefix, ip)) continue;
     const copy = block(16);
     memory.copy(copy, ip, 16);
-    facts.nodePortIPs.push(<u32>copy);
+    list.push(<u32>copy);
     return;
   }
+}
+
+/** Fills the list with the addresses of this machine in the CIDRs, as far as they are known. */
+function findMachineIPs(facts: FamilyFacts, list: Vector, cidrs: Vector): void {
+  const family = facts.family;
+  const ip = arenaAlloc(16);
+  if ((options().hasInterfaceAddresses & 0xff) != 0) {
+    for (let i: usize = 0; i < options().interfaceAddressCount; i++) {
+      const at = options().interfaceAddresses + (i << 3);
+      const parsed = parseAddress(load<usize>(at), load<usize>(at, 4), ip);
+      if (parsed != 0 && (parsed == 4) == (family == IPV4)) addInterfaceAddress(list, cidrs, ip);
+    }
+  } else {
+    memory.fill(ip, 0, 16);
+    if (family == IPV4) store<u32>(ip, 0x0100007f);
+    else store<u8>(ip, 1, 15);
+    addInterfaceAddress(list, cidrs, ip);
+    for (let i: u32 = 0; nodeRecord != 0; i++) {
+      const at = nodeAddress(changetype<NodeRecord>(nodeRecord), i);
+      if (at == 0) break;
+      const address = changetype<NodeAddressRecord>(at);
+      if (address.kind != NodeAddressKind.INTERNAL_IP || <u32>address.family != family) continue;
+      addInterfaceAddress(list, cidrs, at + offsetof<NodeAddressRecord>("word0"));
+    }
+  }
+  sortVector(list, 0, list.length, compareIPs);
+  distinct(list, compareIPs);
 }
 
 function findNodePortIPs(facts: FamilyFacts): void {
@@ -335,6 +365,7 @@ function findNodePortIPs(facts: FamilyFacts): void {
   facts.nodePortsEverywhere = false;
   facts.loopbackListed = false;
   facts.nodePortIPs.clear();
+  facts.machineIPs.clear();
   const loopback = arenaAlloc(16);
   memory.fill(loopback, 0, 16);
   store<u8>(loopback, 127);
@@ -346,32 +377,30 @@ function findNodePortIPs(facts: FamilyFacts): void {
     }
     facts.nodePortsEverywhere = cidr.prefix == 0;
   }
-  if (!facts.nodePortsEverywhere) {
-    const ip = arenaAlloc(16);
-    if ((options().hasInterfaceAddresses & 0xff) != 0) {
-      for (let i: usize = 0; i < options().interfaceAddressCount; i++) {
-        const at = options().interfaceAddresses + (i << 3);
-        const parsed = parseAddress(load<usize>(at), load<usize>(at, 4), ip);
-        if (parsed != 0 && (parsed == 4) == (family == IPV4)) addInterfaceAddress(facts, cidrs, ip);
-      }
-    } else {
-      memory.fill(ip, 0, 16);
-      if (family == IPV4) store<u32>(ip, 0x0100007f);
-      else store<u8>(ip, 1, 15);
-      addInterfaceAddress(facts, cidrs, ip);
-      for (let i: u32 = 0; nodeRecord != 0; i++) {
-        const at = nodeAddress(changetype<NodeRecord>(nodeRecord), i);
-        if (at == 0) break;
-        const address = changetype<NodeAddressRecord>(at);
-        if (address.kind != NodeAddressKind.INTERNAL_IP || <u32>address.family != family) continue;
-        addInterfaceAddress(facts, cidrs, at + offsetof<NodeAddressRecord>("word0"));
-      }
-    }
-    sortVector(facts.nodePortIPs, 0, facts.nodePortIPs.length, compareIPs);
-    distinct(facts.nodePortIPs, compareIPs);
-  }
+  findMachineIPs(facts, facts.nodePortsEverywhere ? facts.machineIPs : facts.nodePortIPs, cidrs);
   if (cidrs.data != 0) heap.free(cidrs.data);
   heap.free(changetype<usize>(cidrs));
+}
+
+/** Rules for node ports answer on that address (sixteen bytes), as far as this machine's addresses are known. */
+export function answersNodePorts(family: u32, ip: usize): bool {
+  // nftables modes leave loopback out; iptables mode has it on request, and never ::1.
+  if (isLoopback(family, ip)) {
+    if (options().mode != Mode.IPTABLES || !localhostNodePorts(family)) return false;
+    if (factsOf(family).nodePortsEverywhere) return true;
+  }
+  const facts = factsOf(family);
+  const list = facts.nodePortsEverywhere ? facts.machineIPs : facts.nodePortIPs;
+  let low: u32 = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const order = compareIPs(list.get(middle), <u32>ip);
+    if (order == 0) return true;
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return false;
 }
 
 function findServiceCIDRs(): void {

@@ -8,6 +8,7 @@ import { equalBytes, hashBytes } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
 import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
 import { endpointAt, endpoints, Routed } from "./endpoints";
+import { noteGivenBack } from "./gone-entry-points";
 import { firstAddress } from "./route";
 import { comparePorts, FamilyPort, recordOf } from "./service-ports";
 
@@ -68,6 +69,8 @@ export class Key {
   plannedLocalSlots: u32;
   /** An open batch will make `planned` of `committed`. */
   open: bool;
+  /** UDP entry points: who had it last (GoneEntryPoint), until that one's flows have been looked for; else 0. */
+  gone: usize;
 
   ip(): usize {
     return changetype<usize>(this) + offsetof<Key>("word0");
@@ -131,25 +134,33 @@ function growKeys(): void {
   if (old != 0) heap.free(old);
 }
 
-/** The key of that kind, made if it is not there. `ip`: sixteen bytes, or 0 for a node port. */
-export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usize): Key {
+/** The key of that kind, or 0. `ip`: sixteen bytes, or 0 for a node port. */
+export function findKey(kind: u32, family: u32, protocol: u32, port: u32, ip: usize): usize {
   probe.kind = <u8>kind;
   probe.family = <u8>family;
   probe.protocol = <u8>protocol;
   probe.port = port;
   if (ip == 0) memory.fill(probe.ip(), 0, 16);
   else memory.copy(probe.ip(), ip, 16);
-  if (keyCount >= bucketCount) growKeys();
   const bytes = changetype<usize>(probe) + KEY_START;
-  const hash = <u32>hashBytes(bytes, KEY_SIZE);
+  probe.hash = <u32>hashBytes(bytes, KEY_SIZE);
+  if (bucketCount == 0) return 0;
+  const hash = probe.hash;
   for (let at = load<usize>(bucketOf(hash)); at != 0; at = changetype<Key>(at).next) {
-    if (changetype<Key>(at).hash == hash && equalBytes(at + KEY_START, KEY_SIZE, bytes, KEY_SIZE)) {
-      return changetype<Key>(at);
-    }
+    if (changetype<Key>(at).hash == hash && equalBytes(at + KEY_START, KEY_SIZE, bytes, KEY_SIZE)) return at;
   }
+  return 0;
+}
+
+/** As findKey; the key is made if it is not there. */
+export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usize): Key {
+  const found = findKey(kind, family, protocol, port, ip);
+  if (found != 0) return changetype<Key>(found);
+  if (keyCount >= bucketCount) growKeys();
+  const hash = probe.hash;
   const made = heap.alloc(offsetof<Key>() + SLACK);
   memory.fill(made, 0, offsetof<Key>());
-  memory.copy(made + KEY_START, bytes, KEY_SIZE);
+  memory.copy(made + KEY_START, changetype<usize>(probe) + KEY_START, KEY_SIZE);
   const key = changetype<Key>(made);
   key.hash = hash;
   key.next = load<usize>(bucketOf(hash));
@@ -160,7 +171,7 @@ export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usiz
 
 /** Frees the key if nobody claims it and the kernel does not hold it. */
 export function dropUnusedKey(key: Key): void {
-  if (key.claims != 0 || key.wanted != 0 || key.changed || key.open) return;
+  if (key.claims != 0 || key.wanted != 0 || key.changed || key.open || key.gone != 0) return;
   if ((key.committedChain | key.committedFirewall | key.committedNoEndpoints) != 0) return;
   if ((key.committedSlots | key.committedLocalSlots) != 0) return;
   let link = bucketOf(key.hash);
@@ -224,6 +235,7 @@ function unclaim(dropped: Claim): void {
   let link = changetype<usize>(key) + offsetof<Key>("claims");
   while (load<usize>(link) != changetype<usize>(dropped)) link = load<usize>(link) + offsetof<Claim>("nextOfKey");
   store<usize>(link, dropped.nextOfKey);
+  if (key.claims == 0) noteGivenBack(key, dropped.port, dropped.entryPoint);
   heap.free(changetype<usize>(dropped));
   noteKeyChange(key);
 }

@@ -4,6 +4,7 @@ import { factsChanged } from "../cluster/nodes";
 import { Change, changedServices, dropUnusedService, Service, sortedServices } from "../cluster/services";
 import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
+import { rememberGone } from "./gone-entry-points";
 import { noteAllHealthChecks, noteHealthCheck } from "./health-checks";
 import { dropClaims, makeClaims, updateHairpins } from "./ownership";
 import { route, withdraw } from "./route";
@@ -91,6 +92,7 @@ export function refresh(): void {
     if (service.ports == 0) dropUnusedService(service);
   }
   changedServices.clear();
+  rememberGone();
   if (routingFactsChanged) {
     markAllStale();
     noteAllHealthChecks();

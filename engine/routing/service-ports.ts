@@ -76,6 +76,9 @@ export class FamilyPort {
   signature: u64;
   /** What routing/counters.ts has counted of it: bits of `Counted`. */
   counted: u32;
+  /** Number of the call that has looked last which endpoints serve (conntrack/serving-endpoints.ts); any of them does. */
+  servingCall: u32;
+  serves: bool;
   /** First of the entry points that it claims (routing/ownership.ts), in the order of the rules. */
   claims: usize;
   /** Keys of its hairpin connections, as of the last `route`: a block of addresses. */

@@ -6,6 +6,7 @@ export type {
   DetectLocalMode,
   DriftReport,
   Encoding,
+  EntryPoint,
   Family,
   FamilyTotals,
   HealthCheck,
@@ -16,6 +17,8 @@ export type {
   Problem,
   Severity,
   Skipped,
+  StaleFlow,
+  StaleReason,
   Totals,
 } from "../../build/engine/interfaces/sluice-engine-engine.js";
 

@@ -14,6 +14,7 @@ import type {
   NodeView,
   Options,
   Problem,
+  StaleFlow,
   Totals,
 } from "./contract.ts";
 
@@ -150,6 +151,18 @@ export class EngineInstance {
   }
   failed(id: number, nowMs: number): void {
     this.#call("failed", (engine) => engine.failed(id, milliseconds(nowMs)));
+  }
+  flowCheckDue(family: Family): boolean {
+    return this.#call("flow-check-due", (engine) => engine.flowCheckDue(family));
+  }
+  beginFlowCheck(family: Family): void {
+    this.#call("begin-flow-check", (engine) => engine.beginFlowCheck(family));
+  }
+  staleFlows(family: Family, dump: Uint8Array): StaleFlow[] {
+    return this.#call("stale-flows", (engine) => engine.staleFlows(family, dump));
+  }
+  endFlowCheck(family: Family, complete: boolean): void {
+    this.#call("end-flow-check", (engine) => engine.endFlowCheck(family, complete));
   }
   forget(): void {
     this.#call("forget", (engine) => engine.forget());

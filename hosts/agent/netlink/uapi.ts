@@ -97,7 +97,9 @@ export const NFT_REG_VERDICT = 0;
 export const NFT_REG32_00 = 8;
 
 /** Attributes are numbered from 1 in the order of the header file. */
-function attributes<const Names extends readonly string[]>(names: Names): Readonly<Record<Names[number], number>> {
+export function attributes<const Names extends readonly string[]>(
+  names: Names,
+): Readonly<Record<Names[number], number>> {
   return Object.fromEntries(names.map((name, index) => [name, index + 1])) as Record<Names[number], number>;
 }
 
