@@ -1,0 +1,234 @@
+// What the agent knows of its own health, and what its health endpoints say about it.
+import type { Family, NodeView } from "../../shared/contract.ts";
+
+/** What the agent watches. */
+export type Resource = "services" | "endpointslices" | "nodes" | "servicecidrs";
+
+export interface HealthOptions {
+  /** Rules that wait longer than twice this are overdue. */
+  readonly syncPeriodMs: number;
+  /** Families that must have been written for the agent to be ready. */
+  readonly families?: readonly Family[];
+  /** Resources without which the agent is not ready. */
+  readonly required?: readonly Resource[];
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export interface HealthAnswer {
+  readonly code: 200 | 503;
+  readonly body: string;
+}
+
+interface FamilyState {
+  /** When the rules were written last. */
+  updated: number | undefined;
+  /** Since when a change waits. */
+  queued: number | undefined;
+  /** Why the last write has failed. */
+  failure: string | undefined;
+}
+
+interface WatchState {
+  alive: boolean;
+  heard: number | undefined;
+}
+
+/** A watch that is quiet for longer is called stale: API servers send a bookmark about once a minute. */
+const STALE_MS = 5 * 60_000;
+
+export const familyName = (family: Family): "IPv4" | "IPv6" => (family === "ipv4" ? "IPv4" : "IPv6");
+
+/** Go's time.Time in JSON: RFC 3339 without zeros at the end of the fraction. */
+export function goTime(milliseconds: number | undefined): string {
+  if (milliseconds === undefined) return "0001-01-01T00:00:00Z";
+  return new Date(milliseconds).toISOString().replace(/\.?0*Z$/, "Z");
+}
+
+/**
+ * Call `queued` when a family's rules have to change (also once at the start, so that a first write that never
+ * succeeds is noticed), `updated` when the kernel has them, `failed` when it has refused them.
+ */
+export class HealthState {
+  readonly #timeoutMs: number;
+  readonly #families: readonly Family[];
+  readonly #required: readonly Resource[];
+  readonly #now: () => number;
+  readonly #states = new Map<Family, FamilyState>();
+  readonly #watches = new Map<Resource, WatchState>();
+  readonly #warnings = new Map<string, string>();
+  #nodeEligible = false;
+  #stopping = false;
+
+  constructor(options: HealthOptions) {
+    this.#timeoutMs = 2 * options.syncPeriodMs;
+    this.#families = options.families ?? ["ipv4", "ipv6"];
+    this.#required = options.required ?? ["services", "endpointslices"];
+    this.#now = options.now ?? Date.now;
+  }
+
+  queued(family: Family): void {
+    this.#family(family).queued ??= this.#now();
+  }
+
+  updated(family: Family): void {
+    const state = this.#family(family);
+    state.updated = this.#now();
+    state.queued = undefined;
+    state.failure = undefined;
+  }
+
+  /** `reason` in one line. The change still waits. */
+  failed(family: Family, reason: string): void {
+    this.queued(family);
+    this.#family(family).failure = reason;
+  }
+
+  /** Until this is called the Node counts as unknown, and so as one that load balancers should leave alone. */
+  node({ known, deleting, toBeDeleted }: Pick<NodeView, "known" | "deleting" | "toBeDeleted">): void {
+    this.#nodeEligible = known && !deleting && !toBeDeleted;
+  }
+
+  /** The watch of a resource runs after a complete list, or has broken. */
+  watching(resource: Resource, alive: boolean): void {
+    this.#watch(resource).alive = alive;
+    if (alive) this.heard(resource);
+  }
+
+  /** Bytes came from the API server. */
+  heard(resource: Resource): void {
+    this.#watch(resource).heard = this.#now();
+  }
+
+  /** Shown in /healthz until it is taken back; changes no code. */
+  warn(key: string, text: string | undefined): void {
+    if (text === undefined) this.#warnings.delete(key);
+    else this.#warnings.set(key, text);
+  }
+
+  /** From now on the agent is not ready. */
+  stopping(): void {
+    this.#stopping = true;
+  }
+
+  /** No family has a change that waits for longer than twice the sync period. */
+  get healthy(): boolean {
+    return [...this.#states.values()].every((state) => this.#inTime(state));
+  }
+
+  /** The Node is known and is not about to go. */
+  get nodeEligible(): boolean {
+    return this.#nodeEligible;
+  }
+
+  /** Seconds since the API server was heard last about each resource, as far as it ever was. */
+  staleness(): Map<Resource, number> {
+    const ages = new Map<Resource, number>();
+    for (const [resource, { heard }] of this.#watches) {
+      if (heard !== undefined) ages.set(resource, Math.max(0, this.#now() - heard) / 1000);
+    }
+    return ages;
+  }
+
+  isWatching(resource: Resource): boolean {
+    return this.#watches.get(resource)?.alive ?? false;
+  }
+
+  livez(): HealthAnswer {
+    return this.#answer(this.healthy, {}, {});
+  }
+
+  /** As kube-proxy says it; what it does not say comes after that. */
+  healthz(): HealthAnswer {
+    const stale = this.#stale();
+    return this.#answer(
+      this.healthy && this.#nodeEligible,
+      { nodeEligible: this.#nodeEligible },
+      {
+        ...(stale.length === 0 ? {} : { stale }),
+        ...(this.#warnings.size === 0 ? {} : { warnings: [...this.#warnings.values()] }),
+      },
+    );
+  }
+
+  readyz(): HealthAnswer {
+    const reasons = this.#notReady();
+    const ready = reasons.length === 0;
+    return {
+      code: ready ? 200 : 503,
+      body: JSON.stringify({ currentTime: goTime(this.#now()), ready, ...(ready ? {} : { reasons }) }),
+    };
+  }
+
+  #answer(ok: boolean, eligibility: object, more: object): HealthAnswer {
+    const now = this.#now();
+    const newest = [...this.#states.values()].reduce<number | undefined>(
+      (latest, { updated }) => (updated === undefined || (latest ?? 0) > updated ? latest : updated),
+      undefined,
+    );
+    const status = Object.fromEntries(
+      this.#families.flatMap((family) => {
+        const state = this.#states.get(family);
+        if (state === undefined) return [];
+        return [[familyName(family), { lastUpdated: goTime(state.updated), healthy: this.#inTime(state) }]];
+      }),
+    );
+    const body = JSON.stringify({
+      lastUpdated: goTime(ok ? now : newest),
+      currentTime: goTime(now),
+      ...eligibility,
+      healthy: this.healthy,
+      ...(Object.keys(status).length === 0 ? {} : { status }),
+      ...more,
+    });
+    return { code: ok ? 200 : 503, body };
+  }
+
+  #inTime(state: FamilyState): boolean {
+    return state.queued === undefined || this.#now() - state.queued < this.#timeoutMs;
+  }
+
+  #stale(): { resource: Resource; secondsSinceLastByte?: number }[] {
+    const ages = this.staleness();
+    return [...this.#watches].flatMap(([resource, { alive }]) => {
+      const age = ages.get(resource);
+      if (alive && (age ?? 0) * 1000 < STALE_MS) return [];
+      return [{ resource, ...(age === undefined ? {} : { secondsSinceLastByte: Math.round(age) }) }];
+    });
+  }
+
+  #notReady(): string[] {
+    const reasons: string[] = [];
+    if (this.#stopping) reasons.push("the agent is about to end");
+    for (const family of this.#families) {
+      const state = this.#states.get(family);
+      const name = familyName(family);
+      if (state?.failure !== undefined)
+        reasons.push(`the last write of the ${name} rules has failed: ${state.failure}`);
+      else if (state?.updated === undefined) reasons.push(`the ${name} rules have not been written yet`);
+      else if (!this.#inTime(state)) reasons.push(`a change of the ${name} rules is overdue`);
+    }
+    for (const resource of this.#required) {
+      if (!this.isWatching(resource)) reasons.push(`${resource} are not being watched`);
+    }
+    return reasons;
+  }
+
+  #family(family: Family): FamilyState {
+    let state = this.#states.get(family);
+    if (state === undefined) {
+      state = { updated: undefined, queued: undefined, failure: undefined };
+      this.#states.set(family, state);
+    }
+    return state;
+  }
+
+  #watch(resource: Resource): WatchState {
+    let state = this.#watches.get(resource);
+    if (state === undefined) {
+      state = { alive: false, heard: undefined };
+      this.#watches.set(resource, state);
+    }
+    return state;
+  }
+}

@@ -1,0 +1,271 @@
+// All that the agent measures, behind plain methods.
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
+import { familyName, type Resource } from "../http/health-state.ts";
+import { requestBuckets } from "./buckets.ts";
+import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
+import { registerProcessMetrics } from "./process.ts";
+import { registerSluiceMetrics, type SluiceMetrics } from "./sluice.ts";
+
+export interface MetricsOptions {
+  readonly mode: Mode;
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Asked at each scrape: seconds since the last byte, and whether the watch is alive, by resource. */
+  readonly watches?: () => Iterable<{ resource: Resource; staleSeconds: number | undefined; alive: boolean }>;
+  /** Asked at each scrape. */
+  readonly engineMemoryBytes?: () => number;
+}
+
+export type ChangedKind = "service" | "endpoint-slice";
+
+/** What a finished sync of a family has written. */
+export interface Written {
+  readonly bytes: number;
+  /** Elements, rules and chains added and deleted, if known. */
+  readonly elements?: number;
+}
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #now: () => number;
+  readonly #kubeProxy: KubeProxyMetrics;
+  readonly #sluice: SluiceMetrics;
+  readonly #requests: Counter<"code" | "method" | "host">;
+  readonly #requestDuration: Histogram<"verb" | "host">;
+  readonly #options: MetricsOptions;
+  readonly #childPeaks = new Map<string, number>();
+  #stateHash: bigint | undefined;
+
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    const registers = [this.registry];
+    this.#kubeProxy = registerKubeProxyMetrics(this.registry, options.mode);
+    this.#sluice = registerSluiceMetrics(this.registry);
+    this.#requests = new Counter({
+      name: "rest_client_requests_total",
+      help: "Number of HTTP requests, partitioned by status code, method, and host.",
+      labelNames: ["code", "method", "host"] as const,
+      registers,
+    });
+    this.#requestDuration = new Histogram({
+      name: "rest_client_request_duration_seconds",
+      help: "Request latency in seconds. Broken down by verb, and host.",
+      labelNames: ["verb", "host"] as const,
+      buckets: requestBuckets,
+      registers,
+    });
+    this.#buildInfo(options.version);
+    registerProcessMetrics(this.registry, this.#now);
+    // Dashboards take the list of instances from series that must be there before the first event.
+    for (const family of ["ipv4", "ipv6"] as const) this.#zero(family);
+  }
+
+  /** The text of /metrics. */
+  async text(): Promise<string> {
+    const { watches, engineMemoryBytes } = this.#options;
+    for (const { resource, staleSeconds, alive } of watches?.() ?? []) {
+      if (staleSeconds !== undefined) this.#sluice.staleness.set({ resource }, staleSeconds);
+      this.#sluice.watchAlive.set({ resource }, alive ? 1 : 0);
+    }
+    if (engineMemoryBytes !== undefined) this.#sluice.engineMemory.set(engineMemoryBytes());
+    return this.registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  // ---- syncs
+
+  /** A change of the family's rules has been asked for. */
+  queued(family: Family): void {
+    this.#kubeProxy.lastQueued.set(label(family), this.#now() / 1000);
+  }
+
+  /** The kernel has acknowledged all of a sync. `full`: everything was written or compared. */
+  synced(family: Family, seconds: number, full: boolean, written: Written = { bytes: 0 }): void {
+    this.#observeSync(family, seconds, full);
+    this.#kubeProxy.lastSynced.set(label(family), this.#now() / 1000);
+    this.#sluice.planBytes.observe(label(family), written.bytes);
+    if (written.elements !== undefined) this.#sluice.changedElements.inc(label(family), written.elements);
+  }
+
+  /** A sync has failed. kube-proxy counts its duration as well. */
+  failed(family: Family, seconds: number, full: boolean): void {
+    this.#observeSync(family, seconds, full);
+    const { iptables, nftables } = this.#kubeProxy;
+    nftables?.syncFailures.inc(label(family));
+    iptables?.restoreFailures.inc(label(family));
+    if (!full) iptables?.partialRestoreFailures.inc(label(family));
+  }
+
+  /** Chains and sets that nothing needs any more could not be deleted (nftables and flat). */
+  cleanupFailed(family: Family): void {
+    this.#kubeProxy.nftables?.cleanupFailures.inc(label(family));
+  }
+
+  /** Changes of objects that the API server has told and that no sync has taken up yet. */
+  changes(kind: ChangedKind, count: number): void {
+    const { endpointChanges, endpointChangesPending, serviceChanges, serviceChangesPending } = this.#kubeProxy;
+    const [total, pending] =
+      kind === "service" ? [serviceChanges, serviceChangesPending] : [endpointChanges, endpointChangesPending];
+    total.inc(count);
+    pending.inc(count);
+  }
+
+  /** A sync takes up all changes. */
+  changesTaken(): void {
+    this.#kubeProxy.endpointChangesPending.set(0);
+    this.#kubeProxy.serviceChangesPending.set(0);
+  }
+
+  /** Changes of endpoints that have become part of the kernel now: when they happened, as the engine's `programmed` says. */
+  programmed(family: Family, times: readonly number[]): void {
+    const now = this.#now();
+    for (const time of times) this.#kubeProxy.programming.observe(label(family), Math.max(0, now - time) / 1000);
+  }
+
+  /** From the last byte of an event to the kernel's acknowledgement. */
+  eventToKernel(family: Family, seconds: number): void {
+    this.#sluice.eventToKernel.observe(label(family), seconds);
+  }
+
+  // ---- state
+
+  /** What the engine's `count` says. */
+  counted(totals: Totals): void {
+    const { noLocalEndpoints } = this.#kubeProxy;
+    this.#sluice.services.set(totals.services);
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const of = totals[family];
+      this.#sluice.servicePorts.set(label(family), of.servicePorts);
+      this.#sluice.endpoints.set(label(family), of.endpoints);
+      noLocalEndpoints.set({ ...label(family), traffic_policy: "internal" }, of.noLocalEndpointsInternal);
+      noLocalEndpoints.set({ ...label(family), traffic_policy: "external" }, of.noLocalEndpointsExternal);
+    }
+    if (totals.stateHash === this.#stateHash) return;
+    this.#stateHash = totals.stateHash;
+    this.#sluice.desiredState.reset();
+    this.#sluice.desiredState.set({ hash: totals.stateHash.toString(16).padStart(16, "0") }, 1);
+  }
+
+  /** iptables mode: rules that are ours, or were written by the last sync, in a table. */
+  iptablesRules(family: Family, table: string, owned: number, written: number): void {
+    const { iptables } = this.#kubeProxy;
+    iptables?.rules.set({ ...label(family), table }, owned);
+    iptables?.rulesLast.set({ ...label(family), table }, written);
+  }
+
+  /** iptables mode: packets that the nfacct objects have counted since they were made. */
+  nfacct(packets: { invalidDropped?: number; localhostAccepted?: number }): void {
+    const { iptables } = this.#kubeProxy;
+    setCounter(iptables?.invalidDropped, packets.invalidDropped);
+    setCounter(iptables?.localhostAccepted, packets.localhostAccepted);
+  }
+
+  drift(family: Family, report: DriftReport): void {
+    const kinds = {
+      missing: report.missing,
+      changed: report.changed,
+      extra: report.extra,
+      rebuilt: Number(report.rebuilt),
+    };
+    for (const [kind, count] of Object.entries(kinds)) this.#sluice.drift.inc({ ...label(family), kind }, count);
+  }
+
+  /** How many of a cold start's batches the kernel has acknowledged. */
+  waveProgress(family: Family, acknowledged: number, planned: number): void {
+    this.#sluice.waveProgress.set(label(family), planned === 0 ? 1 : acknowledged / planned);
+  }
+
+  /** The API server's Service and DNS work. */
+  firstWave(secondsSinceStart: number): void {
+    this.#sluice.firstWave.set(secondsSinceStart);
+  }
+
+  engineRestarted(): void {
+    this.#sluice.engineRestarts.inc();
+  }
+
+  /** Objects left out at the moment. */
+  refused(by: "engine" | "kernel", count: number): void {
+    this.#sluice.refused.set({ by }, count);
+  }
+
+  /** A child process has ended, or was looked at: its largest resident memory. */
+  childProcess(command: string, peakBytes: number): void {
+    if (peakBytes <= (this.#childPeaks.get(command) ?? 0)) return;
+    this.#childPeaks.set(command, peakBytes);
+    this.#sluice.childMemory.set({ command }, peakBytes);
+  }
+
+  // ---- conntrack, API server, probes
+
+  conntrack(family: Family, seconds: number, deleted: number): void {
+    this.#kubeProxy.conntrackDuration.observe(label(family), seconds);
+    this.#kubeProxy.conntrackDeleted.inc(label(family), deleted);
+  }
+
+  /**
+   * A request to the API server. `code` is the HTTP status, or `<error>` without one; `verb` the HTTP method; `host` is
+   * `host:port`. A watch counts when it begins.
+   */
+  apiRequest(verb: string, code: number | "<error>", host: string, seconds: number): void {
+    this.#requests.inc({ code: String(code), method: verb, host });
+    this.#requestDuration.observe({ verb, host }, seconds);
+  }
+
+  /** A probe was answered. */
+  probed(path: "healthz" | "livez", code: number): void {
+    this.#kubeProxy[path].inc({ code: String(code) });
+  }
+
+  #observeSync(family: Family, seconds: number, full: boolean): void {
+    const { sync, fullSync, partialSync } = this.#kubeProxy;
+    sync.observe(label(family), seconds);
+    (full ? fullSync : partialSync).observe(label(family), seconds);
+  }
+
+  #zero(family: Family): void {
+    const { sync, fullSync, partialSync, programming, conntrackDuration, conntrackDeleted } = this.#kubeProxy;
+    const { iptables, nftables } = this.#kubeProxy;
+    for (const histogram of [sync, fullSync, partialSync, programming, conntrackDuration])
+      histogram.zero(label(family));
+    for (const histogram of [this.#sluice.planBytes, this.#sluice.eventToKernel]) histogram.zero(label(family));
+    const counters = [
+      conntrackDeleted,
+      iptables?.restoreFailures,
+      iptables?.partialRestoreFailures,
+      nftables?.syncFailures,
+      nftables?.cleanupFailures,
+    ];
+    for (const counter of counters) counter?.inc(label(family), 0);
+    for (const kind of ["missing", "changed", "extra", "rebuilt"])
+      this.#sluice.drift.inc({ ...label(family), kind }, 0);
+  }
+
+  #buildInfo(version: string): void {
+    const [major = "", minor = ""] = version.split(".");
+    const info = new Gauge({
+      name: "kubernetes_build_info",
+      help: "A metric with a constant '1' value labeled by major, minor, git version and platform.",
+      labelNames: ["major", "minor", "git_version", "platform"] as const,
+      registers: [this.registry],
+    });
+    const platform = `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`;
+    info.set({ major, minor, git_version: `v${version}`, platform }, 1);
+  }
+}
+
+function label(family: Family): { ip_family: "IPv4" | "IPv6" } {
+  return { ip_family: familyName(family) };
+}
+
+function setCounter(counter: Counter | undefined, value: number | undefined): void {
+  if (counter === undefined || value === undefined) return;
+  counter.reset();
+  counter.inc(value);
+}
