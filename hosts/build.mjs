@@ -1,24 +1,40 @@
-// Bundles the commands: hosts/cli/main.ts → build/cli/sluice.js. The engine's files stay in build/engine/, beside it.
-import { chmodSync } from "node:fs";
+// Bundles the commands: hosts/cli/main.ts → build/cli/sluice.js, with what a command loads only when it is needed in files
+// beside it. The engine's files stay in build/engine/. Also writes build/cli/third-party-licenses.txt: whatever is bundled
+// is distributed with it.
+import { chmodSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { licenseTexts, packageDirectoriesOf } from "./licenses.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const outfile = join(root, "build", "cli", "sluice.js");
+const outdir = join(root, "build", "cli");
 
-await build({
+rmSync(outdir, { recursive: true, force: true }); // chunks have a hash in their names: old ones would stay
+const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: ["hosts/cli/main.ts"],
-  outfile,
+  entryPoints: { sluice: "hosts/cli/main.ts" },
+  outdir,
   bundle: true,
   platform: "node",
   target: "node20.19",
   format: "esm",
+  splitting: true,
+  // Beside the entry, since code that looks for the engine starts from its own file's directory.
+  chunkNames: "[name]-[hash]",
   sourcemap: true,
-  legalComments: "linked",
-  // yaml's ES modules: what Node would load is CommonJS, which cannot be bundled into an ES module without tricks.
+  legalComments: "none", // third-party-licenses.txt has them whole
+  metafile: true,
+  external: ["koffi"], // loads its native part from its own directory
+  // CommonJS packages in an ES module ask for Node's own modules by `require`.
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  // yaml's ES modules: what Node would load is CommonJS, twice as large.
   alias: { yaml: join(root, "node_modules", "yaml", "browser", "index.js") },
   logLevel: "warning",
 });
-chmodSync(outfile, 0o755);
+const entry = join(outdir, "sluice.js");
+chmodSync(entry, 0o755);
+writeFileSync(
+  join(outdir, "third-party-licenses.txt"),
+  licenseTexts(packageDirectoriesOf(Object.keys(metafile.inputs)).map((directory) => join(root, directory))),
+);

@@ -1,0 +1,297 @@
+// The manifests as an API server and kubectl would take them, and what they give the agent: no more than is shown here.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parse, parseAllDocuments } from "yaml";
+import { schemaProblems } from "../../../fixtures/recordings/openapi.ts";
+import packageJson from "../../../package.json" with { type: "json" };
+import { healthzPort, parseAgentConfig } from "../config/agent-config.ts";
+import { kubeadmConfig, kubeadmKubeconfig, onlyKubectl } from "./testing/kubeadm.ts";
+import { kustomize, type Manifest, manifestsIn } from "./testing/kustomize.ts";
+
+const deploy = fileURLToPath(new URL(".", import.meta.url));
+
+interface Container {
+  name: string;
+  image: string;
+  args?: string[];
+  securityContext: {
+    privileged: boolean;
+    allowPrivilegeEscalation?: boolean;
+    readOnlyRootFilesystem: boolean;
+    capabilities?: { drop: string[]; add?: string[] };
+  };
+  resources: { limits?: object };
+  livenessProbe: { httpGet: { path: string; port: number } };
+  readinessProbe: { httpGet: { path: string; port: number } };
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
+}
+
+interface PodSpec {
+  serviceAccountName: string;
+  hostNetwork: boolean;
+  hostPID?: boolean;
+  priorityClassName: string;
+  nodeSelector: Record<string, string>;
+  tolerations: object[];
+  securityContext: object;
+  initContainers?: Container[];
+  containers: [Container];
+  volumes: { name: string; hostPath?: { path: string; type: string } }[];
+}
+
+const test = suite<{ directory: string }>("manifests");
+
+test.before.each((context) => {
+  context.directory = mkdtempSync(join(tmpdir(), "sluice-deploy-"));
+  cpSync(deploy, context.directory, { recursive: true });
+});
+test.after.each(({ directory }) => rmSync(directory, { recursive: true, force: true }));
+
+/** The base with components, as a user would put them together in a directory of their own. */
+function composed(directory: string, components: string[]): string {
+  const own = join(directory, "own");
+  mkdirSync(own);
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    resources: ["../base"],
+    components: components.map((component) => `../components/${component}`),
+  };
+  writeFileSync(join(own, "kustomization.yaml"), JSON.stringify(kustomization));
+  return own;
+}
+
+/** The overlay, after its script has read kubeadm's ConfigMap. */
+function replacement(directory: string, config = kubeadmConfig): string {
+  const overlay = join(directory, "overlays/replace-kube-proxy");
+  const { status, stderr } = fromKubeProxy(directory, config);
+  assert.is(stderr, "");
+  assert.is(status, 0);
+  return overlay;
+}
+
+function fromKubeProxy(directory: string, config: string) {
+  const script = join(directory, "overlays/replace-kube-proxy/from-kube-proxy.sh");
+  const path = onlyKubectl(join(directory, "bin"), { "config\\.conf": config, "kubeconfig\\.conf": kubeadmKubeconfig });
+  return spawnSync(script, { env: { PATH: `${path}:${process.env.PATH}` }, encoding: "utf8" });
+}
+
+function rendered(directory: string): Record<string, Manifest[]> {
+  return {
+    base: kustomize(join(directory, "base")),
+    "base with both components": kustomize(composed(directory, ["iptables", "kernel-settings"])),
+    "replace-kube-proxy": kustomize(replacement(directory)),
+    cleanup: kustomize(join(directory, "overlays/cleanup")),
+  };
+}
+
+interface DaemonSetSpec {
+  selector: object;
+  updateStrategy: object;
+  template: { spec: PodSpec };
+}
+
+function daemonSetOf(manifests: Manifest[]): Manifest & { spec: DaemonSetSpec } {
+  const [daemonSet] = manifests.filter(({ kind }) => kind === "DaemonSet");
+  return daemonSet as Manifest & { spec: DaemonSetSpec };
+}
+
+function podOf(manifests: Manifest[]): PodSpec {
+  return daemonSetOf(manifests).spec.template.spec;
+}
+
+function configMapOf(manifests: Manifest[]): Record<string, string> {
+  return manifests.find(({ kind }) => kind === "ConfigMap")?.data as Record<string, string>;
+}
+
+test("everything fits the API server's schemas", ({ directory }) => {
+  for (const [name, manifests] of Object.entries(rendered(directory))) {
+    assert.ok(manifests.length > 0, name);
+    for (const manifest of manifests) assert.equal(schemaProblems(manifest), [], name);
+  }
+});
+
+test("the schemas find what is wrong", () => {
+  const wrong = daemonSetOf(kustomize(join(deploy, "base")));
+  const pod = podOf([wrong]) as unknown as Record<string, unknown> & PodSpec;
+  pod.hostNetwork = "yes" as unknown as boolean;
+  pod.priorityClass = "system-node-critical";
+  pod.dnsPolicy = "Node";
+  pod.containers[0].livenessProbe.httpGet.port = true as unknown as number;
+  pod.volumes.push({ name: "run" });
+  delete (pod.containers[0] as { name?: string }).name;
+  const at = "DaemonSet.spec.template.spec";
+  assert.equal(schemaProblems(wrong).sort(), [
+    `${at}.containers[0].livenessProbe.httpGet.port: is none of the types that it may be`,
+    `${at}.containers[0].name: is required`,
+    `${at}.dnsPolicy: "Node" is none of ClusterFirst, ClusterFirstWithHostNet, Default, None`,
+    `${at}.hostNetwork: "yes" is no boolean`,
+    `${at}.priorityClass: no such field`,
+    `${at}.volumes: "run" is there twice`,
+  ]);
+  assert.equal(schemaProblems({ apiVersion: "apps/v2", kind: "DaemonSet" }).length, 1);
+});
+
+test("kubectl renders the same", ({ directory }) => {
+  if (spawnSync("kubectl", ["version", "--client"]).status !== 0) {
+    console.error("not compared with kubectl kustomize: kubectl is not installed");
+    return;
+  }
+  const both = composed(directory, ["iptables", "kernel-settings"]);
+  for (const path of ["base", "own", "overlays/replace-kube-proxy", "overlays/cleanup"]) {
+    if (path.endsWith("replace-kube-proxy")) replacement(directory);
+    const ours = kustomize(path === "own" ? both : join(directory, path));
+    const { stdout, stderr } = spawnSync("kubectl", ["kustomize", join(directory, path)], { encoding: "utf8" });
+    assert.is(stderr, "");
+    // Contents' hashes end the names of generated ConfigMaps.
+    const theirs = parseAllDocuments(stdout.replace(/name: sluice-[0-9a-z]{10}$/gm, "name: sluice")).map((document) =>
+      document.toJS(),
+    );
+    const sorted = (manifests: Manifest[]) =>
+      [...manifests].sort((a, b) => (a.kind < b.kind ? -1 : 1)).map((manifest) => JSON.parse(JSON.stringify(manifest)));
+    assert.equal(sorted(theirs), sorted(ours), path);
+  }
+});
+
+test("the agent may change the network and nothing else", ({ directory }) => {
+  const pod = podOf(kustomize(join(directory, "base")));
+  const [{ securityContext, volumeMounts }] = pod.containers;
+  assert.equal(securityContext, {
+    privileged: false,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ["ALL"], add: ["NET_ADMIN"] },
+  });
+  assert.equal(pod.securityContext, { seccompProfile: { type: "RuntimeDefault" } });
+  assert.is(pod.initContainers, undefined);
+  assert.is(pod.hostPID, undefined);
+  assert.equal(
+    pod.volumes.filter(({ hostPath }) => hostPath !== undefined),
+    [],
+  );
+  assert.equal(
+    volumeMounts?.map(({ name, readOnly }) => [name, readOnly ?? false]),
+    [
+      ["config", true],
+      ["run", false],
+    ],
+  );
+});
+
+test("components add what their purpose needs", ({ directory }) => {
+  const pod = podOf(kustomize(composed(directory, ["iptables", "kernel-settings"])));
+  const [agent] = pod.containers;
+  assert.equal(agent.securityContext.capabilities, { drop: ["ALL"], add: ["NET_ADMIN", "NET_RAW"] });
+  assert.equal(
+    pod.volumes.flatMap(({ hostPath }) => hostPath ?? []),
+    [{ path: "/run/xtables.lock", type: "FileOrCreate" }],
+  );
+  assert.ok(agent.volumeMounts?.some(({ mountPath }) => mountPath === "/run/xtables.lock"));
+  const [settings] = pod.initContainers as [Container];
+  assert.is(settings.securityContext.privileged, true);
+  const args = agent.args?.filter((argument) => !argument.startsWith("--debug-socket"));
+  assert.equal(settings.args, [...(args ?? []), "--init-only"]);
+});
+
+test("the cluster's built-in role is all that the agent asks for", ({ directory }) => {
+  const manifests = kustomize(join(directory, "base"));
+  const account = { kind: "ServiceAccount", name: "sluice", namespace: "kube-system" };
+  const [binding, ...more] = manifests.filter(({ apiVersion }) => apiVersion.startsWith("rbac"));
+  assert.equal(more, []);
+  assert.equal(binding?.subjects, [account]);
+  assert.equal(binding?.roleRef, {
+    apiGroup: "rbac.authorization.k8s.io",
+    kind: "ClusterRole",
+    name: "system:node-proxier",
+  });
+  assert.is(podOf(manifests).serviceAccountName, account.name);
+});
+
+test("it runs on every Linux node, first and last, and is replaced a tenth at a time", ({ directory }) => {
+  const manifests = kustomize(join(directory, "base"));
+  const pod = podOf(manifests);
+  assert.equal(pod.tolerations, [{ operator: "Exists" }]);
+  assert.equal(pod.nodeSelector, { "kubernetes.io/os": "linux" });
+  assert.is(pod.priorityClassName, "system-node-critical");
+  assert.is(pod.hostNetwork, true);
+  assert.is(pod.containers[0].resources.limits, undefined);
+  assert.equal(daemonSetOf(manifests).spec.updateStrategy, {
+    type: "RollingUpdate",
+    rollingUpdate: { maxUnavailable: "10%" },
+  });
+});
+
+test("images and probes are those of this version", ({ directory }) => {
+  for (const [name, manifests] of Object.entries(rendered(directory))) {
+    const { initContainers = [], containers } = podOf(manifests);
+    for (const { image } of [...initContainers, ...containers]) assert.is(image, `sluice:${packageJson.version}`, name);
+  }
+  const [{ livenessProbe, readinessProbe }] = podOf(kustomize(join(directory, "base"))).containers;
+  assert.equal(livenessProbe.httpGet, { path: "/livez", port: healthzPort });
+  assert.equal(readinessProbe.httpGet, { path: "/readyz", port: healthzPort });
+});
+
+test("config.conf and kubeconfig.conf are what the agent reads, with nothing to say about them", ({ directory }) => {
+  for (const name of ["base", "replace-kube-proxy"]) {
+    const files = configMapOf(rendered(directory)[name] ?? []);
+    rmSync(join(directory, "own"), { recursive: true });
+    const { config, diagnostics } = parseAgentConfig({
+      name: "config.conf",
+      bytes: Buffer.from(files["config.conf"] ?? ""),
+    });
+    assert.equal(diagnostics, [], name);
+    assert.is(config?.mode, "flat");
+    assert.is(config?.kubeconfig, "/etc/sluice/kubeconfig.conf");
+    assert.is(config?.oomScoreAdj, -997);
+    assert.is(config?.healthzBindAddress?.port, healthzPort);
+    const kubeconfig = parse(files["kubeconfig.conf"] ?? "");
+    const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+    assert.is(kubeconfig["current-context"], kubeconfig.contexts[0].name);
+    assert.is(kubeconfig.contexts[0].context.cluster, kubeconfig.clusters[0].name);
+    assert.is(kubeconfig.contexts[0].context.user, kubeconfig.users[0].name);
+    assert.is(kubeconfig.clusters[0].cluster["certificate-authority"], `${account}/ca.crt`);
+    assert.equal(kubeconfig.users[0].user, { tokenFile: `${account}/token` });
+  }
+});
+
+test("from-kube-proxy.sh keeps what kubeadm configured", ({ directory }) => {
+  const files = configMapOf(kustomize(replacement(directory, kubeadmConfig.replace('mode: ""', "mode: iptables"))));
+  const { config } = parseAgentConfig({ name: "config.conf", bytes: Buffer.from(files["config.conf"] ?? "") });
+  assert.is(config?.mode, "flat");
+  assert.is(config?.rules.clusterCidr, "10.244.0.0/16,fd00:244::/32");
+  assert.is(parse(files["kubeconfig.conf"] ?? "").clusters[0].cluster.server, "https://192.168.10.1:6443");
+});
+
+test("from-kube-proxy.sh changes nothing when there is no such ConfigMap", ({ directory }) => {
+  const { status, stderr } = fromKubeProxy(directory, "");
+  assert.is(status, 1);
+  assert.match(stderr, /write both by hand/);
+  assert.throws(() => kustomize(join(directory, "overlays/replace-kube-proxy")), /ENOENT.*config\.conf/);
+});
+
+test("no node has both proxies, and none has neither", ({ directory }) => {
+  const label = "service-proxy";
+  assert.is(podOf(kustomize(replacement(directory))).nodeSelector[label], "sluice");
+  const [patch] = manifestsIn(join(directory, "overlays/replace-kube-proxy/leave-to-sluice.yaml"));
+  const others = { matchExpressions: [{ key: label, operator: "NotIn", values: ["sluice"] }] };
+  const affinity = {
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [others] } },
+  };
+  assert.equal(patch, { spec: { template: { spec: { affinity } } } } as unknown as Manifest);
+  // Where rules are removed no agent must be at work.
+  const { affinity: cleaned } = podOf(kustomize(join(directory, "overlays/cleanup"))) as unknown as {
+    affinity: typeof affinity & { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: object[] } };
+  };
+  const { selector } = daemonSetOf(kustomize(join(directory, "base"))).spec;
+  assert.equal(cleaned.nodeAffinity, affinity.nodeAffinity);
+  assert.equal(cleaned.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution, [
+    { topologyKey: "kubernetes.io/hostname", labelSelector: selector },
+  ]);
+});
+
+test.run();

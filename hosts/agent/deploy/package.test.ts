@@ -1,0 +1,174 @@
+// The package of this machine's architecture, used as an administrator would: extracted somewhere, without Node on the PATH.
+import { execFileSync, type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import packageJson from "../../../package.json" with { type: "json" };
+import runtime from "./runtime.json" with { type: "json" };
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const deploy = fileURLToPath(new URL(".", import.meta.url));
+const shop = join(root, "fixtures", "clusters", "shop");
+const architecture = process.arch === "arm64" ? "arm64" : "amd64";
+const name = `sluice-${packageJson.version}-linux-${architecture}.tar.gz`;
+
+const test = suite<{ directory: string; out: string; extracted: string; sluice: string }>("package");
+
+test.before((context) => {
+  context.directory = mkdtempSync(join(tmpdir(), "sluice-package-test-"));
+  context.out = join(context.directory, "out");
+  execFileSync(process.execPath, [join(root, "hosts/build.mjs")], { stdio: ["ignore", "ignore", "inherit"] });
+  makePackage(context.out);
+  execFileSync("tar", ["-xzf", join(context.out, name), "-C", context.directory]);
+  context.extracted = join(context.directory, `sluice-${packageJson.version}`);
+  context.sluice = join(context.extracted, "bin", "sluice");
+});
+test.after(({ directory }) => rmSync(directory, { recursive: true, force: true }));
+
+function makePackage(out: string): void {
+  const { status, stderr } = spawnSync(process.execPath, [join(deploy, "package.mjs"), "--out", out, architecture], {
+    encoding: "utf8",
+  });
+  assert.is(status, 0, stderr);
+}
+
+/** As a service manager would: no variables, another directory. */
+function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
+  return spawnSync(command, args, { env, cwd: "/", encoding: "utf8" });
+}
+
+test("the sums are those of what lies beside them", ({ out }) => {
+  assert.equal(readdirSync(out).sort(), ["SHA256SUMS", name].sort());
+  const sum = createHash("sha256")
+    .update(readFileSync(join(out, name)))
+    .digest("hex");
+  assert.is(readFileSync(join(out, "SHA256SUMS"), "utf8"), `${sum}  ${name}\n`);
+});
+
+test("made again, it is the same, byte for byte", ({ directory, out }) => {
+  makePackage(join(directory, "again"));
+  assert.is(
+    readFileSync(join(directory, "again", "SHA256SUMS"), "utf8"),
+    readFileSync(join(out, "SHA256SUMS"), "utf8"),
+  );
+});
+
+test("it starts with the Node inside", ({ extracted, sluice }) => {
+  assert.is(run(sluice, ["--version"]).stdout, `sluice ${packageJson.version}\n`);
+  assert.is(run(join(extracted, "lib/runtime/node"), ["--version"]).stdout, `v${runtime.node}\n`);
+});
+
+test("it renders a cluster as the built command does, also through a link in the PATH", ({ directory, sluice }) => {
+  const args = ["render", "-f", shop, "--config", join(shop, "kube-proxy.conf"), "--node", "node-a"];
+  const expected = run(process.execPath, [join(root, "build/cli/sluice.js"), ...args]);
+  assert.is(expected.status, 0, expected.stderr);
+  const link = join(directory, "sluice-link");
+  symlinkSync(sluice, link);
+  for (const command of [sluice, link]) {
+    const { status, stdout, stderr } = run(command, args);
+    assert.is(status, 0, stderr);
+    assert.is(stdout, expected.stdout);
+  }
+});
+
+test("koffi inside reaches the C library", ({ extracted }) => {
+  const script = `
+    import koffi from "koffi";
+    console.log(koffi.load("libc.so.6").func("int getpid()")() === process.pid);`;
+  const { stdout, stderr } = spawnSync(join(extracted, "lib/runtime/node"), ["--input-type=module", "--eval", script], {
+    cwd: join(extracted, "lib"),
+    env: {},
+    encoding: "utf8",
+  });
+  assert.is(stdout, "true\n", stderr);
+});
+
+test("nothing in it can be written by others, and nothing but the programs runs", ({ directory, out }) => {
+  const list = execFileSync("tar", ["-tvzf", join(out, name)], { cwd: directory, encoding: "utf8" });
+  for (const line of list.trim().split("\n")) {
+    const [mode = "", owner = ""] = line.split(/\s+/);
+    const program = /\/(bin\/sluice|lib\/runtime\/node|)$/.test(line);
+    assert.is(mode, `${line.endsWith("/") ? "d" : "-"}${program ? "rwxr-xr-x" : "rw-r--r--"}`, line);
+    assert.is(owner, "0/0", line);
+  }
+});
+
+test("the licenses of all that is inside are inside", ({ extracted }) => {
+  const read = (file: string) => readFileSync(join(extracted, file), "utf8");
+  assert.match(read("LICENSE"), "Apache License");
+  assert.match(read("licenses/node.txt"), "Node.js");
+  for (const license of ["koffi", "assemblyscript", "@bytecodealliance/jco-transpile"]) {
+    assert.match(read("licenses/others.txt"), new RegExp(`^${license} \\d[^]*?^License: `, "m"));
+  }
+  const bundled = read("licenses/bundled.txt");
+  const inputs = new Set(
+    readdirSync(join(extracted, "lib/cli")).flatMap((file) =>
+      [...read(`lib/cli/${file}`).matchAll(/^\/\/ .*node_modules\/((?:@[^/]+\/)?[^/\n]+)\//gm)].map(([, from]) => from),
+    ),
+  );
+  assert.ok(inputs.has("yaml"));
+  for (const from of inputs) assert.match(bundled, new RegExp(`^${from} \\d`, "m"));
+});
+
+test("all that the Dockerfile copies is there", ({ extracted, out }) => {
+  const dockerfile = readFileSync(join(deploy, "Dockerfile"), "utf8");
+  const copies = [...dockerfile.matchAll(/^COPY (?:--from=(\S+) )?(.+) \S+$/gm)];
+  const files = readdirSync(out);
+  const fromContext = copies
+    .filter(([, stage]) => stage === undefined)
+    .flatMap(([, , sources = ""]) => sources.split(" "));
+  assert.equal(fromContext.length, 2);
+  for (const source of fromContext) {
+    // A star is all that these patterns have; TARGETARCH is what the builder sets.
+    const pattern = source.replaceAll(".", "\\.").replace("*", ".*").replace(`\${TARGETARCH}`, architecture);
+    assert.is(files.filter((file) => new RegExp(`^${pattern}$`).test(file)).length, 1, source);
+  }
+  const fromPackage = copies.filter(([, stage]) => stage === "package").map(([, , source = ""]) => source);
+  assert.equal(fromPackage.length, 4);
+  for (const source of fromPackage) assert.ok(existsSync(source.replace(/^\/sluice/, extracted)), source);
+  const [, entrypoint = ""] = /^ENTRYPOINT \["(.+)"\]$/m.exec(dockerfile) ?? [];
+  const program = entrypoint.replace(/^\/opt\/sluice/, extracted);
+  assert.ok((statSync(program).mode & 0o111) !== 0, program);
+  assert.match(dockerfile, `sluice:${packageJson.version} `);
+});
+
+/** What is said when npm is this script; nothing must have been made then. */
+function packageWithNpm(directory: string, script: string): string {
+  const bin = mkdtempSync(join(directory, "npm-"));
+  writeFileSync(join(bin, "npm"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const { status, stderr } = spawnSync(process.execPath, [join(deploy, "package.mjs"), "--out", bin, architecture], {
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+    encoding: "utf8",
+  });
+  assert.is(status, 1);
+  assert.equal(readdirSync(bin), ["npm"]);
+  return stderr;
+}
+
+test("a download that is not what is pinned is refused", ({ directory }) => {
+  const stderr = packageWithNpm(directory, 'echo other > "$5/package.tgz"');
+  assert.match(stderr, /node-linux-(x64|arm64)@\S+ from the npm registry is not what is pinned: it has sha512-/);
+});
+
+test("without the registry it says what could not be had and why", ({ directory }) => {
+  const stderr = packageWithNpm(directory, "echo 'npm error network unreachable' >&2; exit 1");
+  assert.match(
+    stderr,
+    /node-linux-(x64|arm64)@\S+ could not be had from the npm registry: npm error network unreachable/,
+  );
+});
+
+test.run();
