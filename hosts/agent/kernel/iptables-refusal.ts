@@ -18,7 +18,7 @@ export function writeResultOf(command: string, result: CommandResult, input: rea
       if (result.code === ENDED_WELL) return { outcome: "written" };
       return refused(refusal(command, result.code, result.stderr, input), result.code === RESOURCE_PROBLEM);
     case "missing":
-      return refused(`${command} is not on the path any more; install iptables again`, false);
+      return refused(`${command} is not on the path; install iptables`, false);
     case "not-started":
       return refused(`${command} could not be started: ${result.code}`, TRANSIENT.includes(result.code));
     case "timed-out":

@@ -241,7 +241,7 @@ COMMIT
     if (result.outcome !== "opened") throw new Error(result.message);
     there = false;
     const gone = refused(await result.writer.write(batchOf("ipv4", "*nat\nCOMMIT\n")));
-    assert.match(gone.message, "iptables-nft-restore is not on the path any more");
+    assert.match(gone.message, "iptables-nft-restore is not on the path");
     await result.writer.close();
   });
 

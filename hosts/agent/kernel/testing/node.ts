@@ -66,8 +66,8 @@ export function engineFor(each: OracleCase, mode: Mode): EngineInstance {
 
 /** Loads what kube-proxy had in mode iptables, chains for canaries included. @param infix "-nft", "-legacy" */
 export function loadKubeProxyIptables(each: OracleCase, infix: string): void {
-  shell(`iptables${infix}-restore`, each.listings.iptables);
-  shell(`ip6tables${infix}-restore`, each.listings.ip6tables);
+  shell(`iptables${infix}-restore --noflush`, each.listings.iptables);
+  shell(`ip6tables${infix}-restore --noflush`, each.listings.ip6tables);
 }
 
 export function loadKubeProxyNft(each: OracleCase): void {
