@@ -1,0 +1,138 @@
+// Requests to the API server: bodies as streams, or small ones as JSON.
+import { pipeline, type Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { type Dispatcher, request as send } from "undici";
+import { ApiError, apiError, ConnectionError } from "./api-error.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { Transport } from "./transport.ts";
+
+export interface ApiRequest {
+  /** GET if absent. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** application/json if absent. */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  /** Decompressed. Read it to its end or destroy it. */
+  readonly body: Readable;
+}
+
+export interface ApiClientOptions {
+  /** For example `sluice/1.2.3 (linux/amd64)`. */
+  readonly userAgent: string;
+  /**
+   * A request was answered, or failed (`code` is then `<error>`): rest_client_requests_total{code,method,host} and
+   * rest_client_request_duration_seconds{verb,host}. The seconds are those until the head of the answer.
+   */
+  readonly onRequest?: (verb: string, code: string, host: string, seconds: number) => void;
+}
+
+/** Bytes that are read of an error's body, and of answers to `json`. */
+const ERROR_BODY_LIMIT = 64 * 1024;
+const JSON_LIMIT = 16 * 1024 * 1024;
+const JSON_TIMEOUT_MS = 30_000;
+
+export class ApiClient {
+  readonly access: ClusterAccess;
+  readonly #options: ApiClientOptions;
+  readonly #transport: Transport;
+  readonly #prefix: string;
+
+  constructor(access: ClusterAccess, options: ApiClientOptions) {
+    this.access = access;
+    this.#options = options;
+    this.#transport = new Transport(access);
+    this.#prefix = access.server.pathname.replace(/\/+$/, "");
+  }
+
+  get host(): string {
+    return this.access.server.host;
+  }
+
+  /**
+   * Resolves with any success, as soon as its head is there. No time limit: abort the signal.
+   *
+   * @throws ApiError the server refused
+   * @throws ConnectionError there was no answer
+   * @throws ClusterAccessError there are no credentials to show
+   */
+  async open(request: ApiRequest): Promise<ApiResponse> {
+    const { method = "GET", path, query, body, contentType = "application/json", signal } = request;
+    const presented = await this.access.credentials.current();
+    const dispatcher = await this.#transport.dispatcher(presented.certificate);
+    const search = query === undefined ? "" : `?${new URLSearchParams(query)}`;
+    const headers: Record<string, string> = {
+      accept: "application/json",
+      "accept-encoding": "gzip",
+      "user-agent": this.#options.userAgent,
+      ...presented.headers,
+      ...(body === undefined ? {} : { "content-type": contentType }),
+    };
+    const started = performance.now();
+    const report = (code: string) =>
+      this.#options.onRequest?.(method, code, this.host, (performance.now() - started) / 1000);
+    let response: Dispatcher.ResponseData;
+    try {
+      response = await send(`${this.access.server.origin}${this.#prefix}${path}${search}`, {
+        method,
+        headers,
+        dispatcher,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      report("<error>");
+      this.#transport.suspect();
+      throw new ConnectionError(this.host, error);
+    }
+    report(String(response.statusCode));
+    const stream = decompressed(response);
+    if (response.statusCode >= 200 && response.statusCode < 300) return { status: response.statusCode, body: stream };
+    if (response.statusCode === 401) this.access.credentials.rejected();
+    const text = await readText(stream, ERROR_BODY_LIMIT).catch(() => ""); // the status alone says enough
+    throw apiError(`${method} ${path}`, response.statusCode, response.headers, text);
+  }
+
+  /** A small answer, parsed. Tries once more with fresh credentials after a 401. At most 30 s. */
+  async json<T>(request: ApiRequest): Promise<T> {
+    const once = async () => {
+      const signal = AbortSignal.timeout(JSON_TIMEOUT_MS);
+      const { body } = await this.open({ signal, ...request });
+      return JSON.parse(await readText(body, JSON_LIMIT)) as T;
+    };
+    return once().catch((error: unknown) => {
+      if (error instanceof ApiError && error.status === 401) return once();
+      throw error;
+    });
+  }
+
+  /** Cuts all connections; requests that are open fail. */
+  async close(): Promise<void> {
+    await this.#transport.close();
+  }
+}
+
+function decompressed({ headers, body }: Dispatcher.ResponseData): Readable {
+  if (headers["content-encoding"] !== "gzip") return body;
+  // Errors of either end come out at the stream that is returned.
+  return pipeline(body, createGunzip(), () => {});
+}
+
+async function readText(body: Readable, limit: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) throw new Error(`the answer is longer than ${limit} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

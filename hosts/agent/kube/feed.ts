@@ -1,0 +1,93 @@
+// Hands bytes to a sink in slices, lets others have the event loop in between, and looks at what became of them.
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { ApplyResult } from "../../shared/contract.ts";
+import { slicesOf } from "./line-splitter.ts";
+import type { ListSink } from "./sink.ts";
+
+const SLICE_BYTES = 256 * 1024;
+/** Longest that the event loop is held before others have a turn. */
+const TURN_MS = 8;
+
+/** The sink threw: nobody knows what it holds. */
+export class SinkError extends Error {
+  override readonly name = "SinkError";
+
+  constructor(cause: unknown) {
+    super(`what was read could not be taken: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** What came is not what an API server sends: an event may have been lost. */
+export class UnreadableError extends Error {
+  override readonly name = "UnreadableError";
+}
+
+/** Problems that cost a whole document; others cost an object or a part of one, which is no reason to list again. */
+const lostDocuments: ReadonlySet<string> = new Set([
+  "json-syntax",
+  "json-truncated",
+  "json-too-deep",
+  "not-an-object",
+  "unknown-watch-type",
+  "missing-kind",
+  "missing-api-version",
+]);
+
+export class Feed {
+  readonly #sink: ListSink;
+  #heldMs = 0;
+
+  constructor(sink: ListSink) {
+    this.#sink = sink;
+  }
+
+  beginList(): void {
+    this.#guarded(() => this.#sink.beginList());
+  }
+
+  endList(): void {
+    this.#guarded(() => this.#sink.endList());
+  }
+
+  /** A whole page of a list. */
+  page(data: Uint8Array): ApplyResult {
+    const result = this.#guarded(() => this.#sink.apply(data));
+    if (result.status === undefined && result.resourceVersion === "") {
+      throw new UnreadableError(`the list can't be read${problemText(result)}`);
+    }
+    if (result.skipped.length > 0) {
+      throw new UnreadableError(`the list has objects of another kind: ${result.skipped[0]?.kind}`);
+    }
+    return result;
+  }
+
+  /** Whole lines of a watch, in slices; `each` sees what became of one before the next is taken. */
+  async lines(data: Uint8Array, each: (result: ApplyResult) => void): Promise<void> {
+    for (const slice of slicesOf(data, SLICE_BYTES)) {
+      const result = this.#guarded(() => this.#sink.apply(slice));
+      const lost = result.problems.find(({ code }) => lostDocuments.has(code));
+      if (lost !== undefined) throw new UnreadableError(`a line of the watch can't be read: ${lost.message}`);
+      each(result);
+      if (this.#heldMs >= TURN_MS) {
+        this.#heldMs = 0;
+        await nextTurn();
+      }
+    }
+  }
+
+  #guarded<T>(run: () => T): T {
+    const started = performance.now();
+    try {
+      return run();
+    } catch (error) {
+      throw new SinkError(error);
+    } finally {
+      this.#heldMs += performance.now() - started;
+    }
+  }
+}
+
+function problemText({ problems }: ApplyResult): string {
+  const [first] = problems;
+  return first === undefined ? "" : `: ${first.message}`;
+}

@@ -1,0 +1,425 @@
+// Keeps a sink in step with one resource of the API server: lists, then watches, for ever.
+//
+// Nothing that happens here takes anything from the sink but what the server says is gone: between the first list and
+// the next one, whatever fails, what is known stays.
+import type { Readable } from "node:stream";
+import type { ApplyResult } from "../../shared/contract.ts";
+import type { ApiClient } from "./api-client.ts";
+import { ApiError } from "./api-error.ts";
+import { Backoff } from "./backoff.ts";
+import { type Clock, systemClock, uniform } from "./clock.ts";
+import { Feed, SinkError, UnreadableError } from "./feed.ts";
+import { LineSplitter } from "./line-splitter.ts";
+import { listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
+import {
+  type Decision,
+  decide,
+  HEAD,
+  HistoryLostError,
+  type Phase,
+  RelistRequest,
+  ShortWatchError,
+  StreamEndedError,
+} from "./recovery.ts";
+import type { Progress, ReflectorState } from "./reflector-state.ts";
+import { isOlder } from "./resource-version.ts";
+import type { Resource } from "./resources.ts";
+import type { ListSink } from "./sink.ts";
+import { Watchdog } from "./watchdog.ts";
+
+export interface ReflectorOptions {
+  readonly client: ApiClient;
+  readonly resource: Resource;
+  readonly sink: ListSink;
+  /** Called after everything that has happened. What it throws counts as thrown by the sink. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+/** An EndpointSlice of 1,000 endpoints has 350 KB; etcd takes no object over 1.5 MB. */
+const LINE_LIMIT = 64 * 1024 * 1024;
+const PAGE_LIMIT_BYTES = 1024 * 1024 * 1024;
+const HEAD_MS = 30_000;
+/** A list may be computed for a while before it begins. */
+const LIST_HEAD_MS = 60_000;
+const LIST_SILENCE_MS = 60_000;
+const INITIAL_SILENCE_MS = 10_000;
+const INITIAL_EVENTS_MS = 60_000;
+/** Bookmarks come about once a minute. */
+const WATCH_SILENCE_MS = 180_000;
+const WATCH_SECONDS = [300, 600] as const;
+const SHORT_WATCH_MS = 1_000;
+/** So many short watches with events are taken for chance. */
+const SHORT_WATCHES = 3;
+/** What is mended at once the first time waits when it comes again so soon. */
+const AT_ONCE_APART_MS = 5_000;
+/** Servers are upgraded: what was not offered is tried again. */
+const UNSUPPORTED_MS = 3_600_000;
+const ABSENT_MS = [600_000, 1_200_000] as const;
+/** Where there were objects, so many 404s in a row make it absent. */
+const ABSENT_AFTER = 5;
+
+export class Reflector {
+  readonly resource: Resource;
+  /** Resolves when the sink has been given the first complete state. Never rejects; stays open if stopped before. */
+  readonly whenSynced: Promise<void>;
+  readonly #client: ApiClient;
+  readonly #feed: Feed;
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  readonly #onProgress: (progress: Progress) => void;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+  #markSynced: () => void = () => {};
+  #synced = false;
+
+  /** One list or watch. Aborting it cuts its connection. */
+  #attempt = new AbortController();
+  /** A wait. Aborting it ends it. */
+  #waiting = new AbortController();
+  #relistRequest: RelistRequest | undefined;
+  #phase: Phase = "list";
+  #asked = "";
+  #next: "watch" | "list" = "list";
+  #resourceVersion = "";
+  #resourceVersionUnavailable = false;
+  #streamingAgainAt = Number.NEGATIVE_INFINITY;
+  #selectorAgainAt = Number.NEGATIVE_INFINITY;
+  #listOnce = false;
+  #unpaged = false;
+
+  #unauthorized = false;
+  #serverErrorsSince: number | undefined;
+  #silentWatches = 0;
+  #shortWatches = 0;
+  #notFound = 0;
+  #absent = false;
+  /** When a reason for going on at once was there last. */
+  readonly #atOnce = new Map<string, number>();
+
+  #connected = false;
+  #lastByteAt: number | undefined;
+  #waitingUntil: number | undefined;
+  #lists = 0;
+  #watches = 0;
+  readonly #relists: Record<string, number> = {};
+  #lastError = "";
+
+  constructor({ client, resource, sink, onProgress = () => {}, clock = systemClock }: ReflectorOptions) {
+    this.resource = resource;
+    this.#client = client;
+    this.#feed = new Feed(sink);
+    this.#clock = clock;
+    this.#backoff = new Backoff(clock);
+    this.#onProgress = onProgress;
+    this.whenSynced = new Promise((resolve) => {
+      this.#markSynced = resolve;
+    });
+  }
+
+  /** Begins; a second call does nothing. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing is open any more. It can't be started again. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#attempt.abort(new Error("stopped"));
+    this.#waiting.abort();
+    await this.#running;
+  }
+
+  /** Lists anew, as after the loss of an engine. `reason` in one or two words: it is counted. */
+  relist(reason: string): void {
+    this.#relistRequest = new RelistRequest(reason);
+    this.#attempt.abort(this.#relistRequest);
+    this.#waiting.abort();
+  }
+
+  /** The sink has been given a complete state. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  state(): ReflectorState {
+    const now = this.#clock.now();
+    return {
+      resource: this.resource.name,
+      synced: this.#synced,
+      connected: this.#connected,
+      absent: this.#absent,
+      lastByteAgeMs: this.#lastByteAt === undefined ? undefined : now - this.#lastByteAt,
+      resourceVersion: this.#resourceVersion,
+      waitingMs: this.#waitingUntil === undefined ? 0 : Math.max(0, this.#waitingUntil - now),
+      lists: this.#lists,
+      watches: this.#watches,
+      relists: { ...this.#relists },
+      lastError: this.#lastError,
+    };
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      if (this.#relistRequest !== undefined) await this.#recover(this.#relistRequest);
+      this.#relistRequest = undefined;
+      if (this.#stopping.signal.aborted) return;
+      const attempt = new AbortController();
+      this.#attempt = attempt;
+      const watchdog = new Watchdog(this.#clock, (error) => attempt.abort(error));
+      try {
+        if (this.#next === "watch") await this.#watch(attempt.signal, watchdog);
+        else if (this.#streams()) await this.#streamingList(attempt.signal, watchdog);
+        else await this.#list(attempt.signal, watchdog);
+      } catch (error) {
+        const cause: unknown = attempt.signal.aborted ? attempt.signal.reason : error;
+        if (!(this.#stopping.signal.aborted || cause instanceof RelistRequest)) await this.#recover(cause);
+      } finally {
+        this.#connected = false;
+        watchdog.stop();
+        attempt.abort();
+      }
+    }
+  }
+
+  // ---- lists
+
+  #streams(): boolean {
+    if (this.#listOnce || this.#absent) return false;
+    return this.#clock.now() >= this.#streamingAgainAt;
+  }
+
+  #effective(): Resource {
+    const { fieldSelector: _, ...rest } = this.resource;
+    return this.#clock.now() < this.#selectorAgainAt ? rest : this.resource;
+  }
+
+  #beginListing(phase: Phase, asked: string): void {
+    this.#phase = phase;
+    this.#asked = asked;
+    this.#lists++;
+  }
+
+  async #list(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
+    const asked = this.#resourceVersionUnavailable ? "" : this.#resourceVersion || "0";
+    this.#beginListing("list", asked);
+    let continueToken = "";
+    let resourceVersion = "";
+    do {
+      watchdog.expect(HEAD, LIST_HEAD_MS);
+      const query = listQuery(this.#effective(), asked, !this.#unpaged, continueToken);
+      const { body } = await this.#client.open({ path: this.resource.path, query, signal });
+      this.#answered();
+      watchdog.expect("the list", LIST_SILENCE_MS);
+      const page = await this.#wholeBody(body, watchdog);
+      watchdog.stop();
+      if (resourceVersion === "") this.#feed.beginList();
+      const result = this.#feed.page(page);
+      this.#throwStatus(result);
+      if (resourceVersion === "") resourceVersion = result.resourceVersion;
+      this.#report({ kind: "applied", result });
+      continueToken = result.continueToken;
+    } while (continueToken !== "");
+    this.#complete(resourceVersion);
+  }
+
+  async #wholeBody(body: Readable, watchdog: Watchdog): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      watchdog.touch();
+      this.#lastByteAt = this.#clock.now();
+      size += chunk.length;
+      if (size > PAGE_LIMIT_BYTES) throw new UnreadableError(`a page of the list has over ${PAGE_LIMIT_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+    return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size);
+  }
+
+  /** The sink has been given everything. */
+  #complete(resourceVersion: string): void {
+    this.#feed.endList();
+    this.#resourceVersion = resourceVersion;
+    this.#resourceVersionUnavailable = false;
+    this.#listOnce = false;
+    this.#unpaged = false;
+    this.#absent = false;
+    this.#next = "watch";
+    this.#synced = true;
+    this.#markSynced();
+    this.#report({ kind: "listed", resourceVersion });
+  }
+
+  // ---- watches
+
+  async #streamingList(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
+    const asked = this.#resourceVersionUnavailable ? "" : this.#resourceVersion;
+    this.#beginListing("streaming list", asked);
+    watchdog.expect(HEAD, LIST_HEAD_MS);
+    const query = streamingListQuery(this.#effective(), asked, this.#timeoutSeconds());
+    const { body } = await this.#client.open({ path: this.resource.path, query, signal });
+    this.#answered();
+    const overall = this.#clock.setTimer(INITIAL_EVENTS_MS, () =>
+      watchdog.expire("the initial events", INITIAL_EVENTS_MS),
+    );
+    try {
+      watchdog.expect("the initial events", INITIAL_SILENCE_MS);
+      this.#feed.beginList();
+      await this.#follow(body, watchdog, (result) => {
+        if (!result.initialEventsEnd || this.#phase !== "streaming list") return;
+        overall();
+        watchdog.expect("the watch", WATCH_SILENCE_MS);
+        this.#phase = "watch";
+        this.#complete(result.resourceVersion);
+      });
+    } finally {
+      overall();
+    }
+    if (this.#phase === "streaming list") throw new StreamEndedError("the stream ended before its initial events had");
+  }
+
+  async #watch(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
+    this.#phase = "watch";
+    this.#watches++;
+    watchdog.expect(HEAD, HEAD_MS);
+    const query = watchQuery(this.#effective(), this.#resourceVersion, this.#timeoutSeconds());
+    const { body } = await this.#client.open({ path: this.resource.path, query, signal });
+    const opened = this.#clock.now();
+    this.#silentWatches++;
+    this.#answered();
+    watchdog.expect("the watch", WATCH_SILENCE_MS);
+    let events = 0;
+    await this.#follow(body, watchdog, () => {
+      events++;
+    });
+    this.#ended(this.#clock.now() - opened, events);
+  }
+
+  #timeoutSeconds(): number {
+    return Math.floor(uniform(this.#clock, ...WATCH_SECONDS));
+  }
+
+  /** Takes line after line until the stream ends in good order. A line without its end is not taken: it comes again. */
+  async #follow(body: Readable, watchdog: Watchdog, each: (result: ApplyResult) => void): Promise<void> {
+    const splitter = new LineSplitter(LINE_LIMIT);
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      watchdog.touch();
+      this.#lastByteAt = this.#clock.now();
+      this.#silentWatches = 0;
+      const lines = splitter.push(chunk);
+      if (lines === undefined) continue;
+      await this.#feed.lines(lines, (result) => {
+        each(result);
+        if (this.#phase === "watch") this.#advance(result);
+        this.#report({ kind: "applied", result });
+        this.#throwStatus(result);
+      });
+    }
+  }
+
+  #advance({ resourceVersion, bookmark }: ApplyResult): void {
+    if (resourceVersion === "") return;
+    if (bookmark && isOlder(resourceVersion, this.#resourceVersion)) {
+      throw new HistoryLostError(`a bookmark of ${resourceVersion} came after ${this.#resourceVersion}`);
+    }
+    this.#resourceVersion = resourceVersion;
+  }
+
+  #ended(livedMs: number, events: number): void {
+    if (livedMs >= SHORT_WATCH_MS) {
+      this.#shortWatches = 0;
+      return;
+    }
+    this.#shortWatches = events === 0 ? SHORT_WATCHES : this.#shortWatches + 1;
+    if (this.#shortWatches >= SHORT_WATCHES) throw new ShortWatchError("the watch ended as soon as it had begun");
+  }
+
+  // ---- failures
+
+  #answered(): void {
+    this.#connected = true;
+    this.#unauthorized = false;
+    this.#notFound = 0;
+    this.#lastByteAt = this.#clock.now();
+    this.#serverErrorsSince = undefined;
+  }
+
+  #throwStatus({ status }: ApplyResult): void {
+    if (status === undefined) return;
+    const { code, reason, message, retryAfterSeconds } = status;
+    throw new ApiError(code, reason, `${this.resource.name}: ${code} ${message}`, retryAfterSeconds * 1000);
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    this.#connected = false;
+    this.#lastError = error instanceof Error ? error.message : String(error);
+    const now = this.#clock.now();
+    if (error instanceof ApiError && error.status >= 500) this.#serverErrorsSince ??= now;
+    const decision = decide(error, {
+      phase: this.#phase,
+      asked: this.#asked,
+      optionalSelector: this.resource.fieldSelectorOptional === true && now >= this.#selectorAgainAt,
+      unauthorizedBefore: this.#unauthorized,
+      serverErrorsMs: this.#serverErrorsSince === undefined ? 0 : now - this.#serverErrorsSince,
+      silentWatches: this.#silentWatches,
+    });
+    this.#unauthorized = error instanceof ApiError && error.status === 401;
+    this.#adopt(decision, error, now);
+    const waitMs = this.#waitFor(decision, now);
+    try {
+      this.#report({ kind: "failed", error, reason: decision.reason, waitMs });
+    } catch (reportError) {
+      this.#lastError = reportError instanceof Error ? reportError.message : String(reportError);
+    }
+    this.#waitingUntil = now + waitMs;
+    this.#waiting = new AbortController();
+    if (waitMs > 0) await this.#clock.sleep(waitMs, this.#waiting.signal);
+    this.#waitingUntil = undefined;
+  }
+
+  #adopt(decision: Decision, error: unknown, now: number): void {
+    const { reason } = decision;
+    if (decision.next === "list" && (this.#next === "watch" || error instanceof RelistRequest)) {
+      this.#relists[reason] = (this.#relists[reason] ?? 0) + 1;
+    }
+    this.#next = decision.next;
+    if (decision.forgetResourceVersion) this.#resourceVersionUnavailable = true;
+    if (decision.unpaged) this.#unpaged = true;
+    if (decision.listOnce) this.#listOnce = true;
+    if (decision.withoutStreaming) this.#streamingAgainAt = now + UNSUPPORTED_MS;
+    if (decision.withoutFieldSelector) this.#selectorAgainAt = now + UNSUPPORTED_MS;
+  }
+
+  #waitFor({ reason, wait, atLeastMs, absent }: Decision, now: number): number {
+    if (absent && this.resource.optional && this.#becomesAbsent()) return uniform(this.#clock, ...ABSENT_MS);
+    const last = this.#atOnce.get(reason) ?? Number.NEGATIVE_INFINITY;
+    this.#atOnce.set(reason, now);
+    if (wait === "none" && now - last >= AT_ONCE_APART_MS) return atLeastMs;
+    return Math.max(this.#backoff.next(), atLeastMs);
+  }
+
+  /** The server does not have this resource: that is a complete state, too. */
+  #becomesAbsent(): boolean {
+    this.#notFound++;
+    if (this.#synced && !this.#absent && this.#notFound < ABSENT_AFTER) return false;
+    try {
+      this.#feed.beginList();
+      this.#complete("");
+    } catch (error) {
+      this.#lastError = error instanceof Error ? error.message : String(error);
+      return false;
+    }
+    this.#absent = true;
+    this.#next = "list";
+    return true;
+  }
+
+  #report(progress: Progress): void {
+    try {
+      this.#onProgress(progress);
+    } catch (error) {
+      throw new SinkError(error);
+    }
+  }
+}
