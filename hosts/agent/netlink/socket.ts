@@ -1,4 +1,4 @@
-// A NETLINK_NETFILTER socket for an event loop: nothing here waits inside a system call on the main thread.
+// A netlink socket (NETLINK_NETFILTER, unless told otherwise) for an event loop: nothing here waits inside a system call on the main thread.
 //
 // The kernel does the whole work of a request inside send(): a batch is committed, and its answers are queued, before
 // send() returns. That may take seconds for a big batch, also for a small one while somebody else's transaction holds
@@ -10,11 +10,13 @@ import { type Libc, loadLibc, type Watch } from "./libc.ts";
 import * as uapi from "./uapi.ts";
 
 export interface NetlinkSocketOptions {
+  /** NETLINK_… (NETLINK_NETFILTER). */
+  readonly protocol?: number;
   /** Bytes wanted for one batch. The kernel gives less to whoever lacks CAP_NET_ADMIN in the initial user namespace. */
   readonly sendBuffer?: number;
   /** Bytes wanted for queued answers; each small one counts about 800 of them. */
   readonly receiveBuffer?: number;
-  /** Multicast groups to join (NFNLGRP_…). */
+  /** Multicast groups to join (NFNLGRP_…, RTNLGRP_…). */
   readonly groups?: readonly number[];
   /** For tests. */
   readonly libc?: Libc;
@@ -78,13 +80,14 @@ export class NetlinkSocket {
   /**
    * @throws {UnsupportedPlatformError}
    * @throws {LibcUnavailableError}
-   * @throws {NetlinkError} the kernel has no nfnetlink, or refuses a group (EPERM)
+   * @throws {NetlinkError} the kernel does not have the protocol, or refuses a group (EPERM)
    */
   static open(options: NetlinkSocketOptions = {}): NetlinkSocket {
     const libc = options.libc ?? loadLibc();
     const type = uapi.SOCK_RAW | uapi.SOCK_CLOEXEC | uapi.SOCK_NONBLOCK;
-    const fd = libc.socket(uapi.AF_NETLINK, type, uapi.NETLINK_NETFILTER);
-    if (fd < 0) throw new NetlinkError("socket", -fd, explainSocket(-fd));
+    const protocol = options.protocol ?? uapi.NETLINK_NETFILTER;
+    const fd = libc.socket(uapi.AF_NETLINK, type, protocol);
+    if (fd < 0) throw new NetlinkError("socket", -fd, explainSocket(-fd, protocol));
     try {
       return new NetlinkSocket(libc, fd, options);
     } catch (error) {
@@ -208,8 +211,8 @@ function socketAddress(): Uint8Array {
   return address;
 }
 
-function explainSocket(errno: number): string {
-  if (errno === EPROTONOSUPPORT) {
+function explainSocket(errno: number, protocol: number): string {
+  if (errno === EPROTONOSUPPORT && protocol === uapi.NETLINK_NETFILTER) {
     return "the kernel has no nfnetlink; load the module nfnetlink (CONFIG_NETFILTER_NETLINK)";
   }
   if (errno === EAFNOSUPPORT) return "netlink is not available here; a sandbox may forbid it";

@@ -1,5 +1,6 @@
 // Numbers of Linux's user-space API, under their own names: linux/netlink.h, linux/netfilter/nfnetlink.h,
-// linux/netfilter/nf_tables.h, asm-generic/socket.h. Only what is used here or appears in errors.
+// linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink_acct.h, linux/rtnetlink.h, linux/if_addr.h,
+// asm-generic/socket.h. Only what is used here or appears in errors.
 
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
@@ -18,6 +19,7 @@ export const NETLINK_ADD_MEMBERSHIP = 1;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 
+export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 
 export const NLMSG_HEADER = 16;
@@ -227,3 +229,19 @@ export const NFTA_PAYLOAD = attributes([
 ]);
 export const NFTA_REDIR = attributes(["REG_PROTO_MIN", "REG_PROTO_MAX", "FLAGS"]);
 export const NFTA_REJECT = attributes(["TYPE", "ICMP_CODE"]);
+
+export const NFNL_SUBSYS_ACCT = 7;
+export const NFNL_MSG_ACCT_NEW = (NFNL_SUBSYS_ACCT << 8) | 0;
+export const NFNL_MSG_ACCT_GET = (NFNL_SUBSYS_ACCT << 8) | 1;
+export const NFACCT = { NAME: 1, PKTS: 2, BYTES: 3 } as const;
+
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+export const RTM_GETADDR = 22;
+export const RTNLGRP_IPV4_IFADDR = 5;
+export const RTNLGRP_IPV6_IFADDR = 9;
+/** struct ifaddrmsg, after the netlink header: family, prefix length, flags, scope, interface index. */
+export const IFADDRMSG = 8;
+export const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
+export const AF_INET = 2;
+export const AF_INET6 = 10;

@@ -1,0 +1,54 @@
+// The addresses of all interfaces by rtnetlink. os.networkInterfaces leaves out interfaces that are down, and the kernel
+// takes packets to their addresses as local all the same.
+import { SocketAddress } from "node:net";
+import { askAll } from "../netlink/ask.ts";
+import { AttributeWriter, findAttribute } from "../netlink/attributes.ts";
+import { NetlinkError } from "../netlink/errno.ts";
+import type { Message } from "../netlink/messages.ts";
+import type { NetlinkSocket } from "../netlink/socket.ts";
+import * as uapi from "../netlink/uapi.ts";
+
+/** A dump that addresses change under is made again, so often. */
+const attempts = 5;
+
+/**
+ * Sorted, each once, without prefix length and zone. `socket`: of NETLINK_ROUTE.
+ *
+ * @throws {NetlinkError} the kernel did not answer, or refused
+ */
+export async function listAddresses(socket: NetlinkSocket): Promise<string[]> {
+  const found = new Set<string>();
+  for (let attempt = 1; ; attempt++) {
+    found.clear();
+    const sequence = socket.nextSequence();
+    const end = await askAll(socket, addressRequest(sequence), sequence, (message) => {
+      const address = addressOf(message);
+      if (address !== undefined) found.add(address);
+      return true;
+    });
+    if (end.errno !== 0) throw new NetlinkError("dump of addresses", end.errno);
+    if ((!end.interrupted && !end.lost) || attempt === attempts) return [...found].sort();
+  }
+}
+
+function addressRequest(sequence: number): Uint8Array {
+  const writer = new AttributeWriter(64);
+  // struct ifaddrmsg all zero: every family.
+  writer.skip(uapi.NLMSG_HEADER + uapi.IFADDRMSG);
+  writer.setU32(0, writer.length);
+  writer.setU16(4, uapi.RTM_GETADDR);
+  writer.setU16(6, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP);
+  writer.setU32(8, sequence);
+  return writer.bytes();
+}
+
+function addressOf({ type, bytes }: Message): string | undefined {
+  if (type !== uapi.RTM_NEWADDR) return undefined;
+  const start = uapi.NLMSG_HEADER + uapi.IFADDRMSG;
+  // On a point-to-point interface IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
+  const raw = findAttribute(bytes, uapi.IFA.LOCAL, start) ?? findAttribute(bytes, uapi.IFA.ADDRESS, start);
+  if (raw?.length === 4) return raw.join(".");
+  if (raw?.length !== 16) return undefined;
+  const groups = Array.from({ length: 8 }, (_, i) => (((raw[2 * i] ?? 0) << 8) | (raw[2 * i + 1] ?? 0)).toString(16));
+  return new SocketAddress({ address: groups.join(":"), family: "ipv6" }).address;
+}

@@ -1,0 +1,97 @@
+// Interfaces and counters of the real kernel, in a network namespace.
+import { execFileSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as assert from "uvu/assert";
+import { NetlinkSocket } from "../netlink/socket.ts";
+import { inNamespaces } from "../netlink/testing/namespace.ts";
+import { watchInterfaces } from "./interfaces.ts";
+import { ensureNfacct, invalidDropped, localhostAccepted, readNfacctPackets } from "./nfacct.ts";
+
+const ip = (...args: string[]) =>
+  execFileSync("ip", args, { env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` }, stdio: "pipe" });
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !holds(); i++) await sleep(10);
+}
+
+inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
+  test("addresses of all interfaces, also of those that are down, and each change", async () => {
+    const told: string[][] = [];
+    const watch = await watchInterfaces({ changed: (addresses) => told.push([...addresses]) });
+    try {
+      assert.equal([watch.source, watch.reason, watch.addresses], ["netlink", "", []]);
+      ip("link", "set", "lo", "up");
+      await until(() => told.at(-1)?.length === 2);
+      assert.equal(told.at(-1), ["127.0.0.1", "::1"]);
+      ip("link", "add", "down0", "type", "bridge");
+      ip("address", "add", "192.0.2.7/24", "dev", "down0");
+      ip("address", "add", "192.0.2.8/24", "dev", "down0");
+      ip("-6", "address", "add", "2001:db8::1:0:0:7/64", "dev", "down0");
+      ip("address", "add", "198.51.100.1", "peer", "198.51.100.2/32", "dev", "down0");
+      const all = ["127.0.0.1", "192.0.2.7", "192.0.2.8", "198.51.100.1", "2001:db8::1:0:0:7", "::1"];
+      await until(() => told.at(-1)?.length === all.length);
+      assert.equal(told.at(-1), all);
+      assert.equal(watch.addresses, all);
+      ip("link", "delete", "down0");
+      await until(() => told.at(-1)?.length === 2);
+      assert.equal(watch.addresses, ["127.0.0.1", "::1"]);
+    } finally {
+      await watch.close();
+    }
+    const before = told.length;
+    ip("address", "add", "192.0.2.9/32", "dev", "lo");
+    await sleep(150);
+    assert.is(told.length, before, "after close nothing is told");
+  });
+
+  test("more addresses than fit into one part of a dump", async () => {
+    ip("link", "add", "many0", "type", "bridge");
+    const lines = Array.from({ length: 2000 }, (_, i) => `address add 10.9.${i >> 8}.${i & 255}/32 dev many0`);
+    execFileSync("ip", ["-batch", "-"], {
+      input: lines.join("\n"),
+      env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    });
+    const watch = await watchInterfaces({ changed() {} });
+    assert.is(watch.addresses.filter((address) => address.startsWith("10.9.")).length, 2000);
+    await watch.close();
+    ip("link", "delete", "many0");
+  });
+
+  test("without netlink the system is asked from time to time", async () => {
+    const told: string[][] = [];
+    const watch = await watchInterfaces({
+      changed: (addresses) => told.push([...addresses]),
+      open() {
+        throw new Error("no sockets today");
+      },
+      pollMs: 20,
+    });
+    try {
+      assert.equal([watch.source, watch.reason], ["os", "no sockets today"]);
+      assert.ok(watch.addresses.includes("127.0.0.1"));
+      ip("address", "add", "192.0.2.10/32", "dev", "lo");
+      await until(() => told.length > 0);
+      assert.ok(told.at(-1)?.includes("192.0.2.10"));
+    } finally {
+      await watch.close();
+    }
+  });
+
+  test("the nfacct objects are made once, and read", async () => {
+    const socket = NetlinkSocket.open();
+    try {
+      assert.is(await readNfacctPackets(socket, invalidDropped), undefined);
+      const both = { nfacctInvalidDropped: true, nfacctLocalhostAccepted: true, reason: "" };
+      assert.equal(await ensureNfacct(socket), both);
+      assert.equal(await ensureNfacct(socket), both);
+      assert.is(await readNfacctPackets(socket, invalidDropped), 0n);
+      assert.is(await readNfacctPackets(socket, localhostAccepted), 0n);
+      if (kind === "root") {
+        const listed = execFileSync("nfacct", ["list"], { env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+        assert.match(String(listed), invalidDropped);
+      }
+    } finally {
+      await socket.close();
+    }
+  });
+});

@@ -1,0 +1,59 @@
+// The two counters of iptables mode that rules count into by name: a rule that names one that is not there is refused.
+import { askOne } from "../netlink/ask.ts";
+import { findAttribute, viewOf } from "../netlink/attributes.ts";
+import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/errno.ts";
+import { ATTRIBUTES, request } from "../netlink/messages.ts";
+import type { NetlinkSocket } from "../netlink/socket.ts";
+import * as uapi from "../netlink/uapi.ts";
+
+export const invalidDropped = "ct_state_invalid_dropped_pkts";
+export const localhostAccepted = "localhost_nps_accepted_pkts";
+
+export interface NfacctResult {
+  /** For the engine's options. */
+  readonly nfacctInvalidDropped: boolean;
+  readonly nfacctLocalhostAccepted: boolean;
+  /** Why one of them could not be had; empty if both are there. Rules go without. */
+  readonly reason: string;
+}
+
+/** Makes them where they are missing, as kube-proxy does. `socket`: of NETLINK_NETFILTER. Never throws for the kernel's answer. */
+export async function ensureNfacct(socket: NetlinkSocket): Promise<NfacctResult> {
+  const first = await ensure(socket, invalidDropped);
+  const second = await ensure(socket, localhostAccepted);
+  return { nfacctInvalidDropped: first === "", nfacctLocalhostAccepted: second === "", reason: first || second };
+}
+
+/** Packets that rules counted; undefined: there is no such object. @throws {NetlinkError} */
+export async function readNfacctPackets(socket: NetlinkSocket, name: string): Promise<bigint | undefined> {
+  const sequence = socket.nextSequence();
+  const header = { type: uapi.NFNL_MSG_ACCT_GET, flags: 0, sequence, family: 0 };
+  const answer = await askOne(
+    socket,
+    request(header, (writer) => writer.string(uapi.NFACCT.NAME, name)),
+    sequence,
+  );
+  if ("errno" in answer) {
+    if (answer.errno === ENOENT) return undefined;
+    throw new NetlinkError("nfacct", answer.errno);
+  }
+  const packets = findAttribute(answer.message.bytes, uapi.NFACCT.PKTS, ATTRIBUTES);
+  return packets === undefined || packets.length < 8 ? undefined : viewOf(packets).getBigUint64(0);
+}
+
+/** What is in the way; empty: it is there. */
+async function ensure(socket: NetlinkSocket, name: string): Promise<string> {
+  const sequence = socket.nextSequence();
+  const header = { type: uapi.NFNL_MSG_ACCT_NEW, flags: uapi.NLM_F_CREATE | uapi.NLM_F_ACK, sequence, family: 0 };
+  const bytes = request(header, (writer) => writer.string(uapi.NFACCT.NAME, name));
+  try {
+    const answer = await askOne(socket, bytes, sequence);
+    const errno = "errno" in answer ? answer.errno : 0;
+    // EBUSY: it is there already.
+    if (errno === 0 || errno === EBUSY || errno === EEXIST) return "";
+    return `nfacct ${name}: ${errnoName(errno)}; load the module nfnetlink_acct`;
+  } catch (error) {
+    if (error instanceof NetlinkError) return `nfacct ${name}: ${error.message}`;
+    throw error;
+  }
+}
