@@ -267,6 +267,14 @@ test("from-kube-proxy.sh keeps what kubeadm configured", ({ directory }) => {
   assert.is(parse(files["kubeconfig.conf"] ?? "").clusters[0].cluster.server, "https://192.168.10.1:6443");
 });
 
+test("taking over from kube-proxy, it may remove what iptables-legacy holds", ({ directory }) => {
+  const [agent] = podOf(kustomize(replacement(directory))).containers;
+  assert.equal(agent.securityContext.capabilities?.add, ["NET_ADMIN", "NET_RAW"]);
+  assert.ok(
+    agent.volumeMounts?.some(({ mountPath, readOnly }) => mountPath === "/run/xtables.lock" && readOnly !== true),
+  );
+});
+
 test("from-kube-proxy.sh changes nothing when there is no such ConfigMap", ({ directory }) => {
   const { status, stderr } = fromKubeProxy(directory, "");
   assert.is(status, 1);

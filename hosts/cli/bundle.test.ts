@@ -1,0 +1,33 @@
+// What the built command loads before it knows what it is asked for.
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const directory = fileURLToPath(new URL("../../build/cli", import.meta.url));
+const test = suite("bundle");
+
+/** Files that are loaded with this one, itself included. */
+function loadedWith(file: string, seen = new Map<string, string>()): Map<string, string> {
+  if (seen.has(file)) return seen;
+  const text = readFileSync(join(directory, file), "utf8");
+  seen.set(file, text);
+  const imports = text.matchAll(/^(?:import|export)\b[^;]*?["']\.\/([^"']+\.js)["'];$/gm);
+  for (const [, imported = ""] of imports) loadedWith(basename(imported), seen);
+  return seen;
+}
+
+test("@kubernetes/client-node, which costs seconds and 90 MB, is loaded only when it is needed", () => {
+  assert.ok(existsSync(join(directory, "sluice.js")), "build/cli/sluice.js is missing: `npm run build`");
+  for (const [file, text] of loadedWith("sluice.js")) {
+    assert.not.match(text, /^\/\/ .*node_modules\/@kubernetes\/client-node\//m, file);
+  }
+});
+
+test("the files of bundled packages say where they come from, or this would find nothing", () => {
+  const texts = [...loadedWith("sluice.js").values()].join("\n");
+  assert.match(texts, /^\/\/ .*node_modules\/yaml\//m);
+});
+
+test.run();
