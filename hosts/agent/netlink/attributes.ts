@@ -113,6 +113,12 @@ export class AttributeWriter {
     this.#bytes.set(payload, at);
   }
 
+  /** Whole attributes, header included, as they were read. */
+  copy(attributes: Uint8Array): void {
+    const at = this.skip(align4(attributes.length));
+    this.#bytes.set(attributes, at);
+  }
+
   nest(type: number, content: () => void): void {
     const start = this.skip(ATTRIBUTE_HEADER);
     content();

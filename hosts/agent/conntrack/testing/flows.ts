@@ -80,6 +80,13 @@ export function flowMessage(flow: Flow, sequence = 1): Uint8Array {
     writeTuple(writer, uapi.CTA.TUPLE_REPLY, answers, client, protocol, answersZone);
     writer.u32(uapi.CTA.TIMEOUT, 600);
     if (zone !== 0) writer.raw(uapi.CTA.ZONE, port(zone));
+    if (protocol === uapi.IPPROTO_TCP) {
+      writer.nest(uapi.CTA.PROTOINFO, () =>
+        writer.nest(uapi.CTA_PROTOINFO_TCP, () =>
+          writer.u8(uapi.CTA_PROTOINFO_TCP_STATE, uapi.TCP_CONNTRACK_ESTABLISHED),
+        ),
+      );
+    }
   }).slice();
 }
 
