@@ -1,0 +1,54 @@
+// sluice agent --check: is this node fit for the agent? Reads and tries, and changes nothing.
+import type { Diagnostic } from "../../shared/diagnostics.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+import { type Machine, thisMachine } from "../host/setting.ts";
+import { type AccessReviews, checkApiAccess } from "./api-access.ts";
+import { checkCapabilities } from "./capabilities.ts";
+import { type Finding, ok } from "./finding.ts";
+import { checkKernel, type KernelProbes, thisKernel } from "./kernel-features.ts";
+import { checkListening } from "./listening.ts";
+import { checkSettings } from "./settings.ts";
+
+export interface CheckOptions {
+  readonly config: AgentConfig;
+  /** Of reading it. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Undefined: there is no way to the API server, and `reason` says why. */
+  readonly reviews: AccessReviews | undefined;
+  readonly reason?: string;
+  readonly machine?: Machine;
+  readonly kernel?: KernelProbes;
+}
+
+export interface CheckResult {
+  readonly findings: readonly Finding[];
+  /** Of the process: 1 if anything failed. */
+  readonly exitCode: 0 | 1;
+}
+
+/** Never throws for what it finds. */
+export async function runCheck(options: CheckOptions): Promise<CheckResult> {
+  const { config, diagnostics, reviews, reason, machine = thisMachine, kernel = thisKernel } = options;
+  const findings = [
+    ...checkConfiguration(config, diagnostics),
+    ...(await checkCapabilities(machine)),
+    ...(await checkKernel(config.mode, kernel)),
+    ...(await checkSettings(config, machine)),
+    ...(await checkListening(config)),
+    ...(await checkApiAccess(reviews, reason)),
+  ];
+  return { findings, exitCode: findings.some(({ status }) => status === "failed") ? 1 : 0 };
+}
+
+/** Also for a configuration with errors, after which nothing else can be looked at. */
+export function checkConfiguration(config: AgentConfig | undefined, diagnostics: readonly Diagnostic[]): Finding[] {
+  const area = "configuration";
+  const findings = diagnostics
+    .filter(({ severity }) => severity !== "note")
+    .map(({ severity, file, line, column, field, message, hint }): Finding => {
+      const place = file === "" ? "" : line === 0 ? `${file}: ` : `${file}:${line}:${column}: `;
+      const status = severity === "error" ? "failed" : "warning";
+      return { area, subject: field || "command line", status, detail: `${place}${message}`, hint };
+    });
+  return config === undefined ? findings : [ok(area, "mode", config.mode), ...findings];
+}

@@ -1,0 +1,14 @@
+// One line of what --check found.
+export interface Finding {
+  readonly area: "configuration" | "permissions" | "kernel" | "settings" | "addresses" | "API server";
+  readonly subject: string;
+  /** `failed`: the agent cannot do its work. `warning`: it can, with less. */
+  readonly status: "ok" | "warning" | "failed";
+  readonly detail: string;
+  /** What to do; empty if nothing. */
+  readonly hint: string;
+}
+
+export function ok(area: Finding["area"], subject: string, detail: string): Finding {
+  return { area, subject, status: "ok", detail, hint: "" };
+}
