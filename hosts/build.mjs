@@ -26,8 +26,10 @@ const { metafile } = await build({
   legalComments: "none", // third-party-licenses.txt has them whole
   metafile: true,
   external: ["koffi"], // loads its native part from its own directory
-  // CommonJS packages in an ES module ask for Node's own modules by `require`.
-  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  // CommonJS packages in an ES module ask for Node's own modules by `require`. Names that no source uses.
+  banner: {
+    js: 'import { createRequire as requireForBundle } from "node:module"; const require = requireForBundle(import.meta.url);',
+  },
   // yaml's ES modules: what Node would load is CommonJS, twice as large.
   alias: { yaml: join(root, "node_modules", "yaml", "browser", "index.js") },
   logLevel: "warning",

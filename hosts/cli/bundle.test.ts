@@ -1,5 +1,6 @@
 // What the built command loads before it knows what it is asked for.
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
@@ -28,6 +29,15 @@ test("@kubernetes/client-node, which costs seconds and 90 MB, is loaded only whe
 test("the files of bundled packages say where they come from, or this would find nothing", () => {
   const texts = [...loadedWith("sluice.js").values()].join("\n");
   assert.match(texts, /^\/\/ .*node_modules\/yaml\//m);
+});
+
+test("no file's own names meet those that the build puts before it", () => {
+  const files = readdirSync(directory).filter((file) => file.endsWith(".js"));
+  assert.ok(files.includes("sluice.js"));
+  for (const file of files) {
+    const { status, stderr } = spawnSync(process.execPath, ["--check", join(directory, file)], { encoding: "utf8" });
+    assert.is(status, 0, stderr);
+  }
 });
 
 test.run();
