@@ -145,6 +145,7 @@ const meanings: [yaml: string, expected: Partial<AgentConfig>][] = [
   ["oomScoreAdj: -1000", { oomScoreAdj: -1000 }],
   ["oomScoreAdj: 0", { oomScoreAdj: 0 }],
   ["nftables: {syncPeriod: 1m30s, minSyncPeriod: 250ms}", { syncPeriodMs: 90_000, minSyncPeriodMs: 250 }],
+  ["nftables: {syncPeriod: 9999h, minSyncPeriod: 1000h}", { syncPeriodMs: 2 ** 31 - 1, minSyncPeriodMs: 2 ** 31 - 1 }],
   ["logging: {format: json, verbosity: 4}", { logging: { format: "json", verbosity: 4, flushFrequencyMs: 5000 } }],
   ["logging: {flushFrequency: 2000000000}", { logging: { format: "text", verbosity: 0, flushFrequencyMs: 2000 } }],
   ["featureGates: {NFTablesProxyMode: true}", { featureGates: { NFTablesProxyMode: true } }],

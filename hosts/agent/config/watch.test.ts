@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { FlagField } from "./agent-config.ts";
@@ -133,6 +134,20 @@ watch("a configuration that cannot be put in force is told, and the watch goes o
   assert.equal(await look(), ["config-apply"]);
   writeFileSync(path, verbosity(2));
   assert.equal(await look(), ["verbosity 2"]);
+});
+
+watch("it looks by itself", async ({ path, told }) => {
+  running = new ConfigWatch({
+    path,
+    flags: [],
+    intervalMs: 5,
+    changed: ({ logging }) => told.push(`verbosity ${logging.verbosity}`),
+    broken: (diagnostics) => told.push(...diagnostics.map(({ code }) => code)),
+  });
+  await running.look();
+  writeFileSync(path, verbosity(2));
+  for (let i = 0; i < 500 && told.length === 0; i++) await sleep(10);
+  assert.equal(told, ["verbosity 2"]);
 });
 
 watch("after close nothing is told", async ({ path, start, look }) => {
