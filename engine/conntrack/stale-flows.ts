@@ -152,6 +152,7 @@ function add(family: u32, key: Key, offset: u32): void {
 function setService(flow: StaleFlow, key: usize, namespaceLength: u32, keyLength: u32): void {
   flow.namespace = key;
   flow.namespaceLength = <usize>namespaceLength;
+  if (keyLength == 0) return;
   flow.service = key + namespaceLength + 1;
   flow.serviceLength = <usize>(keyLength - namespaceLength - 1);
 }

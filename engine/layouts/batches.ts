@@ -1,7 +1,8 @@
 // Batches and what becomes of them: until the kernel has acknowledged a batch, what it makes of the kernel is only
 // planned. A journal says which service ports, keys and chains a batch is about.
-import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
+
 import { Vector } from "../bytes/memory";
+import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
 import { beginTriggerPlan, closeTriggers } from "../cluster/trigger-times";
 import { nft } from "../encodings/nft";
 import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
@@ -89,7 +90,7 @@ export function batchCount(): u32 {
 export function batchTable(): usize {
   // Pieces may have moved while later ones were added: their addresses are filled in last.
   for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = changetype<Batch>(batches.data + (<usize>i) * offsetof<Batch>());
+    const batch = changetype<Batch>(batches.data + <usize>i * offsetof<Batch>());
     batch.data = resultPieces(<u32>batch.data);
   }
   return batches.data;
@@ -210,6 +211,18 @@ export function journalKey(key: Key): void {
   journal(currentBatch(), JournalKind.KEY, changetype<usize>(key));
 }
 
+/** That batch leaves nothing under the key that is kept by key. */
+export function journalEmptyKey(batch: u32, key: Key): void {
+  key.plannedChain = 0;
+  key.plannedFirewall = 0;
+  key.plannedNoEndpoints = 0;
+  key.plannedPool = 0;
+  key.plannedSlots = 0;
+  key.plannedLocalSlots = 0;
+  key.open = true;
+  journal(batch, JournalKind.KEY, changetype<usize>(key));
+}
+
 /** Service ports that have been committed and may be gone: to be looked at by `forgetGone`. */
 export const settledPorts = new Vector();
 /** Keys likewise. */
@@ -284,7 +297,7 @@ function failEntry(kind: u32, object: usize, now: u64): void {
 /** The row of the plan's batch with that id, or 0. */
 function batchWithId(id: u32): usize {
   for (let i: u32 = 0; i < batchCount(); i++) {
-    const at = batches.data + (<usize>i) * offsetof<Batch>();
+    const at = batches.data + <usize>i * offsetof<Batch>();
     if (changetype<Batch>(at).id == id) return at;
   }
   return 0;
@@ -301,7 +314,7 @@ export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
   const family = changetype<Batch>(found).family;
   let passed = false;
   for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = changetype<Batch>(batches.data + (<usize>i) * offsetof<Batch>());
+    const batch = changetype<Batch>(batches.data + <usize>i * offsetof<Batch>());
     if (batch.id == id) passed = true;
     else if (batch.family == family && passed != acknowledged) closeEntries(batch.id, false, now);
   }

@@ -7,18 +7,27 @@ import { declareChain, deleteChain } from "../encodings/iptables-restore";
 import { ownedByNobody } from "../encodings/owners";
 import { totalEndpoints } from "../routing/counters";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
-import { changedKeys, Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
+import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
-import { beginBatch, endBatch, journalKey, journalPort, JournalKind, journal, stockIsDirty } from "./batches";
 import {
+  beginBatch,
+  currentBatch,
+  endBatch,
+  JournalKind,
+  journal,
+  journalEmptyKey,
+  journalPort,
+  stockIsDirty,
+} from "./batches";
+import {
+  CLUSTER_PREFIX,
   chainHash,
   chainsOf,
-  CLUSTER_PREFIX,
   ENDPOINT_PREFIX,
-  endpointHash,
   EXTERNAL_PREFIX,
+  endpointHash,
   FIREWALL_PREFIX,
   isDispatched,
   LOCAL_PREFIX,
@@ -261,13 +270,7 @@ function planService(service: Service, family: u32, large: bool): void {
 function journalKeys(family: u32): void {
   for (let i: u32 = 0; i < changedKeys.length; i++) {
     const key = changetype<Key>(<usize>changedKeys.get(i));
-    if (<u32>key.family != family || key.kind > <u8>KeyKind.NODE_PORT) continue;
-    key.plannedChain = 0;
-    key.plannedFirewall = 0;
-    key.plannedNoEndpoints = 0;
-    key.plannedSlots = 0;
-    key.plannedLocalSlots = 0;
-    journalKey(key);
+    if (<u32>key.family == family && key.kind <= <u8>KeyKind.NODE_PORT) journalEmptyKey(currentBatch(), key);
   }
 }
 

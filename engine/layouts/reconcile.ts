@@ -6,6 +6,7 @@
 import { equalBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { outSelect, resultPieces, resultStart, StreamName, writeLiteral } from "../bytes/out";
+import { Protocol, protocolNumber } from "../cluster/records";
 import {
   AttributeWriter,
   findAttribute,
@@ -32,10 +33,11 @@ import {
 import { Attribute, Message, SetBit } from "../encodings/netlink-numbers";
 import { isText, Named, Objects, Part } from "../encodings/netlink-objects";
 import { nft } from "../encodings/nft";
-import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
+import { rememberLeftOver } from "../routing/gone-entry-points";
+import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
-import { beginBatch, endNftBatch, endResumedBatch, mergeBatches, resumeBatch } from "./batches";
+import { beginBatch, endNftBatch, endResumedBatch, journalEmptyKey, mergeBatches, resumeBatch } from "./batches";
 import { mapOf } from "./flat-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { planDeletions, writeRetired } from "./retiring";
@@ -69,7 +71,10 @@ function forgetDrift(): void {
 function noteName(named: Named): void {
   const last = drift.names.length;
   if (last >= MAX_NAMES << 1) return;
-  if (last > 0 && equalBytes(<usize>drift.names.get(last - 2), <usize>drift.names.get(last - 1), named.name, named.nameLength)) {
+  if (
+    last > 0 &&
+    equalBytes(<usize>drift.names.get(last - 2), <usize>drift.names.get(last - 1), named.name, named.nameLength)
+  ) {
     return;
   }
   const copy = heap.alloc(named.nameLength + SLACK);
@@ -313,6 +318,43 @@ function hasFlag(set: Named, bit: u32): bool {
   return (numberOf(findAttribute(set.start, set.end, Attribute.SET_FLAGS)) & bit) != 0;
 }
 
+/** Of the batch that is being written, and its id: whose elements are looked at. */
+let writtenFamily: u32 = 0;
+let writtenBatch: u32 = 0;
+
+/**
+ * Entry points that the kernel has and nobody claims: somebody has deleted their Services while no instance was there to
+ * see it. conntrack may still send where they led. `from` is where in the element's key protocol and port stand.
+ */
+function rememberLeftOvers(held: Named, kind: u32, from: usize): void {
+  for (let at = held.first; at != 0; at = changetype<Part>(at).next) {
+    const part = changetype<Part>(at);
+    if (part.seen) continue;
+    const found = findAttribute(part.start, part.end, Attribute.ELEMENT_KEY);
+    const value: usize = found == 0 ? 0 : findAttribute(valueOf(found), valueEnd(found), Attribute.DATA_VALUE);
+    if (value == 0 || valueLength(value) < from + 6) continue;
+    const bytes = valueOf(value);
+    if (<u32>load<u8>(bytes + from) != protocolNumber(Protocol.UDP)) continue;
+    let ip: usize = 0;
+    if (from != 0) {
+      ip = leftOverIP;
+      memory.fill(ip, 0, 16);
+      memory.copy(ip, bytes, from);
+    }
+    const key = keyOf(kind, writtenFamily, Protocol.UDP, <u32>bswap<u16>(load<u16>(bytes + from + 4)), ip);
+    if (key.claims != 0 || key.open) continue;
+    rememberLeftOver(key);
+    // The kernel has it until this batch is acknowledged.
+    journalEmptyKey(writtenBatch, key);
+  }
+}
+
+const leftOverIP: usize = memory.data(16, 16);
+
+function isNamed(named: Named, literal: string): bool {
+  return equalBytes(named.name, named.nameLength, nameBuffer, writeLiteral(nameBuffer, literal) - nameBuffer);
+}
+
 /** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
 function writeElements(wanted: Named): void {
   heldSet = kernel.find(true, wanted.name, wanted.nameLength);
@@ -335,6 +377,11 @@ function writeElements(wanted: Named): void {
       if (!changetype<Part>(at).seen) extra++;
     }
     drift.extra += extra;
+    if (extra != 0 && isNamed(wanted, "service-ips")) {
+      rememberLeftOvers(changetype<Named>(heldSet), KeyKind.ADDRESS, writtenFamily == 0 ? 4 : 16);
+    } else if (extra != 0 && isNamed(wanted, "service-nodeports")) {
+      rememberLeftOvers(changetype<Named>(heldSet), KeyKind.NODE_PORT, 0);
+    }
     copyElements(changetype<Named>(heldSet), Message.DELETE_ELEMENT, 0, isExtra);
   }
   if (drift.missing + drift.changed + extra != before) noteName(wanted);
@@ -382,12 +429,15 @@ export function writeDifference(family: u32, now: u64): bool {
   const pieces = resultStart();
   for (let i: u32 = 0; i < pieces; i++) size += <usize>load<u32>(resultPieces(i), 4);
   ours.reset(size);
-  for (let i: u32 = 0; i < pieces; i++) ours.read(<usize>load<u32>(resultPieces(i)), <usize>load<u32>(resultPieces(i), 4));
+  for (let i: u32 = 0; i < pieces; i++)
+    ours.read(<usize>load<u32>(resultPieces(i)), <usize>load<u32>(resultPieces(i), 4));
   if (mustRebuild()) {
     drift.rebuilt = true;
     return false;
   }
   const journalled = mergeBatches(0);
+  writtenFamily = family;
+  writtenBatch = journalled;
   outSelect(StreamName.MAIN);
   beginBatch(family, 0);
   writeObjects();

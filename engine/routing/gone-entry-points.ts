@@ -8,7 +8,7 @@ import { FamilyPort } from "./service-ports";
 /** Who had the entry point. After it: `namespace/name`, then the port's name. */
 @unmanaged
 export class GoneEntryPoint {
-  /** One of `EntryPoint`. */
+  /** One of `EntryPoint`, or UNKNOWN_ENTRY_POINT. */
   entryPoint: u32;
   namespaceLength: u32;
   /** Of `namespace/name`. */
@@ -25,6 +25,9 @@ export class GoneEntryPoint {
     return this.namespace() + this.keyLength;
   }
 }
+
+/** Of what an earlier instance has left in the kernel no more than the key is known: names are empty. */
+export const UNKNOWN_ENTRY_POINT: u32 = 4;
 
 /** What comes beyond it is not remembered: its flows stay until nobody sends any more. */
 const MOST_REMEMBERED: u32 = 65536;
@@ -53,12 +56,9 @@ export function rememberGone(): void {
 }
 
 function remember(key: Key, port: FamilyPort, entryPoint: u32): void {
-  if (key.gone != 0) {
-    heap.free(key.gone);
-  } else {
-    if (remembered.length >= MOST_REMEMBERED) return;
-    remembered.push(<u32>changetype<usize>(key));
-  }
+  if (key.gone == 0 && remembered.length >= MOST_REMEMBERED) return;
+  if (key.gone != 0) heap.free(key.gone);
+  else remembered.push(<u32>changetype<usize>(key));
   const service = port.port.service;
   const at = heap.alloc(offsetof<GoneEntryPoint>() + <usize>service.keyLength + port.port.nameLength + SLACK);
   const gone = changetype<GoneEntryPoint>(at);
@@ -70,6 +70,15 @@ function remember(key: Key, port: FamilyPort, entryPoint: u32): void {
   memory.copy(gone.namespace(), service.key, service.keyLength);
   memory.copy(gone.portName(), port.port.name(), port.port.nameLength);
   key.gone = at;
+}
+
+/** The kernel still leads what comes to the key somewhere, and nobody claims it. */
+export function rememberLeftOver(key: Key): void {
+  if (key.gone != 0 || remembered.length >= MOST_REMEMBERED) return;
+  remembered.push(<u32>changetype<usize>(key));
+  key.gone = heap.alloc(offsetof<GoneEntryPoint>() + SLACK);
+  memory.fill(key.gone, 0, offsetof<GoneEntryPoint>());
+  changetype<GoneEntryPoint>(key.gone).entryPoint = UNKNOWN_ENTRY_POINT;
 }
 
 /** A run begins: it looks for flows of those that the kernel does not hold any more. */

@@ -220,6 +220,24 @@ inNamespaces(import.meta.url, ["root", "user"], (test) => {
       await agent.stop();
     });
 
+    test(`${mode}: the Service is deleted while no agent runs`, async () => {
+      const first = await Agent.start(mode, service, slice([POD1]));
+      await startPod("one", POD1, 5353);
+      const client = await startClient(CLIENT);
+      for (const [ip, port] of DESTINATIONS) assert.is(await client.ask(ip, port), "one", ip);
+      await first.stop();
+      const second = await Agent.start(mode, slice([POD1]));
+      assert.is(await client.ask(VIP, 53), "one", "conntrack goes on");
+      assert.equal(await second.reconcile(), ["service-gone", "service-gone", "service-gone"]);
+      assert.equal(
+        second.removals.map(({ entryPoint, service }) => entryPoint + service),
+        ["unknown", "unknown", "unknown"],
+      );
+      assert.equal(await second.reconcile(), []);
+      for (const [ip, port] of DESTINATIONS) assert.is(await client.ask(ip, port), "nobody", ip);
+      await second.stop();
+    });
+
     test(`${mode}: the Service comes after the first packets`, async () => {
       const other = makeService("x/other", { ip: "10.96.0.99" });
       const agent = await Agent.start(mode, other);
