@@ -134,6 +134,25 @@ export function cabi_post_engine__node(result: usize): void {
   finish();
 }
 
+export function engine__node_port_ips(family: u32): usize {
+  refresh();
+  const facts = factsOf(family);
+  const ips = facts.nodePortIPs;
+  const texts = arenaAlloc((<usize>ips.length) << 3);
+  for (let i: u32 = 0; i < ips.length; i++) {
+    const text = arenaAlloc(64);
+    const ip = <usize>ips.get(i);
+    const end = family == IPV4 ? formatIPv4(text, ip) : formatIPv6(text, ip);
+    setString(texts + ((<usize>i) << 3), text, end - text);
+  }
+  store<u8>(RESULT, <u8>!facts.nodePortsEverywhere);
+  setString(RESULT + 4, texts, <usize>ips.length);
+  return RESULT;
+}
+export function cabi_post_engine__node_port_ips(result: usize): void {
+  finish();
+}
+
 export function engine__health_checks_revision(): u32 {
   refresh();
   finish();

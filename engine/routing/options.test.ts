@@ -297,6 +297,22 @@ test("localhostNodePorts: the guard is there only if node ports answer on loopba
   assert.is(render(makeEngine("iptables"), "ipv6").includes(guard), false, "IPv4 only");
 });
 
+const nodePortIPs: [Partial<Options>, string[] | undefined, string[] | undefined][] = [
+  [{ mode: "iptables" }, undefined, undefined],
+  [{ mode: "nftables" }, ["192.0.2.1"], ["fd00::1"]],
+  [{ nodePortAddresses: ["192.0.2.0/24", "localhost"] }, ["127.0.0.1", "192.0.2.1", "192.0.2.2"], []],
+  [{ nodePortAddresses: ["192.0.2.0/24"] }, ["192.0.2.1", "192.0.2.2"], undefined],
+  [{ nodePortAddresses: ["all"] }, undefined, undefined],
+];
+for (const [options, ipv4, ipv6] of nodePortIPs) {
+  test(`addresses of node ports: ${JSON.stringify(options)}`, () => {
+    const interfaceAddresses = ["127.0.0.1", "192.0.2.2", "192.0.2.1", "198.51.100.1", "fd00::1"];
+    const engine = makeEngine("nftables", { ...options, interfaceAddresses });
+    put(engine, makeNode("node-a", { ips: ["192.0.2.1", "fd00::1"] }));
+    assert.equal([engine.nodePortIps("ipv4"), engine.nodePortIps("ipv6")], [ipv4, ipv6]);
+  });
+}
+
 test("a Node that is going says so, and costs no rule", () => {
   const engine = makeEngine("flat");
   const flags = () => [engine.node().known, engine.node().deleting, engine.node().toBeDeleted];

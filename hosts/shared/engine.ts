@@ -103,6 +103,9 @@ export class EngineInstance {
   node(): NodeView {
     return this.#call("node", (engine) => engine.node());
   }
+  nodePortIps(family: Family): string[] | undefined {
+    return this.#call("node-port-ips", (engine) => engine.nodePortIps(family));
+  }
   healthChecksRevision(): number {
     return this.#call("health-checks-revision", (engine) => engine.healthChecksRevision());
   }

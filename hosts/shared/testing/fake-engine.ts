@@ -86,6 +86,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
       ipv4: "127.0.0.1",
       ipv6: "::1",
     }),
+    nodePortIps: () => undefined,
     healthChecksRevision: () => 0,
     healthChecks: () => [],
     count: () => ({

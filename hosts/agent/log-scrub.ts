@@ -1,0 +1,53 @@
+// What may go into logs: no secrets, no dumps of rules, nothing long.
+
+const LONGEST_TEXT = 500;
+const LONGEST_STACK = 2000;
+const MOST_ITEMS = 20;
+const DEEPEST = 4;
+
+/** Names of fields whose values are never shown. */
+const SECRET = /token|password|passwd|secret|authorization|cookie|(?:key|certificate|ca)-?data|client-?key|private/i;
+
+/** Credentials inside text: HTTP authorization, credentials in URLs, JSON web tokens, PEM blocks. */
+const CREDENTIALS: [RegExp, string][] = [
+  [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+/gi, "$1 (hidden)"],
+  [/(\w+:\/\/)[^/\s:@]+:[^/\s@]+@/g, "$1(hidden)@"],
+  [/\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, "(hidden)"],
+  [/-----BEGIN [A-Z ]+-----[\s\S]*?(?:-----END [A-Z ]+-----|$)/g, "(hidden)"],
+];
+
+/** The text without credentials, cut to a length that a line of a log may have. */
+export function scrubText(text: string, longest = LONGEST_TEXT): string {
+  // What is cut off need not be searched; a credential at the cut is longer than what could be left of it.
+  let scrubbed = text.length > 4 * longest ? text.slice(0, 4 * longest) : text;
+  for (const [pattern, replacement] of CREDENTIALS) scrubbed = scrubbed.replace(pattern, replacement);
+  if (scrubbed.length <= longest && text.length <= 4 * longest) return scrubbed;
+  return `${scrubbed.slice(0, longest)}… (${text.length} characters)`;
+}
+
+function scrubError(error: Error): object {
+  const { code } = error as NodeJS.ErrnoException;
+  const cause = error.cause instanceof Error ? { cause: scrubText(error.cause.message) } : {};
+  // An error with a code is one that the outside world causes: where it came from says nothing.
+  const origin = code === undefined ? { stack: scrubText(error.stack ?? "", LONGEST_STACK) } : { code };
+  return { message: scrubText(error.message), ...origin, ...cause };
+}
+
+/** The value as it may be logged: a copy. */
+export function scrub(value: unknown, depth = 0): unknown {
+  if (typeof value === "string") return scrubText(value);
+  if (typeof value === "bigint") return value.toString();
+  if (typeof value === "function" || typeof value === "symbol") return undefined;
+  if (typeof value !== "object" || value === null) return value;
+  if (ArrayBuffer.isView(value)) return `(${value.byteLength} bytes)`;
+  if (value instanceof Date) return value;
+  if (value instanceof Error) return scrubError(value);
+  if (depth === DEEPEST) return "…";
+  if (Array.isArray(value)) {
+    const items = value.slice(0, MOST_ITEMS).map((item) => scrub(item, depth + 1));
+    return value.length > MOST_ITEMS ? [...items, `… (${value.length} items)`] : items;
+  }
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, SECRET.test(name) ? "(hidden)" : scrub(item, depth + 1)]),
+  );
+}

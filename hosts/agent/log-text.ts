@@ -1,0 +1,19 @@
+// Lines for people, in the form that klog gives them, so that whatever collects kube-proxy's logs can read these.
+
+const LETTERS: Readonly<Record<number, string>> = { 10: "D", 20: "D", 30: "I", 40: "W", 50: "E", 60: "F" };
+const OWN = new Set(["level", "time", "msg"]);
+
+const two = (number: number): string => String(number).padStart(2, "0");
+
+/** `I1101 10:00:00.123000    4711 sluice] "rules written" family="IPv4" services=3` from a record of pino. */
+export function textLine(record: Readonly<Record<string, unknown>>, processId: number): string {
+  const time = new Date(String(record.time));
+  const date = `${two(time.getMonth() + 1)}${two(time.getDate())}`;
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+  const micros = `${String(time.getMilliseconds()).padStart(3, "0")}000`;
+  const head = `${LETTERS[Number(record.level)] ?? "I"}${date} ${clock}.${micros} ${String(processId).padStart(7)} sluice]`;
+  const fields = Object.entries(record)
+    .filter(([name, value]) => !OWN.has(name) && value !== undefined)
+    .map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
+  return `${head} ${JSON.stringify(record.msg ?? "")}${fields.join("")}\n`;
+}

@@ -1,0 +1,126 @@
+// What lines look like, and what never gets into them.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Log, levelOf, openLog } from "./log.ts";
+
+const test = suite("agent: log");
+
+function capture(format: "text" | "json", verbosity = 0): { log: Log; lines: string[] } {
+  const lines: string[] = [];
+  const { log } = openLog({ format, verbosity }, { write: (line) => void lines.push(line) });
+  return { log, lines };
+}
+
+test("json: level, time, message and fields", () => {
+  const { log, lines } = capture("json");
+  log.info({ family: "IPv4", services: 3, hash: 255n }, "rules written");
+  const { time, ...others } = JSON.parse(lines[0] ?? "");
+  assert.equal(others, { level: "info", family: "IPv4", services: 3, hash: "255", msg: "rules written" });
+  assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+});
+
+test("text: a line as klog's, one for each call whatever the values contain", () => {
+  const { log, lines } = capture("text");
+  log.warn({ service: "shop/web", why: 'a "quoted"\nline' }, "left out\nI0101 forged");
+  assert.is(lines.length, 1);
+  assert.match(
+    lines[0] ?? "",
+    /^W\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ sluice\] "left out\\nI0101 forged" service="shop\/web" why="a \\"quoted\\"\\nline"\n$/,
+  );
+  log.error("without fields");
+  assert.match(lines[1] ?? "", /^E.* sluice\] "without fields"\n$/);
+});
+
+test("verbosity", () => {
+  assert.equal([0, 2, 3, 4, 5, 6, 10].map(levelOf), ["info", "info", "info", "debug", "debug", "trace", "trace"]);
+  const { log, lines } = capture("json", 2);
+  log.debug("not shown");
+  assert.equal(lines, []);
+  capture("json", 4).log.debug("shown");
+});
+
+for (const format of ["text", "json"] as const) {
+  test(`${format}: no secrets, wherever they stand`, () => {
+    const { log, lines } = capture(format);
+    const secret = "s3cr3t-value";
+    const jwt = `eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.${secret}`;
+    log.info({ token: secret, nested: { headers: { Authorization: secret }, "client-key-data": secret } }, "a");
+    log.info({ users: [{ user: { password: secret, tokenFile: secret } }] }, "b");
+    log.error({ err: new Error(`401 for Authorization: Bearer ${secret}`) }, `sent Bearer ${secret}`);
+    log.error(new Error(`proxy http://user:${secret}@proxy:3128 refused`));
+    log.info(`token was ${jwt}`);
+    log.info({ text: `-----BEGIN PRIVATE KEY-----\n${secret}\n-----END PRIVATE KEY-----` }, "c");
+    assert.is(lines.length, 6);
+    for (const line of lines) assert.not.match(line, secret);
+    assert.match(lines[3] ?? "", "proxy:3128 refused");
+  });
+
+  test(`${format}: no dumps of rules`, () => {
+    const { log, lines } = capture(format);
+    const rules = "add rule ip sluice services\n".repeat(10_000);
+    log.info({ rules, bytes: new TextEncoder().encode(rules), pieces: Array(1000).fill(rules) }, rules);
+    assert.ok((lines[0] ?? "").length < 20_000, `${lines[0]?.length}`);
+    assert.match(lines[0] ?? "", "(280000 bytes)");
+    assert.match(lines[0] ?? "", "(280000 characters)");
+  });
+}
+
+test("errors: message and code, or where they came from", () => {
+  const { log, lines } = capture("json");
+  log.error({ err: Object.assign(new Error("busy"), { code: "EBUSY" }) }, "refused");
+  log.error({ err: new TypeError("defect", { cause: new Error("below") }) }, "defect");
+  assert.equal(JSON.parse(lines[0] ?? "").err, { message: "busy", code: "EBUSY" });
+  const { err } = JSON.parse(lines[1] ?? "");
+  assert.match(err.stack, "log.test.ts");
+  assert.is(err.cause, "below");
+});
+
+test("odd values do not stop the line", () => {
+  const { log, lines } = capture("text");
+  const loop: Record<string, unknown> = {};
+  loop.self = loop;
+  log.info({ loop, none: undefined, call: () => 1, date: new Date(0) }, "odd");
+  assert.match(lines[0] ?? "", 'date="1970-01-01T00:00:00.000Z"');
+});
+
+test("bundled, lines reach standard output", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-log-"));
+  try {
+    const entry = join(folder, "entry.ts");
+    const log = fileURLToPath(new URL("log.ts", import.meta.url));
+    writeFileSync(
+      entry,
+      `import { openLog } from ${JSON.stringify(log)};
+       for (const format of ["text", "json"]) {
+         const { log, flush } = openLog({ format, verbosity: 0 });
+         log.info({ n: 1 }, "hello");
+         flush();
+       }`,
+    );
+    const outfile = join(folder, "bundle.mjs");
+    await build({
+      entryPoints: [entry],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      // pino is CommonJS: inside an ES module it needs a `require`.
+      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+      logLevel: "silent",
+    });
+    const lines = execFileSync(process.execPath, [outfile], { encoding: "utf8" }).trimEnd().split("\n");
+    assert.is(lines.length, 2);
+    assert.match(lines[0] ?? "", /^I.*\] "hello" n=1$/);
+    assert.is(JSON.parse(lines[1] ?? "").msg, "hello");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.run();

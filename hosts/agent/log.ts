@@ -1,0 +1,67 @@
+// The agent's log: a line per change, on standard output, as JSON or as text.
+import { type DestinationStream, destination, type Level, type Logger, pino } from "pino";
+import type { LoggingConfig } from "./config/agent-config.ts";
+import { scrub, scrubText } from "./log-scrub.ts";
+import { textLine } from "./log-text.ts";
+
+/**
+ * Use as pino's: `log.info({ family, services, seconds }, "rules written")`. Fields first, the same words for the same
+ * thing each time. `info` says what has changed and why, `debug` how it went, `trace` what came over the wire.
+ */
+export type Log = Pick<Logger, "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "isLevelEnabled">;
+
+/** How much may wait for whoever reads the log, before lines are dropped: a stuck reader must not stop the agent. */
+const MOST_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** klog's verbosity: up to 3 what operators want to see, 4 and 5 debugging, above that everything. */
+export function levelOf(verbosity: number): Level {
+  return verbosity >= 6 ? "trace" : verbosity >= 4 ? "debug" : "info";
+}
+
+export interface OpenLog {
+  readonly log: Log;
+  /** Writes what waits, before the process ends. */
+  flush(): void;
+}
+
+/** `stream` is for tests; without it lines go to standard output, without ever blocking the process. */
+export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, stream?: DestinationStream): OpenLog {
+  const output = stream ?? destination({ dest: 1, sync: false, maxLength: MOST_WAITING_BYTES });
+  const log = pino(
+    {
+      level: levelOf(config.verbosity),
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: {
+        log: (fields) => scrub(fields) as Record<string, unknown>,
+        ...(config.format === "json" ? { level: (label: string) => ({ level: label }) } : {}),
+      },
+      serializers: { err: (error) => error }, // it is scrubbed already
+      hooks: {
+        logMethod(args, method) {
+          method.apply(this, withScrubbedText(args) as typeof args);
+        },
+      },
+    },
+    config.format === "json" ? output : asText(output),
+  );
+  return {
+    log,
+    flush: () => {
+      if ("flushSync" in output) (output as { flushSync(): void }).flushSync();
+    },
+  };
+}
+
+/** Where only an error is given, pino would take its message as it is. */
+function withScrubbedText(args: readonly unknown[]): unknown[] {
+  const [first, ...rest] = args;
+  const fields = first instanceof Error ? { err: first } : first;
+  const error = (fields as { err?: unknown } | null | undefined)?.err;
+  const all = rest.length === 0 && error instanceof Error ? [fields, error.message] : [fields, ...rest];
+  return all.map((each) => (typeof each === "string" ? scrubText(each) : each));
+}
+
+function asText(output: DestinationStream): DestinationStream {
+  return { write: (line) => output.write(textLine(JSON.parse(line), process.pid)) };
+}
