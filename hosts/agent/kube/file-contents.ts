@@ -3,6 +3,10 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "./clock.ts";
 import { ClusterAccessError } from "./cluster-access.ts";
 
+/** As old as what was read may be. Client-go's for tokens: a minute, less ten seconds. */
+export const TOKEN_FILE_MS = 50_000;
+export const CERTIFICATE_FILE_MS = 60_000;
+
 export class FileContents {
   readonly path: string;
   readonly #field: string;

@@ -1,0 +1,179 @@
+// Credentials that programs and providers make. Rare on nodes, so what they need is loaded only when they are used.
+import { type SpawnOptions, spawn } from "node:child_process";
+import type { Clock } from "./clock.ts";
+import { ClusterAccessError } from "./cluster-access.ts";
+import type { Credentials, Presented } from "./credentials.ts";
+import { FileContents } from "./file-contents.ts";
+import type { ExecConfig } from "./kubeconfig.ts";
+import type { TlsSettings } from "./tls-material.ts";
+
+/** Cloud plugins take seconds on a busy node. */
+const PLUGIN_TIMEOUT_MS = 30_000;
+/** New ones are fetched so long before the old ones expire. */
+const LEEWAY_MS = 60_000;
+
+interface ExecCredential {
+  readonly kind?: string;
+  readonly status?: {
+    readonly token?: string;
+    readonly clientCertificateData?: string;
+    readonly clientKeyData?: string;
+    readonly expirationTimestamp?: string;
+  };
+}
+
+/** What this uses of client-node's class for exec plugins. */
+interface ExecAuth {
+  execFn: (command: string, args: string[], options: SpawnOptions) => ReturnType<typeof spawn>;
+  getCredential(user: object): Promise<ExecCredential | null>;
+}
+
+/** An exec plugin: run once for all that ask at the same time, again before its credentials expire or when refused. */
+export class ExecCredentials implements Credentials {
+  readonly #file: string;
+  readonly #exec: ExecConfig;
+  readonly #cluster: { readonly server: URL; readonly tls: TlsSettings };
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  #running: Promise<Presented> | undefined;
+  #presented: Presented | undefined;
+  #expires = Number.POSITIVE_INFINITY;
+
+  constructor(
+    file: string,
+    exec: ExecConfig,
+    cluster: { readonly server: URL; readonly tls: TlsSettings },
+    clock: Clock,
+    timeoutMs = PLUGIN_TIMEOUT_MS,
+  ) {
+    this.#file = file;
+    this.#exec = exec;
+    this.#cluster = cluster;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async current(): Promise<Presented> {
+    if (this.#presented !== undefined && this.#clock.now() < this.#expires) return this.#presented;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  rejected(): void {
+    this.#presented = undefined;
+  }
+
+  async #run(): Promise<Presented> {
+    const { command, field } = this.#exec;
+    const started = performance.now();
+    let credential: ExecCredential | null;
+    try {
+      credential = await this.#ask();
+    } catch (error) {
+      const late = performance.now() - started >= this.#timeoutMs;
+      const said = error instanceof Error ? error.message.trim().slice(0, 500) : String(error);
+      const what = late ? `did not answer within ${this.#timeoutMs / 1000} s` : `failed: ${said}`;
+      throw new ClusterAccessError(this.#file, field, `${command} ${what}`, "run it by hand to see why");
+    }
+    const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = credential?.status ?? {};
+    if (credential?.kind !== "ExecCredential" || (!token && !(cert && key))) {
+      const what = `${command} answered neither a token nor a certificate with its key`;
+      throw new ClusterAccessError(this.#file, field, what, "run it by hand to see what it prints");
+    }
+    const lasts = expirationTimestamp === undefined ? Number.NaN : Date.parse(expirationTimestamp) - Date.now();
+    // At least a moment, so that a plugin whose credentials expire at once is not run for each request.
+    this.#expires = Number.isNaN(lasts)
+      ? Number.POSITIVE_INFINITY
+      : this.#clock.now() + Math.max(1000, lasts - Math.min(LEEWAY_MS, lasts / 10));
+    this.#presented = {
+      headers: token ? { authorization: `Bearer ${token}` } : {},
+      ...(cert && key ? { certificate: { cert, key } } : {}),
+    };
+    return this.#presented;
+  }
+
+  async #ask(): Promise<ExecCredential | null> {
+    // This file of the package alone: the package as a whole takes a second and 90 MB.
+    const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
+    // A fresh one each time: its cache knows nothing of leeway and of 401.
+    const auth = new ExecAuth() as unknown as ExecAuth;
+    auth.execFn = (command, args, options) =>
+      spawn(command, args ?? [], {
+        ...options,
+        stdio: ["ignore", "pipe", "pipe"],
+        timeout: this.#timeoutMs,
+        killSignal: "SIGKILL",
+      });
+    const { apiVersion, command, args, env } = this.#exec;
+    const info = { apiVersion, kind: "ExecCredential", spec: { interactive: false, ...(await this.#clusterInfo()) } };
+    const withInfo = [...env, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }];
+    return auth.getCredential({ name: "user", exec: { command, args: [...args], env: withInfo } });
+  }
+
+  async #clusterInfo(): Promise<object> {
+    if (!this.#exec.provideClusterInfo) return {};
+    const { server, tls } = this.#cluster;
+    const authority = tls.authority instanceof FileContents ? await tls.authority.read() : tls.authority;
+    return {
+      cluster: {
+        server: server.href.replace(/\/$/, ""),
+        ...(tls.serverName === undefined ? {} : { "tls-server-name": tls.serverName }),
+        ...(tls.insecure ? { "insecure-skip-tls-verify": true } : {}),
+        ...(authority === undefined ? {} : { "certificate-authority-data": Buffer.from(authority).toString("base64") }),
+      },
+    };
+  }
+}
+
+/** `auth-provider`, the forerunner of exec plugins: what client-node still knows of them (azure, gcp, oidc). */
+export class AuthProviderCredentials implements Credentials {
+  readonly #file: string;
+  readonly #name: string;
+  readonly #provider: Readonly<Record<string, unknown>>;
+  readonly #server: URL;
+  #config: Promise<{ applyToHTTPSOptions(options: object): Promise<void> }> | undefined;
+
+  constructor(file: string, name: string, provider: Readonly<Record<string, unknown>>, server: URL) {
+    this.#file = file;
+    this.#name = name;
+    this.#provider = provider;
+    this.#server = server;
+  }
+
+  async current(): Promise<Presented> {
+    const options: { headers?: Record<string, string> } = {};
+    try {
+      this.#config ??= this.#load();
+      await (await this.#config).applyToHTTPSOptions(options);
+    } catch (error) {
+      const what = `the provider ${String(this.#provider.name)} failed: ${error instanceof Error ? error.message : String(error)}`;
+      throw new ClusterAccessError(
+        this.#file,
+        "users[].user.auth-provider",
+        what,
+        "use a token file or an exec plugin",
+      );
+    }
+    const authorization = options.headers?.Authorization;
+    return { headers: authorization === undefined ? {} : { authorization } };
+  }
+
+  rejected(): void {
+    this.#config = undefined;
+  }
+
+  async #load(): Promise<{ applyToHTTPSOptions(options: object): Promise<void> }> {
+    const { KubeConfig } = await import("@kubernetes/client-node");
+    const config = new KubeConfig();
+    config.loadFromOptions({
+      // It makes no connection to this server, but refuses http:// unless told not to look.
+      clusters: [{ name: "cluster", server: this.#server.href, skipTLSVerify: true }],
+      users: [{ name: this.#name, authProvider: this.#provider }],
+      contexts: [{ name: "context", cluster: "cluster", user: this.#name }],
+      currentContext: "context",
+    });
+    return config;
+  }
+}
