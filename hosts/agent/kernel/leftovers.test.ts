@@ -141,6 +141,23 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     }
   });
 
+  test("while a kube-proxy runs, cleanup takes our own table and leaves what Services work by", async () => {
+    const each = withoutFirewall(caseAt(31));
+    for (const infix of infixes()) loadKubeProxyIptables(each, infix);
+    loadKubeProxyNft(each);
+    const before = listEverything();
+    await writeFlat(each);
+    assert.is.not(listEverything(), before);
+    const { removed, kept, problems } = await cleanupAll({ live: ["process 12: kube-proxy"] });
+    assert.equal(problems, []);
+    assert.equal(removed, ["nftables table ip sluice", "nftables table ip6 sluice"]);
+    assert.is(listEverything(), before);
+    const stays = [...tables("kube-proxy"), ...chainsIn("nf_tables"), ...(hasLegacy() ? chainsIn("legacy") : [])];
+    assert.is(kept.length, stays.length);
+    for (const text of kept) assert.match(text, "a kube-proxy is running (process 12: kube-proxy)");
+    await cleanupAll();
+  });
+
   test("what is a leftover depends on the mode that runs", async () => {
     const each = withoutFirewall(caseAt(31));
     for (const infix of infixes()) loadKubeProxyIptables(each, infix);

@@ -110,6 +110,11 @@ export async function findLeftovers(mode: Mode | "none", options: LeftoverOption
   return { leftovers, problems };
 }
 
+/** No kube-proxy writes it. */
+export function isOursAlone(leftover: Leftover): boolean {
+  return leftover.kind === "nft-table" && leftover.table === OUR_TABLE;
+}
+
 async function findInNfTables(mode: Mode | "none", tools: IptablesTools | undefined): Promise<Leftover[]> {
   const socket = NetlinkSocket.open();
   try {
