@@ -9,6 +9,7 @@ import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
 import { IPV4, IPV6, NodeFlag, NodeRecord } from "./cluster/records";
+import { Service, sortedServices } from "./cluster/services";
 import { slices } from "./cluster/slices";
 import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
@@ -22,9 +23,19 @@ import * as results from "./json/results";
 import { batchCount, batchTable } from "./layouts/batches";
 import { renderFlat } from "./layouts/flat";
 import { renderIptables } from "./layouts/iptables";
+import { setBatchLimits } from "./layouts/nft-parts";
 import { renderNftables } from "./layouts/nftables";
-import { close, forgetKernel, makeFirstWave, makePlan, makeReconciliation } from "./layouts/plan";
+import {
+  close,
+  closeRefused,
+  forgetKernel,
+  makeFirstWave,
+  makePlan,
+  makeReconciliation,
+  retryRefused,
+} from "./layouts/plan";
 import { drift } from "./layouts/reconcile";
+import { refused } from "./layouts/refusals";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
@@ -249,6 +260,10 @@ export function engine__set_encoding(encoding: u32): void {
   planAsNetlink = encoding != 0;
 }
 
+export function engine__set_batch_limits(preferred: u32, largest: u32): void {
+  setBatchLimits(preferred, largest);
+}
+
 export function engine__plan(now: u64): usize {
   encodeAsNetlink(planAsNetlink);
   makePlan(now);
@@ -320,6 +335,47 @@ export function engine__committed(id: u32, now: u64): void {
 
 export function engine__failed(id: u32, now: u64): void {
   close(id, false, now);
+}
+
+function serviceList(list: Vector): usize {
+  const names = arenaAlloc((<usize>list.length) << 4);
+  for (let i: u32 = 0; i < list.length; i++) {
+    const at = names + ((<usize>i) << 4);
+    if (list.get(i) == 0) {
+      memory.fill(at, 0, 16);
+      continue;
+    }
+    const service = changetype<Service>(<usize>list.get(i));
+    const name = <usize>service.namespaceLength + 1;
+    setString(at, service.key, service.namespaceLength);
+    setString(at + 8, service.key + name, <usize>service.keyLength - name);
+  }
+  return listResult(names, list.length);
+}
+
+export function engine__refused(id: u32, sequences: usize, count: u32, now: u64): usize {
+  closeRefused(id, sequences, count, now);
+  return serviceList(refused);
+}
+export function cabi_post_engine__refused(result: usize): void {
+  finish();
+}
+
+export function engine__left_out(): usize {
+  refresh();
+  const list = sortedServices();
+  refused.clear();
+  for (let i: u32 = 0; i < list.length; i++) {
+    if (changetype<Service>(<usize>list.get(i)).refused) refused.push(list.get(i));
+  }
+  return serviceList(refused);
+}
+export function cabi_post_engine__left_out(result: usize): void {
+  finish();
+}
+
+export function engine__retry(): void {
+  retryRefused();
 }
 
 export function engine__forget(): void {

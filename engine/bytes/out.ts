@@ -95,6 +95,13 @@ export function resultStart(): u32 {
   return results.length >> 1;
 }
 
+/** Bytes in the selected stream that have not been moved to the results. */
+export function outLength(): usize {
+  let length = position - pieceStart;
+  for (let i: u32 = 1; i < stream.pieces.length; i += 2) length += <usize>stream.pieces.get(i);
+  return length;
+}
+
 /** Moves what the stream holds to the end of the results. */
 export function outFlush(name: u32): void {
   outSelect(name);

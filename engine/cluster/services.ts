@@ -19,6 +19,8 @@ export class Service extends Entry {
   counted: bool;
   /** Hash of what its health check says (routing/health-checks.ts); 0 without one. */
   healthCheck: u64;
+  /** The kernel has refused one of its rules: plans leave it out until it changes. */
+  refused: bool;
 
   firstSlice(family: u32): usize {
     return family == 0 ? this.slicesIPv4 : this.slicesIPv6;
@@ -49,8 +51,7 @@ export function serviceNamed(key: usize, keyLength: usize, namespaceLength: usiz
   const service = changetype<Service>(at);
   services.add(service, key, keyLength, namespaceLength);
   const inOrder =
-    sortedCount == sorted.length &&
-    (sortedCount == 0 || compareServices(sorted.get(sortedCount - 1), <u32>at) < 0);
+    sortedCount == sorted.length && (sortedCount == 0 || compareServices(sorted.get(sortedCount - 1), <u32>at) < 0);
   sorted.push(<u32>at);
   if (inOrder) sortedCount++;
   return service;

@@ -46,6 +46,8 @@ export class Part {
   hash: u32;
   owner: Named;
   seen: bool;
+  /** It has been sent ahead of others. */
+  sent: bool;
 }
 
 @unmanaged

@@ -54,6 +54,8 @@ export abstract class NftEncoding {
   abstract begin(table: string, family: u32): void;
   /** Netlink: begins a message that names the table and is put together elsewhere (encodings/netlink-message.ts). */
   abstract beginMessage(type: u32, flags: u32): void;
+  /** Netlink: what follows goes into messages of its own. */
+  abstract separate(): void;
   /** Ends what `begin` began: nothing may be held back after it. */
   abstract finish(): void;
 

@@ -178,6 +178,10 @@ export class NftNetlink extends NftEncoding {
     this.inBatch = false;
   }
 
+  separate(): void {
+    this.closeElements();
+  }
+
   beginMessage(type: u32, flags: u32): void {
     this.closeElements();
     if (!this.inBatch) {

@@ -68,6 +68,8 @@ export class NftText extends NftEncoding {
 
   beginMessage(type: u32, flags: u32): void {}
 
+  separate(): void {}
+
   finish(): void {}
 
   addTable(comment: string): void {

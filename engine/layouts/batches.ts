@@ -10,7 +10,9 @@ import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
 import { FlatChain } from "./flat-chains";
+import { holdNeeds } from "./flat-needs";
 import { mergeSnapshots } from "./nft-snapshots";
+import { forgetMessages } from "./refusals";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
@@ -96,6 +98,20 @@ export function batchTable(): usize {
   return batches.data;
 }
 
+/** Bytes of the longest batch. */
+export function longestBatch(): usize {
+  let longest: usize = 0;
+  for (let i: u32 = 0; i < batchCount(); i++) {
+    const batch = changetype<Batch>(batches.data + <usize>i * offsetof<Batch>());
+    let length: usize = 0;
+    for (let piece: u32 = 0; piece < batch.dataLength; piece++) {
+      length += <usize>load<u32>(resultPieces(<u32>batch.data + piece), 4);
+    }
+    longest = max(longest, length);
+  }
+  return longest;
+}
+
 /** Begins a batch whose text is what goes into the results until `endBatch`. Returns its id. */
 export function beginBatch(family: u32, notBefore: u32): u32 {
   current = batches.length;
@@ -179,6 +195,11 @@ export function forgetStock(family: u32): void {
   forgotten |= 1 << family;
 }
 
+/** The kernel has no table of the family: nothing has to go before it is made. */
+export function tableIsAbsent(family: u32): void {
+  forgotten &= ~(1 << family);
+}
+
 /** The stock rules of the family have to be looked at, but its table is ours. */
 export function adoptStock(family: u32): void {
   dirtyStock |= 1 << family;
@@ -237,12 +258,14 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     port.chainsAhead = false;
     port.open = false;
     notePortSettled(port);
+    holdNeeds(port);
     settledPorts.push(<u32>object);
   } else if (kind == JournalKind.KEY) {
     const key = changetype<Key>(object);
     key.committedChain = key.plannedChain;
     key.committedFirewall = key.plannedFirewall;
     key.committedNoEndpoints = key.plannedNoEndpoints;
+    key.committedOwner = key.plannedOwner;
     key.committedPool = key.plannedPool;
     key.committedSlots = key.plannedSlots;
     key.committedLocalSlots = key.plannedLocalSlots;
@@ -301,6 +324,11 @@ function batchWithId(id: u32): usize {
     if (changetype<Batch>(at).id == id) return at;
   }
   return 0;
+}
+
+/** The last plan has a batch with that id. */
+export function isPlanned(id: u32): bool {
+  return batchWithId(id) != 0;
 }
 
 /**
@@ -370,4 +398,5 @@ export function beginPlan(now: u64): void {
   }
   entries.clear();
   batches.clear();
+  forgetMessages();
 }

@@ -215,33 +215,45 @@ function listWhere(family: u32, keep: (chain: FlatChain) => bool): void {
   sortVector(list, 0, list.length, compareChains);
 }
 
-/** Writes chains in two rounds, since some go to others: all chains, then all rules. */
-function writeList(): void {
+/** Writes listed chains in two rounds, since some go to others: all chains, then all rules. */
+function writeChains(from: u32, to: u32): void {
   ownedByNobody();
-  for (let i: u32 = 0; i < list.length; i++) {
+  for (let i = from; i < to; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
     nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
   }
-  for (let i: u32 = 0; i < list.length; i++) writeRules(changetype<FlatChain>(<usize>list.get(i)));
+  for (let i = from; i < to; i++) writeRules(changetype<FlatChain>(<usize>list.get(i)));
 }
 
 /** Writes every chain that is wanted, for the full text. */
 export function writeAllFlatChains(family: u32): void {
   listWhere(family, (chain: FlatChain) => chain.wanted != 0);
-  writeList();
+  writeChains(0, list.length);
 }
 
-/** Writes the chains that are wanted, all of them or only those that the kernel lacks; `note` is called with each. */
-export function writeFlatChains(family: u32, all: bool, note: (chain: FlatChain) => void): void {
+/** How many of the listed chains have been written. */
+let written: u32 = 0;
+
+/** Lists the chains that are wanted, all of them or only those that the kernel lacks; true if there are any. */
+export function listFlatChains(family: u32, all: bool): bool {
   if (all) listWhere(family, (chain: FlatChain) => chain.wanted != 0);
   else listWhere(family, (chain: FlatChain) => chain.wanted != 0 && !chain.committed && !chain.open);
-  for (let i: u32 = 0; i < list.length; i++) {
+  written = 0;
+  return list.length != 0;
+}
+
+/** Writes the next `count` of them; `note` is called with each. Returns true if some are left. */
+export function writeListedChains(count: u32, note: (chain: FlatChain) => void): bool {
+  const end = list.length - written > count ? written + count : list.length;
+  for (let i = written; i < end; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     reviveChain(chain);
     note(chain);
   }
-  writeList();
+  writeChains(written, end);
+  written = end;
+  return written < list.length;
 }
 
 function reviveChain(chain: FlatChain): void {

@@ -13,11 +13,18 @@ import { entryChain, wantOwnChain } from "./nftables-elements";
 import { ownClaim } from "./owning";
 
 const SLOT: usize = offsetof<Slot>();
+/** "backends", as bytes in memory. */
+const BACKENDS: u64 = 0x73646e656b636162;
 
 /** The map with the slots of a key; `local`: those for the Local policy alone. */
 export function mapOf(key: Key, local: bool): string {
   if (key.kind == <u8>KeyKind.NODE_PORT) return local ? "local-nodeport-backends" : "nodeport-backends";
   return local ? "local-backends" : "backends";
+}
+
+/** One of the maps that `mapOf` returns has that name: they end alike, and no other map does. */
+export function isSlotMap(name: usize, length: usize): bool {
+  return length >= 8 && load<u64>(name + length - 8) == BACKENDS;
 }
 
 function slotKey(verb: u32, key: Key, local: bool, slot: u32): void {

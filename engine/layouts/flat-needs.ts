@@ -72,6 +72,10 @@ export function updateNeeds(port: FamilyPort): void {
     }
     need(firewallOf(port));
   }
+  takeNeeds(port);
+}
+
+function takeNeeds(port: FamilyPort): void {
   for (let i: u32 = 0; i < needs.length; i++) changetype<FlatChain>(<usize>needs.get(i)).wanted++;
   const old = port.sharedChains;
   if (old != 0) {
@@ -84,4 +88,29 @@ export function updateNeeds(port: FamilyPort): void {
   store<u32>(block, needs.length);
   memory.copy(block + 4, needs.data, (<usize>needs.length) << 2);
   port.sharedChains = block;
+}
+
+/** The kernel holds the service port as it was planned: what it needs is what the kernel needs of it. */
+export function holdNeeds(port: FamilyPort): void {
+  if (port.heldChains != 0) heap.free(port.heldChains);
+  port.heldChains = 0;
+  const wanted = port.sharedChains;
+  if (wanted == 0) return;
+  const size = ((<usize>load<u32>(wanted)) << 2) + 4;
+  port.heldChains = heap.alloc(size);
+  memory.copy(port.heldChains, wanted, size);
+}
+
+/** The kernel holds nothing of the service port any more, as far as is known. */
+export function forgetHeldNeeds(port: FamilyPort): void {
+  if (port.heldChains != 0) heap.free(port.heldChains);
+  port.heldChains = 0;
+}
+
+/** A service port that plans leave out needs what the kernel holds of it. */
+export function restoreNeeds(port: FamilyPort): void {
+  needs.clear();
+  const held = port.heldChains;
+  for (let i: usize = 1; held != 0 && i <= <usize>load<u32>(held); i++) needs.push(load<u32>(held + (i << 2)));
+  takeNeeds(port);
 }

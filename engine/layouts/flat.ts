@@ -22,7 +22,7 @@ import {
   JournalKind,
   journalPort,
 } from "./batches";
-import { dropUnusedFlatChains, FlatChain, retireFlatChains, writeAllFlatChains, writeFlatChains } from "./flat-chains";
+import { dropUnusedFlatChains, FlatChain, listFlatChains, retireFlatChains, writeAllFlatChains, writeListedChains } from "./flat-chains";
 import { dropFlatKey, useSnapshots, writeFlatEntry } from "./flat-elements";
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { freshSlots, keepSlots } from "./flat-slots";
@@ -33,11 +33,12 @@ import {
   writeClusterIP,
   writeSetElement,
 } from "./nft-elements";
-import { makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
+import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
-import { beginFamily, endFamily, writeParts } from "./nft-parts";
+import { beginFamily, cutIfLong, endFamily, isLimited, mayCut, writeParts } from "./nft-parts";
+import { writeFor } from "./refusals";
 
 const TABLE: string = "sluice";
 
@@ -119,6 +120,9 @@ export function renderFlat(family: u32): void {
 
 // ---- plan
 
+/** How many shared chains are written before anybody looks whether the transaction is long: some 100 KB at most. */
+const CHAINS_AT_ONCE: u32 = 64;
+
 function noteMade(chain: FlatChain): void {
   chain.open = true;
   journal(currentBatch(), JournalKind.MAKE_SHARED, changetype<usize>(chain));
@@ -159,7 +163,7 @@ function planPort(port: FamilyPort): void {
   const old = port.committed;
   const signature = routeSignature(port);
   if (!differs(port, signature)) {
-    reviveChains(port, old); // what a plan retired that never came to pass
+    keepChains(port); // what a plan retired that never came to pass
     writeElements(port, old, old);
     return;
   }
@@ -183,15 +187,25 @@ function writeMovedEntry(claim: Claim): void {
 /** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function planFlat(family: u32, now: u64): void {
   const full = beginFamily(TABLE, true, family, ports);
-  for (let i: u32 = 0; i < ports.length; i++) prepare(changetype<FamilyPort>(<usize>ports.get(i)));
-  writeFlatChains(family, full, noteMade);
-  // A table that is made anew has no packets under way that could meet its chains too early, but it must not stand empty.
-  const together = full && isForgotten(family);
+  // Of a table that is replaced no Service may be missing for a moment, so that is one transaction if it can be.
+  const together = full && isForgotten(family) && !mayCut;
+  for (let i: u32 = 0; i < ports.length; i++) {
+    const port = changetype<FamilyPort>(<usize>ports.get(i));
+    writeFor(changetype<usize>(port.port.service));
+    prepare(port);
+    if (!together) cutIfLong(family, full);
+  }
+  writeFor(0);
+  // Chains that others go to come first, so that they can be cut anywhere.
+  for (let left = listFlatChains(family, full); left; ) {
+    left = writeListedChains(together || !isLimited() ? u32.MAX_VALUE : CHAINS_AT_ONCE, noteMade);
+    if (!together) cutIfLong(family, full);
+  }
   if (!together) {
     endNftBatch(0, full);
     beginBatch(family, 0);
   }
-  writeParts(family, ports, together, planPort);
+  writeParts(family, ports, together, !together, planPort);
   writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
   retireFlatChains(family, noteDropped);
   endFamily(family, now);

@@ -9,6 +9,7 @@ import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { Decision } from "../routing/service-ports";
 import { journalKey } from "./batches";
 import { ownClaim } from "./owning";
+import { isHeldByAnother, writeFor } from "./refusals";
 import { isKeyWaiting } from "./waves";
 
 /** What a key of the no-endpoint maps says. */
@@ -128,11 +129,12 @@ export function writeKeyElements(claim: Claim): void {
     else nft.dropData();
     nft.endElement();
   }
-  if (!fullText) settle(key, wantedChain.hash, wantedFirewall.hash, verdictNow);
+  if (!fullText) settle(key, wantedChain.hash, wantedFirewall.hash, verdictNow, claim.port.port.baseHash);
 }
 
 /** Notes what the batch makes of the key, and what is left to delete. */
-function settle(key: Key, chain: u64, firewall: u64, verdict: u64): void {
+function settle(key: Key, chain: u64, firewall: u64, verdict: u64, owner: u64): void {
+  key.plannedOwner = (chain | firewall | verdict) == 0 ? 0 : owner;
   key.plannedChain = chain;
   key.plannedFirewall = firewall;
   key.plannedNoEndpoints = verdict;
@@ -153,7 +155,7 @@ function settle(key: Key, chain: u64, firewall: u64, verdict: u64): void {
 
 /** Nobody claims the key any more. */
 export function settleUnclaimed(key: Key): void {
-  settle(key, 0, 0, 0);
+  settle(key, 0, 0, 0, 0);
 }
 
 function isSet(key: Key): bool {
@@ -179,7 +181,7 @@ export function writeSetElement(key: Key): void {
     nft.endElement();
   }
   if (fullText || key.open) return;
-  settle(key, key.wanted != 0 ? 1 : 0, 0, 0);
+  settle(key, key.wanted != 0 ? 1 : 0, 0, 0, 0);
 }
 
 /** The cluster IP of a service port, in the set of all of them. */
@@ -207,16 +209,18 @@ export function writeChangedKeys(changed: Vector, family: u32, write: (claim: Cl
   keys.clear();
   for (let i: u32 = 0; i < changed.length; i++) {
     const key = changetype<Key>(<usize>changed.get(i));
-    if (<u32>key.family == family && !isKeyWaiting(key)) keys.push(changed.get(i));
+    if (<u32>key.family == family && (!isKeyWaiting(key) || isHeldByAnother(key))) keys.push(changed.get(i));
   }
   sortKeys(keys);
   for (let i: u32 = 0; i < keys.length; i++) {
     const key = changetype<Key>(<usize>keys.get(i));
+    if (!isSet(key) && key.open) continue;
+    writeFor(key.claims == 0 ? 0 : changetype<usize>(key.owner().port.port.service));
     if (isSet(key)) writeSetElement(key);
-    else if (key.open) continue;
-    else if (key.claims != 0) write(key.owner());
+    else if (key.claims != 0 && !isKeyWaiting(key)) write(key.owner());
     else drop(key);
   }
+  writeFor(0);
 }
 
 const keys = new Vector();

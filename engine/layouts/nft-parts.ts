@@ -1,17 +1,65 @@
 // The plan of one family in an nftables layout: its frame, and how it is cut into transactions.
 import { Vector } from "../bytes/memory";
+import { outLength } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { nft } from "../encodings/nft";
 import { stalePorts } from "../routing/refresh";
 import { comparePorts, FamilyPort } from "../routing/service-ports";
-import { beginBatch, endNftBatch, isForgotten, journal, JournalKind, stockIsDirty, stockIsKnown } from "./batches";
+import {
+  beginBatch,
+  endNftBatch,
+  isForgotten,
+  journal,
+  JournalKind,
+  longestBatch,
+  stockIsDirty,
+  stockIsKnown,
+} from "./batches";
 import { writeLeftovers } from "./nft-elements";
 import { writeEmptyTable, writeStock } from "./nftables-stock";
+import { keepChainsOfRefused, writeFor } from "./refusals";
 import { planDeletions, writeRetired } from "./retiring";
 import { isWaiting } from "./waves";
 
 /** Services per transaction of a big load: the kernel's cost grows with anonymous maps times commands. */
 const SERVICES_PER_BATCH: u32 = 1000;
+
+/** Bytes at which a transaction ends, and that the kernel takes at most; 0: any number. */
+let preferred: usize = 0;
+let largest: usize = 0;
+
+/** The contract's `set-batch-limits`. */
+export function setBatchLimits(wanted: u32, most: u32): void {
+  preferred = <usize>wanted;
+  largest = <usize>most;
+}
+
+export function isLimited(): bool {
+  return preferred != 0;
+}
+
+/** What should better be one transaction has turned out to be too long for one. */
+export let mayCut: bool = false;
+
+export function allowCuts(allow: bool): void {
+  mayCut = allow;
+}
+
+/** The kernel would not take one of the planned batches. */
+export function isTooLong(): bool {
+  return largest != 0 && longestBatch() > largest;
+}
+
+function isLong(): bool {
+  return preferred != 0 && outLength() >= preferred;
+}
+
+/** Ends the open transaction and begins another, if it is as long as transactions should be. */
+export function cutIfLong(family: u32, full: bool): void {
+  if (!isLong()) return;
+  endNftBatch(0, full);
+  beginBatch(family, 0);
+}
 
 function compareFamilyPorts(a: u32, b: u32): i32 {
   return comparePorts(changetype<FamilyPort>(<usize>a).port, changetype<FamilyPort>(<usize>b).port);
@@ -46,6 +94,7 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
 
 /** Ends the transaction that `writeParts` has left open, and adds those that delete what was retired. */
 export function endFamily(family: u32, now: u64): void {
+  keepChainsOfRefused(family);
   writeRetired(family);
   writeLeftovers();
   endNftBatch(openServices, openFull);
@@ -58,17 +107,25 @@ let openServices: u32 = 0;
 let openFull: bool = false;
 
 /**
- * Calls `write` with each port. A transaction is open and stays open, but ends and a new one begins after many Services:
- * ports of one Service stay together, so that none is ever half loaded. `full`: the open one has the stock rules.
+ * Calls `write` with each port. A transaction is open and stays open, but ends and a new one begins after many Services
+ * or bytes, if `cut` is set: ports of one Service stay together, so that none is ever half loaded. `full`: the open one
+ * has the stock rules.
  */
-export function writeParts(family: u32, ports: Vector, full: bool, write: (port: FamilyPort) => void): void {
+export function writeParts(
+  family: u32,
+  ports: Vector,
+  full: bool,
+  cut: bool,
+  write: (port: FamilyPort) => void,
+): void {
   openServices = 0;
   openFull = full;
   let last: usize = 0;
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
     const service = changetype<usize>(port.port.service);
-    if (service != last && openServices >= SERVICES_PER_BATCH) {
+    if (cut && service != last && (openServices >= SERVICES_PER_BATCH || isLong())) {
+      writeFor(0);
       writeLeftovers();
       endNftBatch(openServices, openFull);
       beginBatch(family, 0);
@@ -77,6 +134,8 @@ export function writeParts(family: u32, ports: Vector, full: bool, write: (port:
     }
     if (service != last) openServices++;
     last = service;
+    writeFor(service);
     write(port);
   }
+  writeFor(0);
 }

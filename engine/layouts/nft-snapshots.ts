@@ -4,7 +4,7 @@ import { FamilyPort, hasAffinity, ServicePort } from "../routing/service-ports";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { ChainPrefix, prefixText } from "./nftables-elements";
 import { endpointName, endpointNameLength, nameEndpoint } from "./nftables-service";
-import { retire, revive } from "./retiring";
+import { keep, retire, revive } from "./retiring";
 
 /** After it: texts of the endpoints with affinity chains (48 bytes each, sorted), then Slots of both policies. */
 @unmanaged
@@ -97,17 +97,30 @@ export function retireChains(port: FamilyPort, before: usize, after: usize): voi
   }
 }
 
-/** The chains and sets of the snapshot are in use: none of them may be deleted as stale. */
+/** The chains and sets of the snapshot, which is planned, are in use: none of them may be deleted as stale. */
 export function reviveChains(port: FamilyPort, snapshot: usize): void {
+  eachName(port, snapshot, revive);
+}
+
+/** The same for the snapshot of what the kernel holds, which no open batch changes. */
+export function keepChains(port: FamilyPort): void {
+  eachName(port, port.committed, keep);
+}
+
+function eachName(
+  port: FamilyPort,
+  snapshot: usize,
+  use: (family: u32, prefix: string, base: usize, length: usize) => void,
+): void {
   const chains = changetype<Snapshot>(snapshot).chains;
   for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
-    if ((chains & prefix) != 0) revive(port.family, prefixText(prefix), port.port.base, port.port.baseLength);
+    if ((chains & prefix) != 0) use(port.family, prefixText(prefix), port.port.base, port.port.baseLength);
   }
   for (let i: u32 = 0; i < changetype<Snapshot>(snapshot).affinityCount; i++) {
     const text = snapshot + offsetof<Snapshot>() + <usize>i * TEXT;
     nameEndpoint(port.port, text, textLength(text));
-    revive(port.family, "endpoint-", endpointName(), endpointNameLength());
-    revive(port.family, "affinity-", endpointName(), endpointNameLength());
+    use(port.family, "endpoint-", endpointName(), endpointNameLength());
+    use(port.family, "affinity-", endpointName(), endpointNameLength());
   }
 }
 

@@ -9,7 +9,7 @@ import { FamilyPort } from "../routing/service-ports";
 import { journalPort } from "./batches";
 import { beginFullText, endFullText, settleUnclaimed, writeChangedKeys } from "./nft-elements";
 import { writeEntryElements } from "./nftables-elements";
-import { makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
+import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { chainsOf, writeChainsAndElements, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
 import { beginFamily, endFamily, writeParts } from "./nft-parts";
@@ -53,7 +53,7 @@ function planPort(port: FamilyPort): void {
   const write = port.committed == 0 || changetype<Snapshot>(port.committed).signature != signature;
   writeChainsAndElements(port, write);
   if (!write) {
-    reviveChains(port, port.committed); // what a plan retired that never came to pass
+    keepChains(port); // what a plan retired that never came to pass
     return;
   }
   writeRules(port, chainsOf(port));
@@ -66,7 +66,7 @@ function planPort(port: FamilyPort): void {
 /** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function planNftables(family: u32, now: u64): void {
   const full = beginFamily(TABLE, false, family, ports);
-  writeParts(family, ports, full, planPort);
+  writeParts(family, ports, full, true, planPort);
   writeChangedKeys(changedKeys, family, writeEntryElements, settleUnclaimed);
   endFamily(family, now);
 }

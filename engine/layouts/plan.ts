@@ -2,7 +2,7 @@
 import { Vector } from "../bytes/memory";
 import { outReset } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
-import { Service, sortedServices } from "../cluster/services";
+import { Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
 import { stockHash } from "../routing/facts";
 import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
@@ -15,16 +15,22 @@ import {
   beginPlan,
   closeBatch,
   forgetStock,
+  isForgotten,
+  isPlanned,
   lastBatchOfRouting,
   setStockDirty,
   settledKeys,
   settledPorts,
+  tableIsAbsent,
 } from "./batches";
 import { dropUnusedChains, planFlat } from "./flat";
 import { forgetFlatChains } from "./flat-chains";
+import { forgetHeldNeeds, restoreNeeds } from "./flat-needs";
 import { planIptables } from "./iptables";
+import { allowCuts, isTooLong } from "./nft-parts";
 import { planNftables } from "./nftables";
 import { adoptSlots, readKernel, writeDifference } from "./reconcile";
+import { findRefused, refused } from "./refusals";
 import { forgetAllStale } from "./stale-chains";
 import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
 
@@ -84,11 +90,20 @@ function begin(now: u64): void {
 /** Makes the batches of the contract's `plan`: layouts/batches.ts has them afterwards. */
 export function makePlan(now: u64): void {
   begin(now);
-  for (let family: u32 = 0; family < 2; family++) {
-    planFamily(family, now);
-    planTriggers(family, lastBatchOfRouting(family));
+  planBoth(now);
+  if (isTooLong() && (isForgotten(0) || isForgotten(1))) {
+    beginPlan(now);
+    outReset();
+    allowCuts(true);
+    planBoth(now);
+    allowCuts(false);
   }
+  for (let family: u32 = 0; family < 2; family++) planTriggers(family, lastBatchOfRouting(family));
   forgetSettled();
+}
+
+function planBoth(now: u64): void {
+  for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
 }
 
 /** Makes the batches of the contract's `plan-first-wave`. */
@@ -97,7 +112,7 @@ export function makeFirstWave(now: u64): void {
   // In iptables mode the chains that dispatch are written whole: there is nothing that could go ahead.
   if (options().mode == Mode.IPTABLES) return;
   beginFirstWave();
-  for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
+  planBoth(now);
   endFirstWave();
   forgetSettled();
 }
@@ -113,16 +128,51 @@ export function makeReconciliation(family: u32, dump: usize, length: usize, now:
   if (compares) {
     adoptStock(family);
     if (options().mode == Mode.FLAT) adoptSlots(family);
+  } else if (length == 0) {
+    tableIsAbsent(family);
   }
   planFamily(family, now);
-  if (compares && !writeDifference(family, now)) {
-    beginPlan(now);
-    forgetFamily(family);
-    outReset();
-    planFamily(family, now);
+  if (compares && !writeDifference(family, now)) replan(family, now);
+  if (isTooLong() && isForgotten(family)) {
+    allowCuts(true);
+    replan(family, now);
+    allowCuts(false);
   }
   planTriggers(family, lastBatchOfRouting(family));
   forgetSettled();
+}
+
+/** Plans the family anew, for a table that has to be replaced. */
+function replan(family: u32, now: u64): void {
+  beginPlan(now);
+  forgetFamily(family);
+  outReset();
+  planFamily(family, now);
+}
+
+/**
+ * The kernel has refused the batch because of messages with these sequence numbers: as `close` for one that has failed,
+ * and the Services that they belong to are left out from now on. layouts/refusals.ts has them afterwards.
+ */
+export function closeRefused(id: u32, sequences: usize, count: u32, now: u64): void {
+  findRefused(sequences, isPlanned(id) ? count : 0);
+  closeBatch(id, false, now);
+  for (let i: u32 = 0; i < refused.length; i++) {
+    if (refused.get(i) == 0) continue;
+    const service = changetype<Service>(<usize>refused.get(i));
+    service.refused = true;
+    for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+      const port = changetype<ServicePort>(at);
+      if (port.ipv4 != 0) restoreNeeds(changetype<FamilyPort>(port.ipv4));
+      if (port.ipv6 != 0) restoreNeeds(changetype<FamilyPort>(port.ipv6));
+    }
+  }
+  forgetSettled();
+}
+
+/** Nothing is left out any more. */
+export function retryRefused(): void {
+  for (let at = services.following(0); at != 0; at = services.following(at)) changetype<Service>(at).refused = false;
 }
 
 export function close(id: u32, acknowledged: bool, now: u64): void {
@@ -163,6 +213,7 @@ function forgetPort(at: usize): void {
   const port = changetype<FamilyPort>(at);
   if (port.committed != 0) heap.free(port.committed);
   port.committed = 0;
+  forgetHeldNeeds(port);
   markStale(port);
 }
 
@@ -173,6 +224,7 @@ function forgetKey(key: Key): void {
   key.committedChain = 0;
   key.committedFirewall = 0;
   key.committedNoEndpoints = 0;
+  key.committedOwner = 0;
   key.committedSlots = 0;
   key.committedLocalSlots = 0;
   noteKeyChange(key);
@@ -180,6 +232,7 @@ function forgetKey(key: Key): void {
 
 /** Forgets what the kernel holds of one family. */
 function forgetFamily(family: u32): void {
+  retryRefused();
   forgetStock(family);
   forgetAllStale(family);
   forgetFlatChains(family);

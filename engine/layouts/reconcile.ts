@@ -38,7 +38,8 @@ import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
 import { beginBatch, endNftBatch, endResumedBatch, journalEmptyKey, mergeBatches, resumeBatch } from "./batches";
-import { mapOf } from "./flat-elements";
+import { isSlotMap, mapOf } from "./flat-elements";
+import { cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { planDeletions, writeRetired } from "./retiring";
 import { addStale } from "./stale-chains";
@@ -207,6 +208,9 @@ function nameMessage(type: u32, named: Named, attribute: u32): void {
   endMessage();
 }
 
+/** The family whose transaction may end between two messages of elements; -1: none. */
+let cutFamily: i32 = -1;
+
 /** Sends elements of a set: all, or those that `wanted` says. */
 function copyElements(set: Named, type: u32, flags: u32, wanted: (part: Part) => bool): void {
   let list: usize = 0;
@@ -217,6 +221,7 @@ function copyElements(set: Named, type: u32, flags: u32, wanted: (part: Part) =>
       endAttribute(list);
       endMessage();
       list = 0;
+      if (cutFamily >= 0) cutIfLong(<u32>cutFamily, false);
     }
     if (list == 0) {
       nft.beginMessage(type, flags);
@@ -267,8 +272,8 @@ function copyRule(rule: Part): void {
 
 const chainsToFill = new Vector();
 
-/** Chains and sets that are missing or differ. */
-function writeObjects(): void {
+/** Chains and sets that are missing or differ: once all are there, each chain gets its rules in one transaction. */
+function writeObjects(family: u32): void {
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
     if (isUnnamed(wanted)) continue;
@@ -285,11 +290,13 @@ function writeObjects(): void {
     if (wanted.isSet || sameRules(kernel, held, ours, wanted)) continue;
     drift.changed++;
     noteName(wanted);
-    nameMessage(Message.DELETE_RULE, wanted, Attribute.RULE_CHAIN);
+    wanted.seen = true;
     chainsToFill.push(<u32>changetype<usize>(wanted));
   }
   for (let i: u32 = 0; i < chainsToFill.length; i++) {
     const chain = changetype<Named>(<usize>chainsToFill.get(i));
+    cutIfLong(family, false);
+    if (chain.seen) nameMessage(Message.DELETE_RULE, chain, Attribute.RULE_CHAIN);
     for (let at = chain.first; at != 0; at = changetype<Part>(at).next) copyRule(changetype<Part>(at));
   }
   chainsToFill.clear();
@@ -355,6 +362,33 @@ function isNamed(named: Named, literal: string): bool {
   return equalBytes(named.name, named.nameLength, nameBuffer, writeLiteral(nameBuffer, literal) - nameBuffer);
 }
 
+/** Of a slot that the kernel does not have: says that it has to be sent, once. */
+function isMissingSlot(part: Part): bool {
+  if (heldSet != 0 && kernel.findElement(changetype<Named>(heldSet), part.start, part.end) != 0) return false;
+  drift.missing++;
+  part.sent = true;
+  return true;
+}
+
+/**
+ * Slots that are missing, ahead of everything else and in as many transactions as it takes: no packet looks for a slot
+ * before its entry point leads to a chain that has so many.
+ */
+function writeMissingSlots(family: u32): void {
+  beginBatch(family, 0);
+  for (let i: u32 = 0; i < ours.names.length; i++) {
+    const wanted = changetype<Named>(<usize>ours.names.get(i));
+    if (!wanted.isSet || isUnnamed(wanted) || !isSlotMap(wanted.name, wanted.nameLength)) continue;
+    heldSet = kernel.find(true, wanted.name, wanted.nameLength);
+    const before = drift.missing;
+    cutFamily = <i32>family;
+    copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isMissingSlot);
+    cutFamily = -1;
+    if (drift.missing != before) noteName(wanted);
+  }
+  endNftBatch(0, false);
+}
+
 /** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
 function writeElements(wanted: Named): void {
   heldSet = kernel.find(true, wanted.name, wanted.nameLength);
@@ -369,7 +403,8 @@ function writeElements(wanted: Named): void {
   }
   const before = drift.missing + drift.changed;
   for (let at = wanted.first; at != 0; at = changetype<Part>(at).next) {
-    changetype<Part>(at).seen = !mustAdd(changetype<Part>(at));
+    const part = changetype<Part>(at);
+    part.seen = part.sent || !mustAdd(part);
   }
   let extra: u32 = 0;
   if (heldSet != 0) {
@@ -440,8 +475,9 @@ export function writeDifference(family: u32, now: u64): bool {
   writtenBatch = journalled;
   outSelect(StreamName.MAIN);
   beginBatch(family, 0);
-  writeObjects();
+  writeObjects(family);
   endNftBatch(0, false);
+  if (isLimited()) writeMissingSlots(family);
   resumeBatch(journalled, family);
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));

@@ -5,7 +5,7 @@ import { nft } from "../encodings/nft";
 import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
 import { beginBatch, currentBatch, endNftBatch, journal, JournalKind } from "./batches";
-import { addStale, listStale, nothingStale, REST, StaleChain, staleNamed, StaleState } from "./stale-chains";
+import { addStale, forgetStale, listStale, nothingStale, REST, StaleChain, staleNamed, StaleState } from "./stale-chains";
 
 const nameBuffer: usize = memory.data(512, 16);
 
@@ -27,6 +27,13 @@ export function revive(family: u32, prefix: string, base: usize, length: usize):
   if (found == 0 || changetype<StaleChain>(found).wanted) return;
   changetype<StaleChain>(found).wanted = true;
   journal(currentBatch(), JournalKind.KEEP, found);
+}
+
+/** A chain or set that the kernel holds and that is in use: no plan that had retired it has come to pass. */
+export function keep(family: u32, prefix: string, base: usize, length: usize): void {
+  if (nothingStale(family)) return;
+  const found = staleNamed(family, nameBuffer, joinName(prefix, base, length));
+  if (found != 0) forgetStale(found);
 }
 
 const list = new Vector();

@@ -32,11 +32,12 @@ function isUrgent(service: Service): bool {
   return service.record != 0 && (changetype<ServiceRecord>(service.record).flags & ServiceFlag.DNS) != 0;
 }
 
+/** The plan leaves the service port out; it stays stale. */
 export function isWaiting(port: FamilyPort): bool {
-  return isFirstWave && !isUrgent(port.port.service);
+  return port.port.service.refused || (isFirstWave && !isUrgent(port.port.service));
 }
 
-/** Keys that nobody claims wait too: whatever is to be deleted can. */
+/** Keys that nobody claims wait in the first wave too: whatever is to be deleted can. */
 export function isKeyWaiting(key: Key): bool {
-  return isFirstWave && (key.claims == 0 || isWaiting(key.owner().port));
+  return key.claims == 0 ? isFirstWave : isWaiting(key.owner().port);
 }

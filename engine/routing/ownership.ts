@@ -60,6 +60,9 @@ export class Key {
   plannedChain: u64;
   plannedFirewall: u64;
   plannedNoEndpoints: u64;
+  // Hash of the service port that this was written for; 0: nothing is.
+  committedOwner: u64;
+  plannedOwner: u64;
   // In our own layout: whose slots stand under the key (a hash), how many, and how many for the Local policy alone.
   committedPool: u64;
   plannedPool: u64;

@@ -86,6 +86,8 @@ export class FamilyPort {
   hairpinCount: u32;
   /** The shared chains that it needs: a block that belongs to the layout (layouts/flat-needs.ts). */
   sharedChains: usize;
+  /** The same for what the kernel holds of it. */
+  heldChains: usize;
   /** What the kernel holds of it, and what an open batch will make of that: blocks that belong to the layout. */
   committed: usize;
   planned: usize;

@@ -15,6 +15,7 @@ export type {
   NodeView,
   Options,
   Problem,
+  ServiceName,
   Severity,
   Skipped,
   StaleFlow,

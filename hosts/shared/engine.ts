@@ -14,6 +14,7 @@ import type {
   NodeView,
   Options,
   Problem,
+  ServiceName,
   StaleFlow,
   Totals,
 } from "./contract.ts";
@@ -142,6 +143,18 @@ export class EngineInstance {
   }
   drift(): DriftReport {
     return this.#call("drift", (engine) => engine.drift());
+  }
+  setBatchLimits(preferred: number, largest: number): void {
+    this.#call("setBatchLimits", (engine) => engine.setBatchLimits(preferred, largest));
+  }
+  refused(id: number, sequences: readonly number[], nowMs: number): ServiceName[] {
+    return this.#call("refused", (engine) => engine.refused(id, new Uint32Array(sequences), milliseconds(nowMs)));
+  }
+  leftOut(): ServiceName[] {
+    return this.#call("leftOut", (engine) => engine.leftOut());
+  }
+  retry(): void {
+    this.#call("retry", (engine) => engine.retry());
   }
   plan(nowMs: number): Batch[] {
     return this.#call("plan", (engine) => engine.plan(milliseconds(nowMs)));

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
 import { makeEngine, makeService, makeSlice, put, remove } from "../../../engine/test-support.ts";
 import { families } from "../../../fixtures/support/engine.ts";
+import type { ServiceName } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import { EPROTONOSUPPORT } from "../netlink/errno.ts";
 import { readGeneration } from "../netlink/generation.ts";
@@ -34,10 +35,17 @@ async function open(mode: NetlinkMode): Promise<NetlinkWriter> {
 }
 
 /** Writes what the engine plans, up to the first batch that does not get in. */
-async function writePlan(engine: EngineInstance, writer: NetlinkWriter, now = 0): Promise<WriteResult> {
+async function writePlan(
+  engine: EngineInstance,
+  writer: NetlinkWriter,
+  now = 0,
+): Promise<WriteResult & { leftOut?: ServiceName[] }> {
   for (const batch of engine.plan(now)) {
     const result = await writer.write(batch);
-    if (result.outcome !== "written") {
+    if (result.outcome === "refused") {
+      return { ...result, leftOut: engine.refused(batch.id, result.sequences, now) };
+    }
+    if (result.outcome === "unknown") {
       engine.failed(batch.id, now);
       return result;
     }
@@ -138,6 +146,44 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     });
   }
 
+  for (const mode of ["flat", "nftables"] as const) {
+    test(`${mode}: a Service that the kernel refuses is named and left out, and the others go in`, async () => {
+      const writer = await open(mode);
+      const engine = newEngine(mode);
+      await writePlan(engine, writer);
+      // Somebody has put something of theirs under the node port that the next Service will have.
+      nft(`add element ip ${TABLES[mode]} service-nodeports { tcp . 30099 : drop }`);
+      put(
+        engine,
+        makeService("shop/clash", { ip: "10.96.0.20", type: "NodePort", ports: [{ port: 80, nodePort: 30099 }] }),
+        makeSlice("shop/clash-1", "clash", ["10.0.0.7"]),
+        makeService("shop/other", { ip: "10.96.0.21" }),
+        makeSlice("shop/other-1", "other", ["10.0.0.8"]),
+      );
+      const result = await writePlan(engine, writer, 10_000);
+      if (result.outcome !== "refused") throw new Error(JSON.stringify(result));
+      assert.match(result.message, "add elements to the set ip");
+      assert.equal(result.leftOut, [{ namespace: "shop", name: "clash" }]);
+      assert.equal(await writePlan(engine, writer, 20_000), { outcome: "written" });
+      assert.match(listing(), "10.96.0.21 . tcp . 80");
+      assert.not.match(listing(), "10.96.0.20 . tcp . 80");
+      nft(`delete element ip ${TABLES[mode]} service-nodeports { tcp . 30099 }`);
+      engine.retry();
+      assert.equal(await writePlan(engine, writer, 30_000), { outcome: "written" });
+      assert.match(listing(), "10.96.0.20 . tcp . 80");
+      const restarted = newEngine(mode);
+      put(
+        restarted,
+        makeService("shop/clash", { ip: "10.96.0.20", type: "NodePort", ports: [{ port: 80, nodePort: 30099 }] }),
+        makeSlice("shop/clash-1", "clash", ["10.0.0.7"]),
+        makeService("shop/other", { ip: "10.96.0.21" }),
+        makeSlice("shop/other-1", "other", ["10.0.0.8"]),
+      );
+      assert.equal(restarted.reconcile("ipv4", await dumped(writer, "ipv4"), 0), []);
+      await writer.close();
+    });
+  }
+
   test("a batch that is too long is refused with the limit and the way out", async () => {
     const socket = NetlinkSocket.open({ sendBuffer: 4608 });
     const writer = new NetlinkWriter("flat", socket, await readGeneration(socket));
@@ -145,7 +191,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     if (result.outcome !== "refused") throw new Error(JSON.stringify(result));
     assert.match(result.message, /a batch has \d+ bytes and the kernel takes \d+ .*wmem_max/);
     assert.equal([result.sequences, result.transient], [[], false]);
-    assert.is(writer.batchLimit, socket.sendLimit >> 1);
+    assert.equal(writer.batchLimits, { preferred: socket.sendLimit >> 1, largest: socket.sendLimit });
     await writer.close();
   });
 

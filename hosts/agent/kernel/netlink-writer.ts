@@ -61,10 +61,10 @@ export async function openNetlinkWriter(
 export class NetlinkWriter implements KernelWriter {
   readonly mode: NetlinkMode;
   /**
-   * What `set-batch-limit` of the engine's contract should be: a batch may grow past it by one Service, and is still
+   * For `set-batch-limits` of the engine's contract. A batch may grow past what is preferred by one Service, and is still
    * short enough for the socket unless that Service alone has thousands of endpoints.
    */
-  readonly batchLimit: number;
+  readonly batchLimits: { readonly preferred: number; readonly largest: number };
   readonly #socket: NetlinkSocket;
   readonly #options: NetlinkWriterOptions;
   /** The ruleset's generation when it was read last. */
@@ -77,7 +77,10 @@ export class NetlinkWriter implements KernelWriter {
 
   constructor(mode: NetlinkMode, socket: NetlinkSocket, generation: number, options: NetlinkWriterOptions = {}) {
     this.mode = mode;
-    this.batchLimit = Math.min(RECOMMENDED_BATCH_BYTES, socket.sendLimit >> 1);
+    this.batchLimits = {
+      preferred: Math.min(RECOMMENDED_BATCH_BYTES, socket.sendLimit >> 1),
+      largest: socket.sendLimit,
+    };
     this.#socket = socket;
     this.#generation = generation;
     this.#options = options;

@@ -48,6 +48,10 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     setEncoding() {},
     planFirstWave: () => [],
     reconcile: () => [],
+    setBatchLimits: () => {},
+    refused: () => [],
+    leftOut: () => [],
+    retry: () => {},
     drift: () => ({ missing: 0, changed: 0, extra: 0, names: [], rebuilt: false }),
     configure(given) {
       const problems = behaviour.configure?.(given) ?? [];

@@ -1,0 +1,77 @@
+// What the kernel refuses: which Service caused which netlink message, and which Services plans leave out since one of
+// their messages was refused. What the kernel holds of them stays as it is, until they change or are retried.
+import { Vector } from "../bytes/memory";
+import { sortVector } from "../bytes/sort";
+import { compareServices, Service } from "../cluster/services";
+import { sequence } from "../encodings/netlink-message";
+import { nft } from "../encodings/nft";
+import { Key } from "../routing/ownership";
+import { stalePorts } from "../routing/refresh";
+import { FamilyPort } from "../routing/service-ports";
+import { keepChains } from "./nft-snapshots";
+
+/** Sequence number of a message, and the Service (or 0: none) that causes it and those after it. */
+const rows = new Vector();
+let current: usize = 0;
+
+/** Forgets the messages of earlier plans. */
+export function forgetMessages(): void {
+  rows.clear();
+  current = 0;
+}
+
+/** What is written from now on is caused by that Service, or (0) by none of them. */
+export function writeFor(service: usize): void {
+  if (service == current) return;
+  current = service;
+  nft.separate();
+  rows.push(sequence + 1);
+  rows.push(<u32>service);
+}
+
+function serviceOf(message: u32): u32 {
+  // Numbers go up by one and wrap.
+  let low: u32 = 0;
+  let high = rows.length >> 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (<i32>(message - rows.get(middle << 1)) >= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low == 0 ? 0 : rows.get((low << 1) - 1);
+}
+
+/** The Services (or 0) that caused messages with these numbers, each once, sorted. */
+export const refused = new Vector();
+
+function compareOwners(a: u32, b: u32): i32 {
+  if (a == 0 || b == 0) return a == b ? 0 : a == 0 ? -1 : 1;
+  return compareServices(a, b);
+}
+
+/** Fills `refused` for `count` sequence numbers at `at`. */
+export function findRefused(at: usize, count: u32): void {
+  refused.clear();
+  for (let i: u32 = 0; i < count; i++) refused.push(serviceOf(load<u32>(at + ((<usize>i) << 2))));
+  sortVector(refused, 0, refused.length, compareOwners);
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < refused.length; i++) {
+    if (i == 0 || refused.get(i) != refused.get(i - 1)) refused.set(kept++, refused.get(i));
+  }
+  refused.length = kept;
+}
+
+/** The kernel holds something else under the key than its owner, whose rules are left out, has had there. */
+export function isHeldByAnother(key: Key): bool {
+  if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).refused) return false;
+  return key.committedOwner != 0 && key.committedOwner != key.owner().port.port.baseHash;
+}
+
+/** Chains that a refused plan had retired are in use as long as their Service is left out. */
+export function keepChainsOfRefused(family: u32): void {
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family == family && port.committed != 0 && port.port.service.refused) keepChains(port);
+  }
+}
+
