@@ -407,21 +407,23 @@ test("thousands of Services and endpoints", () => {
   );
 });
 
-test("Services that come and go leave no memory behind", () => {
-  const engine = makeEngine();
-  let now = 0;
-  const churn = () => {
-    for (let n = 0; n < 500; n++) put(engine, service(`x/s${n}`, { ip: `10.97.${n >> 8}.${n & 255}` }));
-    now = commitAll(engine, now);
-    for (let n = 0; n < 500; n++) remove(engine, service(`x/s${n}`));
-    now = commitAll(engine, now);
-    engine.beginFlowCheck("ipv4");
-    engine.endFlowCheck("ipv4", true);
-  };
-  for (let i = 0; i < 5; i++) churn();
-  const before = engine.memoryBytes;
-  for (let i = 0; i < 30; i++) churn();
-  assert.is(engine.memoryBytes, before);
-});
+for (const mode of ["iptables", "nftables", "flat"] as const) {
+  test(`${mode}: Services that come and go leave no memory behind`, () => {
+    const engine = makeEngine(mode);
+    let now = 0;
+    const churn = () => {
+      for (let n = 0; n < 500; n++) put(engine, service(`x/s${n}`, { ip: `10.97.${n >> 8}.${n & 255}` }));
+      now = commitAll(engine, now);
+      for (let n = 0; n < 500; n++) remove(engine, service(`x/s${n}`));
+      now = commitAll(engine, now);
+      engine.beginFlowCheck("ipv4");
+      engine.endFlowCheck("ipv4", true);
+    };
+    for (let i = 0; i < 5; i++) churn();
+    const before = engine.memoryBytes;
+    for (let i = 0; i < 30; i++) churn();
+    assert.is(engine.memoryBytes, before);
+  });
+}
 
 test.run();
