@@ -184,7 +184,7 @@ export function engine__count(): usize {
   store<u32>(RESULT, slices.count, 4);
   memory.copy(RESULT + 8, changetype<usize>(sumsOf(IPV4)), offsetof<FamilySums>());
   memory.copy(RESULT + 8 + offsetof<FamilySums>(), changetype<usize>(sumsOf(IPV6)), offsetof<FamilySums>());
-  store<u64>(RESULT, mix(stockHash, portsHash), 40);
+  store<u64>(RESULT, mix(stockHash, portsHash), 56);
   return RESULT;
 }
 export function cabi_post_engine__count(result: usize): void {

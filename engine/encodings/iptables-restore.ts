@@ -1,7 +1,7 @@
 // iptables-restore's input, word by word. Match order is part of kube-proxy's text: what layouts call is written in the
 // order of the calls.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
-import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
+import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, outSelected, put, StreamName } from "../bytes/out";
 import { IPV4, Protocol } from "../cluster/records";
 import { lineEnds } from "./owners";
 
@@ -14,6 +14,16 @@ function chainName(prefix: string, hash: usize): void {
 function end(): void {
   lineEnds();
   newline();
+}
+
+/** Rules written in all, of each table: differences tell how many a plan has. */
+export let filterRulesWritten: u32 = 0;
+export let natRulesWritten: u32 = 0;
+
+function ruleEnds(): void {
+  if (outSelected() == StreamName.MAIN) filterRulesWritten++;
+  else natRulesWritten++;
+  end();
 }
 
 /** `*filter` */
@@ -66,18 +76,18 @@ export function words(text: string): void {
 export function jump(prefix: string, hash: usize): void {
   lit(" -j ");
   chainName(prefix, hash);
-  end();
+  ruleEnds();
 }
 
 /** Ends a rule that is complete. */
 export function endRule(): void {
-  end();
+  ruleEnds();
 }
 
 /** A whole rule that contains nothing variable. */
 export function rule(text: string): void {
   lit(text);
-  end();
+  ruleEnds();
 }
 
 /** `-m comment --comment "before NAME after"`; the name has been checked to contain no quotes. */

@@ -3,9 +3,9 @@ import { Vector } from "../bytes/memory";
 import { outFlush, outSelect, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { Service, sortedServices } from "../cluster/services";
-import { declareChain, deleteChain } from "../encodings/iptables-restore";
+import { declareChain, deleteChain, filterRulesWritten, natRulesWritten } from "../encodings/iptables-restore";
 import { ownedByNobody } from "../encodings/owners";
-import { totalEndpoints } from "../routing/counters";
+import { chainRulesOf, countChainRules, sumsOf, totalEndpoints } from "../routing/counters";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
@@ -224,6 +224,7 @@ function writeStale(): void {
 let planNumber: u32 = 0;
 let changedCount: u32 = 0; // Services to be written
 let anyChange: bool = false;
+let chainRulesWritten: u32 = 0; // by this plan, in chains of service ports
 
 /** Decides for one stale port whether its Service has to be written. */
 function examine(port: FamilyPort): void {
@@ -259,7 +260,10 @@ function planService(service: Service, family: u32, large: bool): void {
     route(port);
     nameEndpoints(port);
     writeDispatch(port);
+    const before = natRulesWritten;
     writeChains(port, large);
+    chainRulesWritten += natRulesWritten - before;
+    countChainRules(port, natRulesWritten - before);
     const snapshot = makeSnapshot(port);
     findStale(port, port.committed, snapshot);
     journalPort(port, snapshot);
@@ -286,6 +290,9 @@ export function planIptables(family: u32, keysChanged: bool): void {
   }
   if (!anyChange) return;
   const id = beginBatch(family, 0);
+  chainRulesWritten = 0;
+  const filterRules = filterRulesWritten;
+  const natRules = natRulesWritten;
   writeStockBegin(family, false);
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {
@@ -295,6 +302,9 @@ export function planIptables(family: u32, keysChanged: bool): void {
   writeStale();
   writeStockEnd(family);
   flushStreams();
+  const sums = sumsOf(family);
+  sums.filterRules = filterRulesWritten - filterRules; // the dispatch is written whole
+  sums.natRules = natRulesWritten - natRules - chainRulesWritten + chainRulesOf(family);
   journalKeys(family);
   journal(id, JournalKind.STOCK, <usize>family);
   endBatch(changedCount, stockIsDirty(family));

@@ -5,6 +5,7 @@ import {
   commitAll,
   defaultOptions,
   type EngineInstance,
+  FakeIptables,
   type KubernetesObject,
   type Mode,
   makeEngine,
@@ -12,6 +13,7 @@ import {
   makeService,
   makeServiceCIDR,
   makeSlice,
+  plan,
   put,
   remove,
 } from "../test-support.ts";
@@ -24,7 +26,14 @@ const external = { type: "NodePort", externalTrafficPolicy: "Local", ports: [{ p
 
 test("Services, slices, service ports and endpoints", () => {
   const engine = makeEngine();
-  const none = { servicePorts: 0, endpoints: 0, noLocalEndpointsInternal: 0, noLocalEndpointsExternal: 0 };
+  const none = {
+    servicePorts: 0,
+    endpoints: 0,
+    noLocalEndpointsInternal: 0,
+    noLocalEndpointsExternal: 0,
+    iptablesFilterRules: 0,
+    iptablesNatRules: 0,
+  };
   assert.equal(
     { ...engine.count(), stateHash: 0n },
     { services: 0, endpointSlices: 0, ipv4: none, ipv6: none, stateHash: 0n },
@@ -129,6 +138,43 @@ test("whatever changes rules changes the hash", () => {
   const flat = makeEngine("flat", { ...defaultOptions("flat") });
   put(flat, a, slice);
   assert.is(seen.get(hash(flat)), undefined, "a mode");
+});
+
+test("iptables: rules in each table are those that the kernel then holds", () => {
+  const engine = makeEngine("iptables");
+  const kernel = new FakeIptables();
+  let now = 0;
+  const sync = (lose = false) => {
+    for (const { id, family, text } of plan(engine, now++)) {
+      if (lose) engine.failed(id, now);
+      else engine.committed(id, now);
+      if (family === "ipv4" && !lose) kernel.restore(text);
+    }
+  };
+  const held = (table: string) =>
+    Object.entries(kernel.state()).reduce((sum, [name, rules]) => sum + (name.startsWith(table) ? rules.length : 0), 0);
+  const check = (what: string) => {
+    const { iptablesFilterRules, iptablesNatRules } = engine.count().ipv4;
+    assert.equal([iptablesFilterRules, iptablesNatRules], [held("*filter"), held("*nat")], what);
+  };
+  sync();
+  check("nothing");
+  const a = makeService("x/a", { ...external });
+  const b = makeService("x/b", { ip: "10.96.0.2", sessionAffinity: "ClientIP" });
+  put(engine, a, b, makeSlice("x/a-1", "a", ["10.0.0.1", "10.0.0.2 node-a"]), makeSlice("x/b-1", "b", ["10.0.0.3"]));
+  sync();
+  check("two Services");
+  put(engine, makeSlice("x/b-1", "b", ["10.0.0.3", "10.0.0.4"]));
+  sync();
+  check("an endpoint more in one of them");
+  put(engine, makeService("x/c", { ip: "10.96.0.3" }), makeSlice("x/c-1", "c", ["10.0.0.5"]));
+  sync(true);
+  remove(engine, makeService("x/c", { ip: "10.96.0.3" }), a);
+  sync();
+  check("one that never got there is gone again, and one more");
+  engine.forget();
+  sync();
+  check("all written anew");
 });
 
 test.run();

@@ -19,6 +19,9 @@ export class FamilySums {
   endpoints: u32;
   noLocalInternal: u32;
   noLocalExternal: u32;
+  /** iptables mode: rules of each table that are desired, as of the last plan that wrote any. */
+  filterRules: u32;
+  natRules: u32;
 }
 
 const ipv4 = newSums();
@@ -70,11 +73,27 @@ export function countPort(port: FamilyPort, endpoints: u32, signature: u64): voi
   sums.noLocalInternal += bit(now, Counted.NO_LOCAL_INTERNAL) - bit(before, Counted.NO_LOCAL_INTERNAL);
   sums.noLocalExternal += bit(now, Counted.NO_LOCAL_EXTERNAL) - bit(before, Counted.NO_LOCAL_EXTERNAL);
   sums.endpoints += endpoints - port.endpointCount;
+  if (signature == 0) countChainRules(port, 0);
   portsHash -= hashOf(port);
   port.counted = now;
   port.endpointCount = endpoints;
   port.signature = signature;
   portsHash += hashOf(port);
+}
+
+let chainRulesIPv4: u32 = 0;
+let chainRulesIPv6: u32 = 0;
+
+/** Rules in chains of service ports, of all of them together. */
+export function chainRulesOf(family: u32): u32 {
+  return family == 0 ? chainRulesIPv4 : chainRulesIPv6;
+}
+
+/** The service port's own chains have so many rules. */
+export function countChainRules(port: FamilyPort, rules: u32): void {
+  if (port.family == 0) chainRulesIPv4 += rules - port.chainRules;
+  else chainRulesIPv6 += rules - port.chainRules;
+  port.chainRules = rules;
 }
 
 /** A Service has come, changed or gone. */

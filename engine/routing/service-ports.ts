@@ -76,6 +76,8 @@ export class FamilyPort {
   signature: u64;
   /** What routing/counters.ts has counted of it: bits of `Counted`. */
   counted: u32;
+  /** Rules in its own chains, as of the last plan that wrote them (iptables). */
+  chainRules: u32;
   /** Number of the call that has looked last which endpoints serve (conntrack/serving-endpoints.ts); any of them does. */
   servingCall: u32;
   serves: bool;

@@ -8,6 +8,17 @@ const test = suite("agent: metrics");
 
 const T0 = Date.parse("2026-11-01T10:00:00Z");
 
+const none = {
+  servicePorts: 0,
+  endpoints: 0,
+  noLocalEndpointsInternal: 0,
+  noLocalEndpointsExternal: 0,
+  iptablesFilterRules: 0,
+  iptablesNatRules: 0,
+};
+
+const batchOf = (text: string) => ({ family: "ipv4" as const, data: [new TextEncoder().encode(text)] });
+
 function make(mode: Mode, options: Partial<MetricsOptions> = {}): Metrics {
   return new Metrics({ mode, version: "1.2.3", now: () => T0, ...options });
 }
@@ -75,7 +86,7 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     metrics.probed("healthz", 200);
     metrics.probed("livez", 503);
     metrics.apiRequest("GET", 200, "10.0.0.1:6443", 0.01);
-    const sums = { servicePorts: 1, endpoints: 2, noLocalEndpointsInternal: 3, noLocalEndpointsExternal: 4 };
+    const sums = { ...none, noLocalEndpointsInternal: 3, noLocalEndpointsExternal: 4 };
     metrics.counted({ services: 1, endpointSlices: 1, ipv4: sums, ipv6: sums, stateHash: 255n });
     const series = await scrape(metrics);
     assertThere(series, queriedLater);
@@ -91,7 +102,10 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     const metrics = make(mode);
     metrics.failed("ipv6", 0.1, false);
     metrics.cleanupFailed("ipv6");
-    metrics.iptablesRules("ipv4", "nat", 10, 2);
+    metrics.written(batchOf("*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j B\nCOMMIT\n*nat\n-A X -j Y\n-A X -j Z\nCOMMIT\n"));
+    metrics.synced("ipv4", 0.1, true);
+    const sums = { ...none, iptablesFilterRules: 11, iptablesNatRules: 12 };
+    metrics.counted({ services: 0, endpointSlices: 0, ipv4: sums, ipv6: sums, stateHash: 0n });
     metrics.nfacct({ invalidDropped: 7, localhostAccepted: 8 });
     const series = await scrape(metrics);
     const own = [...names(series)].filter((name) => /iptables_|nftables_/.test(name)).sort();
@@ -111,7 +125,10 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
       "kubeproxy_sync_proxy_rules_iptables_restore_failures_total",
       "kubeproxy_sync_proxy_rules_iptables_total",
     ]);
-    assert.is(series.get('kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="nat"}'), 10);
+    assert.is(series.get('kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="nat"}'), 12);
+    assert.is(series.get('kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="filter"}'), 1);
+    assert.is(series.get('kubeproxy_sync_proxy_rules_iptables_last{ip_family="IPv4",table="nat"}'), 2);
+    assert.is(series.get('sluice_changed_elements_total{ip_family="IPv4"}'), 3);
     assert.is(series.get('kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total{ip_family="IPv6"}'), 1);
     assert.is(series.get("kubeproxy_iptables_ct_state_invalid_dropped_packets_total"), 7);
   });
@@ -161,8 +178,10 @@ test("changes wait until a sync takes them up", async () => {
 
 test("full and partial syncs, and how long changes of endpoints took", async () => {
   const metrics = make("flat");
-  metrics.synced("ipv4", 0.5, true, { bytes: 4096, elements: 12 });
-  metrics.synced("ipv4", 0.01, false, { bytes: 300 });
+  metrics.written({ family: "ipv4", data: [new Uint8Array(4000), new Uint8Array(96)] });
+  metrics.synced("ipv4", 0.5, true);
+  metrics.written({ family: "ipv4", data: [new Uint8Array(300)] });
+  metrics.synced("ipv4", 0.01, false);
   metrics.programmed("ipv4", [T0 - 1500, T0 + 50]);
   metrics.eventToKernel("ipv4", 0.002);
   const series = await scrape(metrics);
@@ -173,7 +192,6 @@ test("full and partial syncs, and how long changes of endpoints took", async () 
   assert.is(series.get(`kubeproxy_sync_proxy_rules_last_timestamp_seconds${family}`), T0 / 1000);
   assert.is(series.get(`kubeproxy_network_programming_duration_seconds_sum${family}`), 1.5, "clocks that differ: 0");
   assert.is(series.get(`sluice_plan_bytes_sum${family}`), 4396);
-  assert.is(series.get(`sluice_changed_elements_total${family}`), 12);
   assert.is(series.get(`sluice_event_to_kernel_seconds_count${family}`), 1);
 });
 
@@ -217,7 +235,6 @@ test("ours: drift, waves, staleness, memory, restarts, refused objects, children
 
 test("one desired state at a time, and no series that grow with what the cluster says", async () => {
   const metrics = make("flat");
-  const none = { servicePorts: 0, endpoints: 0, noLocalEndpointsInternal: 0, noLocalEndpointsExternal: 0 };
   for (let hash = 0n; hash < 100n; hash++) {
     metrics.counted({ services: 0, endpointSlices: 0, ipv4: none, ipv6: none, stateHash: hash });
   }

@@ -1,8 +1,9 @@
 // All that the agent measures, behind plain methods.
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
+import type { Batch, DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
 import { familyName, type Resource } from "../http/health-state.ts";
 import { requestBuckets } from "./buckets.ts";
+import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
 import { registerProcessMetrics } from "./process.ts";
 import { registerSluiceMetrics, type SluiceMetrics } from "./sluice.ts";
@@ -20,11 +21,11 @@ export interface MetricsOptions {
 
 export type ChangedKind = "service" | "endpoint-slice";
 
-/** What a finished sync of a family has written. */
-export interface Written {
-  readonly bytes: number;
-  /** Elements, rules and chains added and deleted, if known. */
-  readonly elements?: number;
+/** What the kernel has taken of a family since the last sync that succeeded. */
+interface Written {
+  bytes: number;
+  /** iptables: rules by table. */
+  rules: Map<string, number>;
 }
 
 export class Metrics {
@@ -36,6 +37,7 @@ export class Metrics {
   readonly #requestDuration: Histogram<"verb" | "host">;
   readonly #options: MetricsOptions;
   readonly #childPeaks = new Map<string, number>();
+  readonly #written: Record<Family, Written> = { ipv4: nothingWritten(), ipv6: nothingWritten() };
   #stateHash: bigint | undefined;
 
   constructor(options: MetricsOptions) {
@@ -85,12 +87,29 @@ export class Metrics {
     this.#kubeProxy.lastQueued.set(label(family), this.#now() / 1000);
   }
 
+  /** The kernel has acknowledged a batch (`measuredWriter` calls it). */
+  written({ family, data }: Pick<Batch, "family" | "data">): void {
+    const written = this.#written[family];
+    for (const piece of data) written.bytes += piece.length;
+    if (this.#options.mode === "iptables") {
+      const rules = rulesInIptables(data);
+      for (const [table, count] of rules) {
+        written.rules.set(table, (written.rules.get(table) ?? 0) + count);
+        this.#sluice.changedElements.inc(label(family), count);
+      }
+    } else {
+      this.#sluice.changedElements.inc(label(family), changesInNetlink(data));
+    }
+  }
+
   /** The kernel has acknowledged all of a sync. `full`: everything was written or compared. */
-  synced(family: Family, seconds: number, full: boolean, written: Written = { bytes: 0 }): void {
+  synced(family: Family, seconds: number, full: boolean): void {
     this.#observeSync(family, seconds, full);
     this.#kubeProxy.lastSynced.set(label(family), this.#now() / 1000);
-    this.#sluice.planBytes.observe(label(family), written.bytes);
-    if (written.elements !== undefined) this.#sluice.changedElements.inc(label(family), written.elements);
+    const { bytes, rules } = this.#written[family];
+    this.#written[family] = nothingWritten();
+    this.#sluice.planBytes.observe(label(family), bytes);
+    for (const [table, count] of rules) this.#kubeProxy.iptables?.rulesLast.set({ ...label(family), table }, count);
   }
 
   /** A sync has failed. kube-proxy counts its duration as well. */
@@ -137,10 +156,12 @@ export class Metrics {
 
   /** What the engine's `count` says. */
   counted(totals: Totals): void {
-    const { noLocalEndpoints } = this.#kubeProxy;
     this.#sluice.services.set(totals.services);
+    const { iptables, noLocalEndpoints } = this.#kubeProxy;
     for (const family of ["ipv4", "ipv6"] as const) {
       const of = totals[family];
+      iptables?.rules.set({ ...label(family), table: "filter" }, of.iptablesFilterRules);
+      iptables?.rules.set({ ...label(family), table: "nat" }, of.iptablesNatRules);
       this.#sluice.servicePorts.set(label(family), of.servicePorts);
       this.#sluice.endpoints.set(label(family), of.endpoints);
       noLocalEndpoints.set({ ...label(family), traffic_policy: "internal" }, of.noLocalEndpointsInternal);
@@ -150,13 +171,6 @@ export class Metrics {
     this.#stateHash = totals.stateHash;
     this.#sluice.desiredState.reset();
     this.#sluice.desiredState.set({ hash: totals.stateHash.toString(16).padStart(16, "0") }, 1);
-  }
-
-  /** iptables mode: rules that are ours, or were written by the last sync, in a table. */
-  iptablesRules(family: Family, table: string, owned: number, written: number): void {
-    const { iptables } = this.#kubeProxy;
-    iptables?.rules.set({ ...label(family), table }, owned);
-    iptables?.rulesLast.set({ ...label(family), table }, written);
   }
 
   /** iptables mode: packets that the nfacct objects have counted since they were made. */
@@ -234,6 +248,7 @@ export class Metrics {
     const { iptables, nftables } = this.#kubeProxy;
     for (const histogram of [sync, fullSync, partialSync, programming, conntrackDuration])
       histogram.zero(label(family));
+    this.#sluice.changedElements.inc(label(family), 0);
     for (const histogram of [this.#sluice.planBytes, this.#sluice.eventToKernel]) histogram.zero(label(family));
     const counters = [
       conntrackDeleted,
@@ -262,6 +277,10 @@ export class Metrics {
 
 function label(family: Family): { ip_family: "IPv4" | "IPv6" } {
   return { ip_family: familyName(family) };
+}
+
+function nothingWritten(): Written {
+  return { bytes: 0, rules: new Map() };
 }
 
 function setCounter(counter: Counter | undefined, value: number | undefined): void {

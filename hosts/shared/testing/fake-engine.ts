@@ -33,7 +33,14 @@ export function fakeEngine(behaviour: FakeBehaviour = {}): { module: EngineModul
   return { module: new EngineModule(create, () => ({}) as WebAssembly.Module), log };
 }
 
-const NOTHING = { servicePorts: 0, endpoints: 0, noLocalEndpointsInternal: 0, noLocalEndpointsExternal: 0 };
+const NOTHING = {
+  servicePorts: 0,
+  endpoints: 0,
+  noLocalEndpointsInternal: 0,
+  noLocalEndpointsExternal: 0,
+  iptablesFilterRules: 0,
+  iptablesNatRules: 0,
+};
 
 function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
   const nodes = new Set<string>();
