@@ -4,6 +4,15 @@ import type { Family, NodeView } from "../../shared/contract.ts";
 /** What the agent watches. */
 export type Resource = "services" | "endpointslices" | "nodes" | "servicecidrs";
 
+/** How it stands with the watch of a resource. */
+export interface WatchView {
+  readonly resource: Resource;
+  /** A complete list was read, and a watch is open. */
+  readonly alive: boolean;
+  /** Since the API server was heard last; undefined: never. */
+  readonly staleSeconds: number | undefined;
+}
+
 export interface HealthOptions {
   /** Rules that wait longer than twice this are overdue. */
   readonly syncPeriodMs: number;
@@ -11,6 +20,8 @@ export interface HealthOptions {
   readonly families?: readonly Family[];
   /** Resources without which the agent is not ready. */
   readonly required?: readonly Resource[];
+  /** Asked with each probe; `Metrics` takes the same. */
+  readonly watches?: () => Iterable<WatchView>;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -29,13 +40,8 @@ interface FamilyState {
   failure: string | undefined;
 }
 
-interface WatchState {
-  alive: boolean;
-  heard: number | undefined;
-}
-
 /** A watch that is quiet for longer is called stale: API servers send a bookmark about once a minute. */
-const STALE_MS = 5 * 60_000;
+const STALE_SECONDS = 5 * 60;
 
 export const familyName = (family: Family): "IPv4" | "IPv6" => (family === "ipv4" ? "IPv4" : "IPv6");
 
@@ -55,7 +61,7 @@ export class HealthState {
   readonly #required: readonly Resource[];
   readonly #now: () => number;
   readonly #states = new Map<Family, FamilyState>();
-  readonly #watches = new Map<Resource, WatchState>();
+  readonly #watches: () => Iterable<WatchView>;
   readonly #warnings = new Map<string, string>();
   #nodeEligible = false;
   #stopping = false;
@@ -64,6 +70,7 @@ export class HealthState {
     this.#timeoutMs = 2 * options.syncPeriodMs;
     this.#families = options.families ?? ["ipv4", "ipv6"];
     this.#required = options.required ?? ["services", "endpointslices"];
+    this.#watches = options.watches ?? (() => []);
     this.#now = options.now ?? Date.now;
   }
 
@@ -89,17 +96,6 @@ export class HealthState {
     this.#nodeEligible = known && !deleting && !toBeDeleted;
   }
 
-  /** The watch of a resource runs after a complete list, or has broken. */
-  watching(resource: Resource, alive: boolean): void {
-    this.#watch(resource).alive = alive;
-    if (alive) this.heard(resource);
-  }
-
-  /** Bytes came from the API server. */
-  heard(resource: Resource): void {
-    this.#watch(resource).heard = this.#now();
-  }
-
   /** Shown in /healthz until it is taken back; changes no code. */
   warn(key: string, text: string | undefined): void {
     if (text === undefined) this.#warnings.delete(key);
@@ -119,19 +115,6 @@ export class HealthState {
   /** The Node is known and is not about to go. */
   get nodeEligible(): boolean {
     return this.#nodeEligible;
-  }
-
-  /** Seconds since the API server was heard last about each resource, as far as it ever was. */
-  staleness(): Map<Resource, number> {
-    const ages = new Map<Resource, number>();
-    for (const [resource, { heard }] of this.#watches) {
-      if (heard !== undefined) ages.set(resource, Math.max(0, this.#now() - heard) / 1000);
-    }
-    return ages;
-  }
-
-  isWatching(resource: Resource): boolean {
-    return this.#watches.get(resource)?.alive ?? false;
   }
 
   livez(): HealthAnswer {
@@ -189,11 +172,9 @@ export class HealthState {
   }
 
   #stale(): { resource: Resource; secondsSinceLastByte?: number }[] {
-    const ages = this.staleness();
-    return [...this.#watches].flatMap(([resource, { alive }]) => {
-      const age = ages.get(resource);
-      if (alive && (age ?? 0) * 1000 < STALE_MS) return [];
-      return [{ resource, ...(age === undefined ? {} : { secondsSinceLastByte: Math.round(age) }) }];
+    return [...this.#watches()].flatMap(({ resource, alive, staleSeconds }) => {
+      if (alive && (staleSeconds ?? 0) < STALE_SECONDS) return [];
+      return [{ resource, ...(staleSeconds === undefined ? {} : { secondsSinceLastByte: Math.round(staleSeconds) }) }];
     });
   }
 
@@ -208,8 +189,9 @@ export class HealthState {
       else if (state?.updated === undefined) reasons.push(`the ${name} rules have not been written yet`);
       else if (!this.#inTime(state)) reasons.push(`a change of the ${name} rules is overdue`);
     }
+    const alive = new Set([...this.#watches()].filter((watch) => watch.alive).map(({ resource }) => resource));
     for (const resource of this.#required) {
-      if (!this.isWatching(resource)) reasons.push(`${resource} are not being watched`);
+      if (!alive.has(resource)) reasons.push(`${resource} are not being watched`);
     }
     return reasons;
   }
@@ -219,15 +201,6 @@ export class HealthState {
     if (state === undefined) {
       state = { updated: undefined, queued: undefined, failure: undefined };
       this.#states.set(family, state);
-    }
-    return state;
-  }
-
-  #watch(resource: Resource): WatchState {
-    let state = this.#watches.get(resource);
-    if (state === undefined) {
-      state = { alive: false, heard: undefined };
-      this.#watches.set(resource, state);
     }
     return state;
   }

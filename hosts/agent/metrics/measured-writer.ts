@@ -2,17 +2,19 @@
 import type { KernelWriter } from "../kernel/writer.ts";
 import type { Metrics } from "./metrics.ts";
 
-export function measuredWriter(writer: KernelWriter, metrics: Metrics): KernelWriter {
-  return {
-    mode: writer.mode,
-    dump: (family) => writer.dump(family),
-    write: async (batch) => {
-      const result = await writer.write(batch);
-      if (result.outcome === "written") metrics.written(batch);
-      return result;
-    },
-    intactness: (family) => writer.intactness(family),
-    cleanup: () => writer.cleanup(),
-    close: () => writer.close(),
+/** The same writer, whatever else it can do. */
+export function measuredWriter<Writer extends KernelWriter>(writer: Writer, metrics: Metrics): Writer {
+  const write: KernelWriter["write"] = async (batch) => {
+    const result = await writer.write(batch);
+    if (result.outcome === "written") metrics.written(batch);
+    return result;
   };
+  return new Proxy(writer, {
+    get(target, name) {
+      if (name === "write") return write;
+      const value: unknown = Reflect.get(target, name, target);
+      // Writers have private fields, which know only the object itself.
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }

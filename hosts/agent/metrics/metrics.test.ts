@@ -82,10 +82,10 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     const metrics = make(mode);
     assertThere(await scrape(metrics), queried);
     metrics.queued("ipv4");
-    metrics.synced("ipv4", 0.01, true);
+    metrics.synced("ipv4", 0.01, true, { bytes: 0 });
     metrics.probed("healthz", 200);
     metrics.probed("livez", 503);
-    metrics.apiRequest("GET", 200, "10.0.0.1:6443", 0.01);
+    metrics.apiRequest("GET", "200", "10.0.0.1:6443", 0.01);
     const sums = { ...none, noLocalEndpointsInternal: 3, noLocalEndpointsExternal: 4 };
     metrics.counted({ services: 1, endpointSlices: 1, ipv4: sums, ipv6: sums, stateHash: 255n });
     const series = await scrape(metrics);
@@ -103,7 +103,7 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     metrics.failed("ipv6", 0.1, false);
     metrics.cleanupFailed("ipv6");
     metrics.written(batchOf("*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j B\nCOMMIT\n*nat\n-A X -j Y\n-A X -j Z\nCOMMIT\n"));
-    metrics.synced("ipv4", 0.1, true);
+    metrics.synced("ipv4", 0.1, true, { bytes: 80 });
     const sums = { ...none, iptablesFilterRules: 11, iptablesNatRules: 12 };
     metrics.counted({ services: 0, endpointSlices: 0, ipv4: sums, ipv6: sums, stateHash: 0n });
     metrics.nfacct({ invalidDropped: 7, localhostAccepted: 8 });
@@ -143,7 +143,7 @@ test("go_* is not pretended", async () => {
 
 test("buckets are kube-proxy's and client-go's", async () => {
   const metrics = make("flat");
-  metrics.apiRequest("GET", 200, "h", 1);
+  metrics.apiRequest("GET", "200", "h", 1);
   const series = await scrape(metrics);
   const bounds = (name: string) =>
     [...series.keys()]
@@ -178,10 +178,8 @@ test("changes wait until a sync takes them up", async () => {
 
 test("full and partial syncs, and how long changes of endpoints took", async () => {
   const metrics = make("flat");
-  metrics.written({ family: "ipv4", data: [new Uint8Array(4000), new Uint8Array(96)] });
-  metrics.synced("ipv4", 0.5, true);
-  metrics.written({ family: "ipv4", data: [new Uint8Array(300)] });
-  metrics.synced("ipv4", 0.01, false);
+  metrics.synced("ipv4", 0.5, true, { bytes: 4096 });
+  metrics.synced("ipv4", 0.01, false, { bytes: 300 });
   metrics.programmed("ipv4", [T0 - 1500, T0 + 50]);
   metrics.eventToKernel("ipv4", 0.002);
   const series = await scrape(metrics);

@@ -1,7 +1,7 @@
 // All that the agent measures, behind plain methods.
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Batch, DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
-import { familyName, type Resource } from "../http/health-state.ts";
+import { familyName, type WatchView } from "../http/health-state.ts";
 import { requestBuckets } from "./buckets.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
@@ -13,19 +13,17 @@ export interface MetricsOptions {
   readonly version: string;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-  /** Asked at each scrape: seconds since the last byte, and whether the watch is alive, by resource. */
-  readonly watches?: () => Iterable<{ resource: Resource; staleSeconds: number | undefined; alive: boolean }>;
+  /** Asked at each scrape; `HealthState` takes the same. */
+  readonly watches?: () => Iterable<WatchView>;
   /** Asked at each scrape. */
   readonly engineMemoryBytes?: () => number;
 }
 
 export type ChangedKind = "service" | "endpoint-slice";
 
-/** What the kernel has taken of a family since the last sync that succeeded. */
-interface Written {
-  bytes: number;
-  /** iptables: rules by table. */
-  rules: Map<string, number>;
+/** What a sync has written. */
+export interface Written {
+  readonly bytes: number;
 }
 
 export class Metrics {
@@ -37,7 +35,8 @@ export class Metrics {
   readonly #requestDuration: Histogram<"verb" | "host">;
   readonly #options: MetricsOptions;
   readonly #childPeaks = new Map<string, number>();
-  readonly #written: Record<Family, Written> = { ipv4: nothingWritten(), ipv6: nothingWritten() };
+  /** iptables: rules by table that the kernel has taken since the last sync that succeeded. */
+  readonly #rulesWritten: Record<Family, Map<string, number>> = { ipv4: new Map(), ipv6: new Map() };
   #stateHash: bigint | undefined;
 
   constructor(options: MetricsOptions) {
@@ -89,27 +88,25 @@ export class Metrics {
 
   /** The kernel has acknowledged a batch (`measuredWriter` calls it). */
   written({ family, data }: Pick<Batch, "family" | "data">): void {
-    const written = this.#written[family];
-    for (const piece of data) written.bytes += piece.length;
-    if (this.#options.mode === "iptables") {
-      const rules = rulesInIptables(data);
-      for (const [table, count] of rules) {
-        written.rules.set(table, (written.rules.get(table) ?? 0) + count);
-        this.#sluice.changedElements.inc(label(family), count);
-      }
-    } else {
+    if (this.#options.mode !== "iptables") {
       this.#sluice.changedElements.inc(label(family), changesInNetlink(data));
+      return;
+    }
+    const rules = this.#rulesWritten[family];
+    for (const [table, count] of rulesInIptables(data)) {
+      rules.set(table, (rules.get(table) ?? 0) + count);
+      this.#sluice.changedElements.inc(label(family), count);
     }
   }
 
   /** The kernel has acknowledged all of a sync. `full`: everything was written or compared. */
-  synced(family: Family, seconds: number, full: boolean): void {
+  synced(family: Family, seconds: number, full: boolean, { bytes }: Written): void {
     this.#observeSync(family, seconds, full);
     this.#kubeProxy.lastSynced.set(label(family), this.#now() / 1000);
-    const { bytes, rules } = this.#written[family];
-    this.#written[family] = nothingWritten();
     this.#sluice.planBytes.observe(label(family), bytes);
+    const rules = this.#rulesWritten[family];
     for (const [table, count] of rules) this.#kubeProxy.iptables?.rulesLast.set({ ...label(family), table }, count);
+    rules.clear();
   }
 
   /** A sync has failed. kube-proxy counts its duration as well. */
@@ -224,11 +221,11 @@ export class Metrics {
   }
 
   /**
-   * A request to the API server. `code` is the HTTP status, or `<error>` without one; `verb` the HTTP method; `host` is
-   * `host:port`. A watch counts when it begins.
+   * A request to the API server, as the ApiClient's `onRequest` tells it. `code` is the HTTP status, or `<error>`
+   * without one; `verb` the HTTP method; `host` is `host:port`. A watch counts when it begins.
    */
-  apiRequest(verb: string, code: number | "<error>", host: string, seconds: number): void {
-    this.#requests.inc({ code: String(code), method: verb, host });
+  apiRequest(verb: string, code: string, host: string, seconds: number): void {
+    this.#requests.inc({ code, method: verb, host });
     this.#requestDuration.observe({ verb, host }, seconds);
   }
 
@@ -277,10 +274,6 @@ export class Metrics {
 
 function label(family: Family): { ip_family: "IPv4" | "IPv6" } {
   return { ip_family: familyName(family) };
-}
-
-function nothingWritten(): Written {
-  return { bytes: 0, rules: new Map() };
 }
 
 function setCounter(counter: Counter | undefined, value: number | undefined): void {
