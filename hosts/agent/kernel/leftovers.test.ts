@@ -221,7 +221,8 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
         `iptables${infix}-restore --noflush`,
         `*nat\n:KUBE-NODEPORTS - [0:0]\n-A KUBE-NODEPORTS -j KUBE-MARK-DROP\n${rules}\nCOMMIT\n`,
       );
-      const { kept } = await removeAll((await findLeftovers("none")).leftovers);
+      const { removed, kept } = await removeAll((await findLeftovers("none")).leftovers);
+      assert.match(removed.join("\n"), /^\d+ chains of kube-proxy in ip nat \(iptables, \w+\), all but 2$/m);
       assert.equal(kept.slice().sort(), [
         "chain KUBE-MARK-MASQ stays: a rule of chain CNI-HOSTPORT-DNAT leads to it",
         "chain KUBE-NODEPORTS stays: a rule of chain PREROUTING leads to it",
@@ -230,6 +231,8 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       assert.match(saved, /-A KUBE-MARK-MASQ -j MARK --set-xmark 0x\w+\/0x\w+/);
       assert.match(saved, "-A KUBE-NODEPORTS -j KUBE-MARK-DROP");
       assert.not.match(saved, /KUBE-(SERVICES|POSTROUTING|SVC|SEP)/);
+      const again = await removeAll((await findLeftovers("none")).leftovers);
+      assert.equal(again, { removed: [], kept });
     }
   });
 

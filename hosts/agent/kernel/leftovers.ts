@@ -207,12 +207,17 @@ export async function removeLeftovers(
       }
       const stays = await removeOne(host, leftover);
       for (const { chain, usedBy } of stays) kept.push(`chain ${chain} stays: a rule of chain ${usedBy} leads to it`);
-      removed.push(leftover.text);
+      if (stays.length === 0) removed.push(leftover.text);
+      else if (stays.length < chainsOf(leftover)) removed.push(`${leftover.text}, all but ${stays.length}`);
     } catch (error) {
       failed.push({ leftover, message: `${leftover.text}: ${(error as Error).message}` });
     }
   }
   return { removed, kept, failed };
+}
+
+function chainsOf(leftover: Leftover): number {
+  return "chains" in leftover ? leftover.chains.length : 0;
 }
 
 /** ipsets can go only when no rule names them. */

@@ -1,0 +1,55 @@
+import * as assert from "uvu/assert";
+import { oracleCases } from "../../../fixtures/oracle/oracle.ts";
+import { inNamespaces } from "../netlink/testing/namespace.ts";
+import { TakeOver } from "./take-over.ts";
+import { flushAll, loadKubeProxyIptables, loadKubeProxyNft, prepareNode, shell } from "./testing/node.ts";
+
+const each = oracleCases()[31];
+if (each === undefined) throw new Error("no such case");
+
+inNamespaces(import.meta.url, ["root"], (test) => {
+  test.before(prepareNode);
+  test.before.each(flushAll);
+
+  test("nothing is removed while a kube-proxy is seen; once it is gone, all of it", async () => {
+    loadKubeProxyNft(each);
+    loadKubeProxyIptables(each, "-nft");
+    let live = ["process 10: kube-proxy"];
+    const takeOver = new TakeOver("flat", { live: async () => live });
+    const first = await takeOver.look();
+    assert.equal(first.removed, []);
+    assert.ok(first.standing.includes("process 10: kube-proxy"));
+    assert.ok(first.standing.includes("nftables table ip kube-proxy stays"));
+    assert.match(shell("nft list tables"), "kube-proxy");
+    live = [];
+    const second = await takeOver.look();
+    assert.ok(second.removed.includes("nftables table ip kube-proxy"));
+    assert.equal(second.standing, []);
+    assert.not.match(shell("nft list ruleset"), /kube-proxy|KUBE-(?!FIREWALL)/);
+    assert.equal(await takeOver.look(), { removed: [], standing: [] });
+  });
+
+  test("what comes back is said, and removed less and less often", async () => {
+    const takeOver = new TakeOver("flat", { live: async () => [] });
+    const removals: number[] = [];
+    for (let look = 0; look < 40; look++) {
+      shell("nft add table ip kube-proxy");
+      const { removed, standing } = await takeOver.look();
+      if (removed.length > 0) removals.push(look);
+      const said = standing
+        .join("\n")
+        .includes("nftables table ip kube-proxy: removed before, and somebody has made it again");
+      assert.is(said, look > 0, `look ${look}`);
+    }
+    assert.equal(removals, [0, 1, 2, 4, 8, 16, 32]);
+  });
+
+  test("a chain that foreign rules keep has not come back", async () => {
+    loadKubeProxyIptables(each, "-nft");
+    shell("iptables-nft -t nat -A PREROUTING -s 192.0.2.1 -j KUBE-MARK-MASQ");
+    const takeOver = new TakeOver("flat", { live: async () => [] });
+    const kept = "chain KUBE-MARK-MASQ stays: a rule of chain PREROUTING leads to it";
+    assert.equal((await takeOver.look()).standing, [kept]);
+    assert.equal(await takeOver.look(), { removed: [], standing: [kept] });
+  });
+});
