@@ -1,9 +1,9 @@
 // Which iptables this node uses: the commands of one variant, legacy (x_tables) or nf_tables. Rules of both variants are
 // applied by the kernel, but each variant's commands see only their own, so everybody on a node has to use the same.
-import { readFileSync } from "node:fs";
 import type { Family } from "../../shared/contract.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { listChains, type NftChain } from "./nft-listing.ts";
+import { readIfThere } from "./read-if-there.ts";
 import type { RunCommand } from "./run-command.ts";
 
 export type IptablesVariant = "legacy" | "nf_tables";
@@ -40,14 +40,6 @@ export interface IptablesHost {
 
 export function thisHost(run: RunCommand): IptablesHost {
   return { run, read: readIfThere, chains: chainsOfKernel };
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }
 
 /** A kernel without nf_tables, or one that we may not ask, has no chains to tell us anything. */

@@ -1,4 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { report } from "../../../fixtures/kernel/diff.ts";
 import { compareIptables } from "../../../fixtures/kernel/normalise-iptables.ts";
@@ -12,12 +16,12 @@ import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { type IptablesHost, thisHost } from "./iptables-tools.ts";
 import { IptablesWriter } from "./iptables-writer.ts";
 import { commandRunner, type RunCommand } from "./run-command.ts";
-import { engineFor, fakeCommands, flushAll, hasLegacy, prepareNode, shell } from "./testing/node.ts";
+import { engineFor, fakeCommands, flushAll, hasLegacy, prepareNode, sayWhatIsLeftOut, shell } from "./testing/node.ts";
 import type { WriteResult } from "./writer.ts";
 
 async function opened(path?: string): Promise<IptablesWriter> {
   const run = commandRunner(path);
-  const result = await IptablesWriter.open({ run, timeout: 5000 });
+  const result = await IptablesWriter.open({ run, timeout: 10_000 });
   if (result.outcome !== "opened") throw new Error(result.message);
   return result.writer;
 }
@@ -54,6 +58,8 @@ async function openedFor(infix: string): Promise<IptablesWriter> {
   assert.is(writer.tools.variant, infix === "-nft" ? "nf_tables" : "legacy");
   return writer;
 }
+
+sayWhatIsLeftOut();
 
 inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
   test.before(prepareNode);
@@ -172,6 +178,26 @@ COMMIT
     assert.not.match(shell("iptables-nft-save"), "KUBE-SERVICES");
     const unknown = refused(await writer.write(batchOf("ipv6", "*filter\n:X - [0:0]\n-A X --bogus\nCOMMIT\n")));
     assert.match(unknown.message, /ip6tables-nft-restore refused \(exit code 2\).*bogus.*line 3 is: -A X --bogus$/);
+    await writer.close();
+  });
+
+  test("while another process holds the lock of legacy tables, a write waits, then says so and may be tried again", async () => {
+    if (!hasLegacy()) return;
+    const lock = join(tmpdir(), `sluice-lock-${process.pid}`);
+    process.env.XTABLES_LOCKFILE = lock;
+    const writer = await openedFor("-legacy");
+    delete process.env.XTABLES_LOCKFILE;
+    const holder = spawn("flock", [lock, "sh", "-c", "echo held; cat"], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(holder.stdout, "data");
+    try {
+      const result = refused(await writer.write(batchOf("ipv4", "*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n")));
+      assert.is(result.transient, true);
+      assert.match(result.message, /exit code 4.*lock/);
+    } finally {
+      holder.stdin.end();
+      await once(holder, "close");
+    }
+    rmSync(lock);
     await writer.close();
   });
 

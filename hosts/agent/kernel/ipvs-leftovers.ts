@@ -3,7 +3,6 @@
 //
 // Our rules translate a packet before IPVS sees it, so that these may stay for a while does no harm. No test machine has
 // had IPVS: the commands' words are fixed by a fake only.
-import { readFileSync } from "node:fs";
 import { RemovalError } from "./nft-removal.ts";
 import type { RunCommand } from "./run-command.ts";
 
@@ -22,14 +21,6 @@ export interface IpvsHost {
 
 const INTERFACE = "kube-ipvs0";
 const SET_PREFIX = "KUBE-";
-
-export function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 /** Without ipset installed there is nothing to be found out about sets, and nobody who could have made them here. */
 export async function findIpvs({ run, read }: IpvsHost): Promise<IpvsLeftovers> {

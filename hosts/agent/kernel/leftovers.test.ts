@@ -19,6 +19,7 @@ import {
   loadKubeProxyIptables,
   loadKubeProxyNft,
   prepareNode,
+  sayWhatIsLeftOut,
   shell,
 } from "./testing/node.ts";
 
@@ -107,6 +108,8 @@ async function removeAll(leftovers: readonly Leftover[]) {
   );
   return rest;
 }
+
+sayWhatIsLeftOut();
 
 inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
   test.before(prepareNode);

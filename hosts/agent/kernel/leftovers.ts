@@ -9,11 +9,12 @@ import type { Family, Mode } from "../../shared/contract.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import type { KeptChain } from "./chain-removal.ts";
 import type { IptablesTools, IptablesVariant } from "./iptables-tools.ts";
-import { findIpvs, type IpvsHost, readIfThere, removeIpsets, removeIpvsServers } from "./ipvs-leftovers.ts";
+import { findIpvs, type IpvsHost, removeIpsets, removeIpvsServers } from "./ipvs-leftovers.ts";
 import { isIpvsChain, isKubeProxyChain, isXTable, type XTable } from "./kube-proxy-chains.ts";
 import { deleteLegacyChains, legacyTables, removeLegacyChains, saveLegacyTable } from "./legacy-removal.ts";
 import { listChains, listTables } from "./nft-listing.ts";
 import { deleteChains, removeChains, removeTable } from "./nft-removal.ts";
+import { readIfThere } from "./read-if-there.ts";
 import { commandRunner } from "./run-command.ts";
 import { findStaleChains } from "./stale-chains.ts";
 
@@ -95,7 +96,7 @@ export async function findLeftovers(mode: Mode | "none", options: LeftoverOption
     const { tools } = options;
     if (mode !== "iptables" || tools === undefined || tools.unusable[family] !== undefined) continue;
     await attempt(`stale chains of ${tools.commands[family].iptables}`, async () => {
-      const chains = await findStaleChains(host.run, tools, family);
+      const chains = await findStaleChains(host.run, tools.variant, family);
       const { variant } = tools;
       const text = `${chains.length} chains of ${IP[family]} nat (iptables, ${variant}) that nothing leads to`;
       return chains.length === 0 ? [] : [{ kind: "stale-chains", family, variant, chains, text }];
@@ -133,7 +134,9 @@ async function findInNfTables(mode: Mode | "none", tools: IptablesTools | undefi
         if (name === "FORWARD" && dropsByDefault) drops.add(key);
         continue;
       }
-      names.set(key, [...(names.get(key) ?? []), name]);
+      const known = names.get(key);
+      if (known === undefined) names.set(key, [name]);
+      else known.push(name);
     }
     for (const [key, chains] of names) {
       const [family, table] = key.split(" ") as [Family, XTable];

@@ -1,10 +1,10 @@
 // Finds and removes iptables chains in legacy tables (x_tables), which only iptables' own commands can read.
-import { readFileSync } from "node:fs";
 import type { Family } from "../../shared/contract.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
 import { writeResultOf } from "./iptables-refusal.ts";
 import { isKubeProxyComment, isXTable, type XTable } from "./kube-proxy-chains.ts";
 import { RemovalError } from "./nft-removal.ts";
+import { readIfThere } from "./read-if-there.ts";
 import type { RunCommand } from "./run-command.ts";
 
 const COMMANDS: Readonly<Record<Family, { names: string; save: string; restore: string }>> = {
@@ -14,13 +14,7 @@ const COMMANDS: Readonly<Record<Family, { names: string; save: string; restore: 
 
 /** Tables that exist. iptables-legacy makes those that it is asked for, so it is not asked for others. */
 export function legacyTables(family: Family): readonly XTable[] {
-  let text: string;
-  try {
-    text = readFileSync(COMMANDS[family].names, "utf8");
-  } catch {
-    // The kernel has no legacy tables, or has not loaded them.
-    return [];
-  }
+  const text = readIfThere(COMMANDS[family].names) ?? "";
   return text.split("\n").filter(isXTable);
 }
 
@@ -108,7 +102,8 @@ export async function deleteLegacyChains(
   if (written.outcome !== "written") throw new RemovalError(written.message);
 }
 
-function targetsOf(body: string): string[] {
+/** Chains that a rule as iptables-save prints it leads to. */
+export function targetsOf(body: string): string[] {
   const target = / -[jg] (\S+)/.exec(` ${body}`)?.[1];
   return target === undefined ? [] : [target];
 }

@@ -29,7 +29,7 @@ export interface NftChain {
 export interface NftRule {
   /** Decimal, as nft prints it. */
   readonly handle: bigint;
-  /** Chains that it jumps or goes to, also by elements of its own anonymous sets' names: not included. */
+  /** Chains that it jumps or goes to; not those that elements of a map lead to. */
   readonly targets: readonly string[];
   /** The whole message, for those who look for text in it. */
   readonly bytes: Uint8Array;
@@ -98,6 +98,23 @@ export async function listRules(socket: NetlinkSocket, chain: NftChain): Promise
     },
     content,
   );
+  return found;
+}
+
+export interface NftJump {
+  readonly chain: string;
+  readonly target: string;
+}
+
+/** Which chains lead to which, in one table. @throws {NetlinkError} */
+export async function listJumps(socket: NetlinkSocket, family: Family, table: string): Promise<NftJump[]> {
+  const found: NftJump[] = [];
+  const each = (message: Message) => {
+    if (readString(findAttribute(message.bytes, uapi.NFTA_RULE.TABLE, ATTRIBUTES)) !== table) return;
+    const chain = readString(findAttribute(message.bytes, uapi.NFTA_RULE.CHAIN, ATTRIBUTES)) ?? "";
+    for (const target of targetsOf(message)) found.push({ chain, target });
+  };
+  await list(socket, uapi.NFT_MSG_GETRULE, NFPROTO[family], found, each, (w) => w.string(uapi.NFTA_RULE.TABLE, table));
   return found;
 }
 

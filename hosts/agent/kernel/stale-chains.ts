@@ -1,33 +1,53 @@
 // Chains of service ports and endpoints that an earlier process (kube-proxy, or we before a restart) has left in the
 // variant that we write, and that no rule leads to any more. The engine deletes only those that it knows.
 import type { Family } from "../../shared/contract.ts";
-import { writeResultOf } from "./iptables-refusal.ts";
-import type { IptablesTools } from "./iptables-tools.ts";
+import { NetlinkSocket } from "../netlink/socket.ts";
+import type { IptablesVariant } from "./iptables-tools.ts";
 import { isServiceChain } from "./kube-proxy-chains.ts";
-import { RemovalError } from "./nft-removal.ts";
+import { legacyTables, saveLegacyTable, targetsOf } from "./legacy-removal.ts";
+import { listChains, listJumps, type NftJump } from "./nft-listing.ts";
 import type { RunCommand } from "./run-command.ts";
 
-/** To be asked when our rules are in place: until then all chains are in use. @throws {RemovalError} iptables-save failed */
-export async function findStaleChains(run: RunCommand, tools: IptablesTools, family: Family): Promise<string[]> {
+/**
+ * Of table nat. To be asked when our rules are in place: until then all chains are in use.
+ *
+ * @throws {RemovalError | NetlinkError} the table could not be read
+ */
+export async function findStaleChains(run: RunCommand, variant: IptablesVariant, family: Family): Promise<string[]> {
+  return variant === "legacy" ? findInLegacy(run, family) : findInNfTables(family);
+}
+
+/** iptables-nft-save asks for each chain alone: 5 s for 22,000 chains, where this takes half a second. */
+async function findInNfTables(family: Family): Promise<string[]> {
+  const socket = NetlinkSocket.open();
+  try {
+    const chains = (await listChains(socket)).filter((chain) => chain.family === family && chain.table === "nat");
+    const names = chains.map(({ name }) => name);
+    return names.some(isServiceChain) ? unreached(names, await listJumps(socket, family, "nat")) : [];
+  } finally {
+    await socket.close();
+  }
+}
+
+async function findInLegacy(run: RunCommand, family: Family): Promise<string[]> {
+  if (!legacyTables(family).includes("nat")) return [];
+  const { chains, rules } = await saveLegacyTable(run, family, "nat");
+  const jumps = rules.flatMap(({ chain, body }) => targetsOf(body).map((target) => ({ chain, target })));
+  return unreached([...chains.keys()], jumps);
+}
+
+/** Chains of Services that neither a built-in chain nor anybody else's leads to, however far around. */
+function unreached(names: readonly string[], jumps: readonly NftJump[]): string[] {
   const targets = new Map<string, string[]>();
-  const reached: string[] = [];
-  const onLine = (line: string) => {
-    if (line.startsWith(":")) {
-      const name = line.slice(1, line.indexOf(" "));
-      targets.set(name, []);
-      // Rules of foreign chains count too.
-      if (!isServiceChain(name)) reached.push(name);
-    } else if (line.startsWith("-A ")) {
-      const target = / -[jg] (\S+)/.exec(line)?.[1];
-      if (target !== undefined) targets.get(line.slice(3, line.indexOf(" ", 3)))?.push(target);
-    }
-  };
-  const { save } = tools.commands[family];
-  const saved = writeResultOf(save, await run(save, ["-t", "nat"], { onLine }), []);
-  if (saved.outcome !== "written") throw new RemovalError(saved.message);
-  const stale = new Set(targets.keys());
+  for (const { chain, target } of jumps) {
+    const known = targets.get(chain);
+    if (known === undefined) targets.set(chain, [target]);
+    else known.push(target);
+  }
+  const stale = new Set(names);
+  const reached = names.filter((name) => !isServiceChain(name));
   for (let chain = reached.pop(); chain !== undefined; chain = reached.pop()) {
     if (stale.delete(chain)) reached.push(...(targets.get(chain) ?? []));
   }
-  return [...stale].filter(isServiceChain);
+  return [...stale];
 }

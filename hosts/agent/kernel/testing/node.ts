@@ -50,6 +50,16 @@ export function lackingLegacy(): string {
     : "this kernel has no legacy tables (modules ip_tables, iptable_nat, ip6table_nat)";
 }
 
+/** Says once, outside the namespaces, what these tests leave out on this machine. */
+export function sayWhatIsLeftOut(): void {
+  if (process.env.SLUICE_TEST_NAMESPACE !== undefined) return;
+  const options = { env, stdio: "ignore" } as const;
+  const command = "iptables-legacy -t nat -S && ip6tables-legacy -t nat -S";
+  const tried = spawnSync("unshare", ["--map-root-user", "--net", "sh", "-c", command], options);
+  if (tried.status !== 0)
+    console.error("left out: legacy iptables tables: no iptables-legacy, or the kernel lacks them");
+}
+
 let legacy: boolean | undefined;
 export function hasLegacy(): boolean {
   legacy ??= lackingLegacy() === "";
