@@ -22,6 +22,9 @@ export const defaultLimits: Limits = {
   idleMs: 15_000,
 };
 
+/** In the header Server of every answer: how another agent tells ours from kube-proxy's, which have none. */
+export const serverName = "sluice";
+
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 /** A server for `answer`, not listening yet. What `answer` throws becomes a 500 and goes to `onDefect`. */
@@ -40,6 +43,7 @@ export function limitedServer(
       connectionsCheckingInterval: Math.min(1000, limits.headersMs),
     },
     (request, response) => {
+      response.setHeader("Server", serverName);
       // Nobody reads bodies: a connection that brings one is closed behind the answer.
       if (hasBody(request)) response.setHeader("Connection", "close");
       Promise.resolve()

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { findLiveKubeProxy, liveKubeProxyMessage, OUR_SERVER } from "./live-kube-proxy.ts";
+import { limitedServer, sendText, serverName } from "../http/limited-server.ts";
+import { findLiveKubeProxy, liveKubeProxyMessage } from "./live-kube-proxy.ts";
 
 const test = suite("live kube-proxy");
 
@@ -86,7 +87,7 @@ const asked = (listener: RequestListener) =>
 test("kube-proxy's answers on its ports, of all versions, and not our own", async () => {
   for (const mode of ["iptables", "ipvs", "nftables"]) {
     assert.equal((await asked(answering(mode))).metrics, [`/proxyMode answers ${mode}`]);
-    assert.equal((await asked(answering(mode, { server: OUR_SERVER }))).metrics, []);
+    assert.equal((await asked(answering(mode, { server: serverName }))).metrics, []);
   }
   const bodies = [
     '{"lastUpdated": "2026-11-01 10:00:00.1 +0000 UTC m=+0.1","currentTime": "2026-11-01 10:00:00.1 +0000 UTC", "nodeEligible": true}',
@@ -95,8 +96,22 @@ test("kube-proxy's answers on its ports, of all versions, and not our own", asyn
   for (const body of bodies) {
     // A tainted node answers 503 and has a kube-proxy all the same.
     assert.equal((await asked(answering(body, {}, 503))).health, ["/healthz answers as kube-proxy does"]);
-    assert.equal((await asked(answering(body, { server: OUR_SERVER }, 503))).health, []);
+    assert.equal((await asked(answering(body, { server: serverName }, 503))).health, []);
   }
+});
+
+test("our own servers say who they are", async () => {
+  const server = limitedServer(
+    (_, response) => sendText(response, 200, "nftables"),
+    (error) => {
+      throw error;
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  assert.equal(await findLiveKubeProxy({ proc: "/nonexistent", metrics: [base], health: [] }), []);
+  server.closeAllConnections();
+  server.close();
 });
 
 test("other servers on those ports, silent, endless and broken ones are none", async () => {

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { get } from "node:http";
 import { basename } from "node:path";
+import { serverName } from "../http/limited-server.ts";
 
 export interface LiveKubeProxyOptions {
   /** For tests. */
@@ -16,9 +17,6 @@ export interface LiveKubeProxyOptions {
   /** Milliseconds for each answer. */
   readonly timeout?: number;
 }
-
-/** The header and value by which our own servers are told from kube-proxy's, which sends none. */
-export const OUR_SERVER = "sluice";
 
 const METRICS = ["http://127.0.0.1:10249", "http://[::1]:10249"];
 const HEALTH = ["http://127.0.0.1:10256", "http://[::1]:10256"];
@@ -115,7 +113,7 @@ async function askHealth(base: string, timeout: number): Promise<string | undefi
 function ask(url: string, timeout: number): Promise<{ status: number; body: string } | undefined> {
   return new Promise((resolve) => {
     const request = get(url, { timeout, agent: false }, (response) => {
-      if (response.headers.server === OUR_SERVER) {
+      if (response.headers.server === serverName) {
         request.destroy();
         resolve(undefined);
         return;
