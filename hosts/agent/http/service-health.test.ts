@@ -176,6 +176,21 @@ test("updates that come faster than sockets open end with the last one", async (
   assert.equal(failures, []);
 });
 
+test("opening many ports leaves the event loop its turns", async () => {
+  const { health } = make();
+  const port = await freePort();
+  let turns = 0;
+  const turn = () => {
+    turns++;
+    timer = setImmediate(turn);
+  };
+  let timer = setImmediate(turn);
+  // All but one fail, which takes as long: two hundred free ports would be hard to find.
+  await health.update(Array.from({ length: 200 }, (_, i) => check(port, 1, undefined, `web-${i}`)));
+  clearImmediate(timer);
+  assert.ok(turns >= 6, `${turns}`);
+});
+
 test("after close nothing opens any more", async () => {
   const { health } = make();
   const port = await freePort();

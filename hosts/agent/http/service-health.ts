@@ -1,6 +1,7 @@
 // Health-check node ports: for each Service with externalTrafficPolicy Local, a port on which load balancers ask whether
 // this node has endpoints. Both families are counted and answered apart, each on sockets of its own.
 import type { Server } from "node:http";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Family, HealthCheck } from "../../shared/contract.ts";
 import { closeServer, defaultLimits, type Limits, limitedServer, send } from "./limited-server.ts";
 import { hasNoIPv6, listen } from "./listen.ts";
@@ -38,6 +39,8 @@ interface Group {
   /** Why its port could not be opened. */
   failure: string | undefined;
 }
+
+const OPENED_AT_ONCE = 32;
 
 const everywhere: NodePortAddresses = { ipv4: undefined, ipv6: undefined };
 
@@ -107,7 +110,13 @@ export class ServiceHealth {
       if (known === undefined) this.#groups.set(key, group);
       else known.localEndpoints = group.localEndpoints;
     }
-    for (const group of this.#groups.values()) if (group.servers.length === 0) await this.#open(group);
+    let opened = 0;
+    for (const group of this.#groups.values()) {
+      if (group.servers.length > 0) continue;
+      await this.#open(group);
+      // Binding takes no turn of the event loop: with thousands of Services nothing else would run meanwhile.
+      if (++opened % OPENED_AT_ONCE === 0) await nextTurn();
+    }
   }
 
   #wantedGroups(): Map<string, Group> {
