@@ -290,7 +290,7 @@ function nodePortCIDRs(family: u32, list: Vector): void {
   memory.fill(ip, 0, 16);
   const facts = factsOf(family);
   const bits: u32 = family == IPV4 ? 32 : 128;
-  const primaryByDefault = o.nodePortAddressCount == 0 && o.mode == Mode.NFTABLES;
+  const primaryByDefault = o.nodePortAddressCount == 0 && o.mode != Mode.IPTABLES;
   if (primaryByDefault && !isLoopback(family, facts.nodeIP)) addCIDR(list, facts.nodeIP, bits);
   for (let i: usize = 0; i < o.nodePortAddressCount; i++) {
     const text = load<usize>(o.nodePortAddresses + (i << 3));

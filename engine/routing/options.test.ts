@@ -6,6 +6,7 @@ import {
   defaultOptions,
   described,
   linesWith,
+  type Mode,
   makeEngine,
   makeNode,
   makeService,
@@ -244,8 +245,8 @@ const places: [string[], nft4: string, nft6: string, iptables4: string, iptables
   [["192.0.2.0/29", "192.0.2.0/24", "192.0.2.7/32"], "192.0.2.1 192.0.2.7", all, "192.0.2.1 192.0.2.7", all],
 ];
 
-function answersOf(text: string, mode: "iptables" | "nftables"): string {
-  if (mode === "nftables") {
+function answersOf(text: string, mode: Mode): string {
+  if (mode !== "iptables") {
     if (text.includes("fib daddr type local")) return all;
     return linesWith(text, "add element ip")
       .flatMap((line) => /nodeport-ips \{ (\S+) \}/.exec(line)?.[1] ?? [])
@@ -260,6 +261,7 @@ for (const [nodePortAddresses, nft4, nft6, iptables4, iptables6] of places) {
   test(`nodePortAddresses ${JSON.stringify(nodePortAddresses)}`, () => {
     for (const [mode, wanted4, wanted6] of [
       ["nftables", nft4, nft6],
+      ["flat", nft4, nft6],
       ["iptables", iptables4, iptables6],
     ] as const) {
       const engine = makeEngine(mode, { nodePortAddresses, interfaceAddresses: interfaces });

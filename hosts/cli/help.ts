@@ -1,13 +1,25 @@
 import { version } from "./version.ts";
 
-export const generalHelp = `sluice ${version}: Kubernetes Services as packet rules, computed without a cluster
+export const generalHelp = `sluice ${version}: Kubernetes Services as packet rules
 
 Usage:
-  sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules
+  sluice agent             programs this node's kernel in place of kube-proxy, whose flags and configuration it takes
+  sluice cleanup           removes all rules that the agent or kube-proxy has written on this node
+  sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules, without a cluster
   sluice help [COMMAND]    what a command does, with examples
   sluice --version
 
 Exit codes: 0 done, 1 bad input or failure, 64 wrong usage.
+`;
+
+export const cleanupHelp = `Removes what the agent has written in any of its modes, and what kube-proxy has: tables sluice and kube-proxy of nftables,
+and kube-proxy's chains of iptables, in both families. Rules of others stay.
+
+Usage:
+  sluice cleanup
+
+Stop the agent and kube-proxy before, or they write their rules again. Needs CAP_NET_ADMIN.
+Exit codes: 0 all of it is gone, 1 something could not be looked at or removed.
 `;
 
 export const renderHelp = `Turns Kubernetes objects into the rules of one node: kube-proxy's own, or a layout that does the same for less.

@@ -1,20 +1,23 @@
 // From the command line to an exit code.
 import { EngineTrapError } from "../shared/engine.ts";
 import { EngineMissingError } from "../shared/engine-node.ts";
+import { agent, agentHelp, cleanup } from "./commands/agent.ts";
 import { render } from "./commands/render.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
-import { generalHelp, renderHelp } from "./help.ts";
+import { cleanupHelp, generalHelp, renderHelp } from "./help.ts";
 import { type Io, write } from "./io.ts";
 import { printable } from "./output/printable.ts";
 import { version } from "./version.ts";
 
 interface Command {
-  help: string;
+  help(): string | Promise<string>;
   run(args: string[], io: Io): Promise<ExitCode>;
 }
 
 const commands: Record<string, Command> = {
-  render: { help: renderHelp, run: render },
+  agent: { help: agentHelp, run: agent },
+  cleanup: { help: () => cleanupHelp, run: cleanup },
+  render: { help: () => renderHelp, run: render },
 };
 
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
@@ -31,13 +34,13 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
         await write(io.stdout, generalHelp);
         return exitCode.done;
       case "help":
-        await write(io.stdout, rest[0] === undefined ? generalHelp : commandNamed(rest[0]).help);
+        await write(io.stdout, rest[0] === undefined ? generalHelp : await commandNamed(rest[0]).help());
         return exitCode.done;
     }
     const command = commandNamed(first);
     const beforeOperands = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
     if (beforeOperands.includes("--help") || beforeOperands.includes("-h")) {
-      await write(io.stdout, command.help);
+      await write(io.stdout, await command.help());
       return exitCode.done;
     }
     return await command.run(rest, io);

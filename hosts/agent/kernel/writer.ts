@@ -30,6 +30,12 @@ export type Dump =
 /** What somebody else has done to our rules since the last look. */
 export type Intactness = "untouched" | "perhaps-touched";
 
+/** Sizes of batches in bytes. */
+export interface BatchLimits {
+  readonly preferred: number;
+  readonly largest: number;
+}
+
 /**
  * Writes the batches of one mode for both families, one at a time.
  *
@@ -37,6 +43,8 @@ export type Intactness = "untouched" | "perhaps-touched";
  */
 export interface KernelWriter {
   readonly mode: Mode;
+  /** For `set-batch-limits` of the engine's contract; undefined: batches may have any size. */
+  readonly batchLimits?: BatchLimits;
   dump(family: Family): Promise<Dump>;
   write(batch: Batch): Promise<WriteResult>;
   /**

@@ -86,7 +86,7 @@ export class Metrics {
     this.#kubeProxy.lastQueued.set(label(family), this.#now() / 1000);
   }
 
-  /** The kernel has acknowledged a batch (`measuredWriter` calls it). */
+  /** The kernel has acknowledged a batch. */
   written({ family, data }: Pick<Batch, "family" | "data">): void {
     if (this.#options.mode !== "iptables") {
       this.#sluice.changedElements.inc(label(family), changesInNetlink(data));

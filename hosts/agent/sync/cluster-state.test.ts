@@ -31,7 +31,7 @@ function list(state: ClusterState, kind: Kind, ...objects: object[]): void {
 
 test("lists: what changed is said, what is gone too, and a kind is synced once", () => {
   const { log, events } = recorded();
-  const state = new ClusterState(engineModule, defaultOptions("flat"), events);
+  const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, events);
   assert.is(state.isSynced("service"), false);
   list(state, "service", makeService("shop/web"));
   assert.equal(log.splice(0), ["changed service", "synced service"]);
@@ -44,7 +44,7 @@ test("lists: what changed is said, what is gone too, and a kind is synced once",
 
 test("a bad object is said, and costs only itself", () => {
   const { log, events } = recorded();
-  const state = new ClusterState(engineModule, defaultOptions("flat"), events);
+  const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, events);
   const bad = makeService("shop/bad", { ports: [{ port: 70000 }] });
   list(state, "service", bad, makeService("shop/web"));
   list(state, "endpoint-slice", makeSlice("shop/web-1", "web", ["10.0.0.1"]));
@@ -62,7 +62,7 @@ test("a bad object is said, and costs only itself", () => {
 });
 
 test("options that the engine refuses change nothing, and say which field it is", () => {
-  const state = new ClusterState(engineModule, defaultOptions("flat"), recorded().events);
+  const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, recorded().events);
   const options = { ...defaultOptions("flat"), clusterCidr: "10.0.0.0/99" };
   assert.throws(
     () => state.configure(options),
@@ -80,7 +80,7 @@ test("an instance that traps is replaced: everything has to be listed again", ()
     },
   });
   const options = defaultOptions("flat");
-  const state = new ClusterState(fake.module, options, events);
+  const state = new ClusterState(fake.module, options, undefined, events);
   state.markAbsent("service-cidr");
   log.length = 0;
   const sink = state.sink("service");

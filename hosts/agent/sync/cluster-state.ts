@@ -1,6 +1,7 @@
 // The engine of the agent: what the API server says goes in, and it survives the loss of an instance.
 import type { ApplyResult, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
+import type { BatchLimits } from "../kernel/writer.ts";
 import type { ListSink } from "../kube/sink.ts";
 
 export interface ClusterStateEvents {
@@ -21,6 +22,7 @@ export interface ClusterStateEvents {
  */
 export class ClusterState {
   readonly #module: EngineModule;
+  readonly #limits: BatchLimits | undefined;
   readonly #events: ClusterStateEvents;
   #engine: EngineInstance;
   #options: Options;
@@ -28,8 +30,9 @@ export class ClusterState {
   #generation = 0;
 
   /** @throws {InvalidOptionsError} */
-  constructor(module: EngineModule, options: Options, events: ClusterStateEvents) {
+  constructor(module: EngineModule, options: Options, limits: BatchLimits | undefined, events: ClusterStateEvents) {
     this.#module = module;
+    this.#limits = limits;
     this.#events = events;
     this.#options = options;
     this.#engine = this.#start();
@@ -104,6 +107,7 @@ export class ClusterState {
     const problems = engine.configure(this.#options);
     if (problems.length > 0) throw new InvalidOptionsError(problems);
     engine.setEncoding("netlink");
+    if (this.#limits !== undefined) engine.setBatchLimits(this.#limits.preferred, this.#limits.largest);
     return engine;
   }
 

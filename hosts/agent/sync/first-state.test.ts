@@ -18,11 +18,12 @@ class Start {
 
   constructor(options: Partial<Options> = {}) {
     const ignore = () => {};
-    this.state = new ClusterState(
-      engineModule,
-      { ...defaultOptions("flat"), ...options },
-      { changed: () => this.first.look(), synced: () => this.first.look(), problems: ignore, lost: ignore },
-    );
+    this.state = new ClusterState(engineModule, { ...defaultOptions("flat"), ...options }, undefined, {
+      changed: () => this.first.look(),
+      synced: () => this.first.look(),
+      problems: ignore,
+      lost: ignore,
+    });
     this.first = new FirstState(this.state, this.clock, (missing) => {
       this.ready = missing;
     });

@@ -30,7 +30,7 @@ export class Schedule {
   readonly #maxPause: number;
   readonly #firstRetry: number;
   readonly #maxRetry: number;
-  #minInterval: number;
+  readonly #minInterval: number;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
@@ -46,10 +46,6 @@ export class Schedule {
     this.#maxPause = options.maxPauseMs ?? 1000;
     this.#firstRetry = options.firstRetryMs ?? 500;
     this.#maxRetry = options.maxRetryMs ?? 30_000;
-  }
-
-  set minIntervalMs(milliseconds: number) {
-    this.#minInterval = milliseconds;
   }
 
   /** Failed runs since the last that succeeded. */

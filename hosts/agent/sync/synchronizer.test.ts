@@ -62,7 +62,7 @@ class Node {
   constructor(mode: NetlinkMode, writer: KernelWriter, families = FAMILIES) {
     this.writer = new FaultyWriter(writer);
     const ignore = () => {};
-    this.state = new ClusterState(engineModule, defaultOptions(mode), {
+    this.state = new ClusterState(engineModule, defaultOptions(mode), writer.batchLimits, {
       changed: ignore,
       synced: ignore,
       problems: ignore,
@@ -72,7 +72,7 @@ class Node {
       this.state,
       this.writer,
       this.clock,
-      { finished: (report) => this.reports.push(report), firstWave: (time) => this.waves.push(time) },
+      { written: ignore, finished: (report) => this.reports.push(report), firstWave: (time) => this.waves.push(time) },
       families,
     );
   }
@@ -250,14 +250,19 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       const node = await Node.start(mode);
       const world = new World(random);
       node.put(...world.list());
+      const change = () => {
+        const { type, object } = world.change();
+        if (type === "DELETED") node.remove(object);
+        else node.put(object);
+      };
       node.writer.next = () => {
+        // Objects also change while a batch is on its way.
+        if (random.chance(0.2)) change();
         const dice = random.below(10);
         return dice === 0 ? "refuse" : dice === 1 ? "lose" : dice === 2 ? "lose-written" : "write";
       };
       for (let step = 0; step < 15; step++) {
-        const { type, object } = world.change();
-        if (type === "DELETED") node.remove(object);
-        else node.put(object);
+        change();
         const { dueIn } = await node.run();
         if (random.chance(0.2)) node.synchronizer.doubt();
         node.clock.spend(random.chance(0.5) ? 10 : (dueIn ?? 1000));

@@ -21,16 +21,29 @@ export interface FamilyReport {
   readonly milliseconds: number;
   /** The table was read back; what differed. */
   readonly drift: DriftReport | undefined;
-  /** Why not everything is written; undefined: the kernel holds what it should. */
+  /** Services that the kernel did not take: all else is written. */
+  readonly leftOut: readonly LeftOut[];
+  /** Why not everything is written; undefined: the kernel holds what it should, but for what is left out. */
   readonly failure: string | undefined;
 }
 
+/** A Service whose rules the kernel refuses. */
+export interface LeftOut {
+  readonly namespace: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
 export interface SynchronizerEvents {
+  /** The kernel has taken a batch. */
+  written(batch: Batch): void;
   /** A run is over for a family. */
   finished(report: FamilyReport): void;
   /** The first wave of a cold start is in the kernel. */
   firstWave(milliseconds: number): void;
 }
+
+type Refusal = Extract<WriteResult, { outcome: "refused" }>;
 
 /** Reconciliations in a row that the kernel may refuse before the table is made anew. */
 const MAX_REFUSED = 2;
@@ -51,6 +64,7 @@ class FamilyState {
   full = false;
   milliseconds = 0;
   drift: DriftReport | undefined;
+  leftOut: LeftOut[] = [];
   failure: string | undefined;
 
   constructor(family: Family) {
@@ -64,12 +78,13 @@ class FamilyState {
     this.full = false;
     this.milliseconds = 0;
     this.drift = undefined;
+    this.leftOut = [];
     this.failure = undefined;
   }
 
   report(): FamilyReport {
-    const { family, transactions, bytes, services, full, milliseconds, drift, failure } = this;
-    return { family, transactions, bytes, services, full, milliseconds, drift, failure };
+    const { family, transactions, bytes, services, full, milliseconds, drift, leftOut, failure } = this;
+    return { family, transactions, bytes, services, full, milliseconds, drift, leftOut, failure };
   }
 }
 
@@ -113,6 +128,13 @@ export class Synchronizer {
       doubtful ||= each.unread;
     }
     return doubtful;
+  }
+
+  /** Services that the kernel has refused are tried again in the next run. Returns how many there are. */
+  retryLeftOut(): number {
+    const { length } = this.#use((engine) => engine.leftOut());
+    if (length > 0) this.#use((engine) => engine.retry());
+    return length;
   }
 
   async run(): Promise<RunOutcome> {
@@ -225,6 +247,7 @@ export class Synchronizer {
     const now = this.#clock.now();
     if (result.outcome === "written") {
       this.#use((engine) => engine.committed(batch.id, now));
+      this.#events.written(batch);
       each.fresh = false;
       each.transactions++;
       each.bytes += batch.data.reduce((sum, piece) => sum + piece.length, 0);
@@ -232,10 +255,22 @@ export class Synchronizer {
       each.full ||= batch.full;
       return true;
     }
-    this.#use((engine) => engine.failed(batch.id, now));
+    if (result.outcome === "refused" && !result.transient && result.sequences.length > 0) {
+      if (this.#leaveOut(each, batch, result)) return false;
+    } else {
+      this.#use((engine) => engine.failed(batch.id, now));
+    }
     each.failure = result.message;
     if (result.outcome === "unknown") each.unread = true;
     return false;
+  }
+
+  /** Leaves the Services that the kernel has refused out of the next plan. False: no Service is to blame. */
+  #leaveOut(each: FamilyState, batch: Batch, { sequences, message }: Refusal): boolean {
+    const names = this.#use((engine) => engine.refused(batch.id, sequences, this.#clock.now()));
+    const services = names.filter(({ name }) => name !== "");
+    each.leftOut.push(...services.map(({ namespace, name }) => ({ namespace, name, reason: message })));
+    return services.length > 0 && services.length === names.length;
   }
 
   #use<T>(run: (engine: EngineInstance) => T): T {

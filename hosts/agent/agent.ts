@@ -1,0 +1,249 @@
+// The agent at work: what the API server says goes into the engine, what the engine plans goes into the kernel, and
+// everybody who asks is told how it stands.
+import type { Family, Kind, NodeView, Options } from "../shared/contract.ts";
+import type { EngineModule } from "../shared/engine.ts";
+import type { HealthState, Resource as WatchedResource } from "./http/health-state.ts";
+import type { KernelWriter } from "./kernel/writer.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { ProblemLog } from "./problem-log.ts";
+import type { Clock, Timer } from "./sync/clock.ts";
+import { ClusterState } from "./sync/cluster-state.ts";
+import { FirstState } from "./sync/first-state.ts";
+import { type RunOutcome, Schedule } from "./sync/schedule.ts";
+import { type FamilyReport, Synchronizer } from "./sync/synchronizer.ts";
+
+export interface AgentParts {
+  readonly module: EngineModule;
+  readonly options: Options;
+  readonly writer: KernelWriter;
+  readonly families: readonly Family[];
+  readonly health: HealthState;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly minSyncPeriodMs: number;
+  /** Milliseconds after which what the kernel has refused is tried again. */
+  readonly syncPeriodMs: number;
+  /** Milliseconds between two looks whether somebody else has touched the rules. */
+  readonly lookPeriodMs: number;
+}
+
+export interface AgentHooks {
+  /** The engine is empty: list everything again. */
+  relist(reason: string): void;
+  /** Something that may change rules has come. */
+  changed(): void;
+  /** The kernel holds what it should; for the first time if `first`. Errors are the agent's to log. */
+  synced(first: boolean): Promise<void>;
+  nodeChanged(node: NodeView): void;
+}
+
+/** How the kinds are called in metrics and health. */
+export const RESOURCES: Readonly<Record<Kind, WatchedResource>> = {
+  service: "services",
+  "endpoint-slice": "endpointslices",
+  node: "nodes",
+  "service-cidr": "servicecidrs",
+};
+
+export class Agent {
+  readonly state: ClusterState;
+  readonly #parts: AgentParts;
+  readonly #hooks: AgentHooks;
+  readonly #first: FirstState;
+  readonly #schedule: Schedule;
+  readonly #synchronizer: Synchronizer;
+  readonly #problems: ProblemLog;
+  #lookTimer: Timer | undefined;
+  #isLookDue = false;
+  #retryAt: number;
+  #hasSynced = false;
+  readonly #reports = new Map<Family, FamilyReport>();
+  /** When the oldest change came that no run has taken up. */
+  #waitingSince: number | undefined;
+  #started: number;
+
+  /** @throws {InvalidOptionsError} */
+  constructor(parts: AgentParts, hooks: AgentHooks) {
+    this.#parts = parts;
+    this.#hooks = hooks;
+    const { clock, log, metrics } = parts;
+    this.#started = clock.now();
+    this.#retryAt = this.#started + parts.syncPeriodMs;
+    this.#problems = new ProblemLog(log);
+    this.state = new ClusterState(parts.module, parts.options, parts.writer.batchLimits, {
+      changed: (kind) => this.#changed(kind),
+      synced: (kind) => {
+        log.info({ resource: RESOURCES[kind] }, `all ${RESOURCES[kind]} are known`);
+        this.#first.look();
+      },
+      problems: (problems, more) => this.#problems.say(problems, more),
+      lost: (error) => {
+        log.error({ err: error }, "the engine stopped and is started anew; the rules in the kernel stay as they are");
+        metrics.engineRestarted();
+        this.#first.restart();
+        this.#measureChanges();
+        hooks.relist("the engine was started anew");
+      },
+    });
+    this.#measureChanges();
+    this.#first = new FirstState(this.state, clock, (missing) => {
+      if (missing.length > 0) log.warn({ missing }, `going on without ${missing.join(" and ")}`);
+      this.#schedule.request();
+    });
+    this.#synchronizer = new Synchronizer(
+      this.state,
+      parts.writer,
+      clock,
+      {
+        written: (batch) => metrics.written(batch),
+        finished: (report) => this.#finished(report),
+        firstWave: () => this.#firstWave(),
+      },
+      parts.families,
+    );
+    this.#schedule = new Schedule(() => this.#run(), { clock, minIntervalMs: parts.minSyncPeriodMs });
+    // A first write that never succeeds must be noticed.
+    for (const family of parts.families) this.#queued(family);
+    this.#lookLater();
+  }
+
+  /** How it stands, for people: what the first write waits for, and what the last run did for each family. */
+  outlook(): object {
+    return {
+      waitingFor: this.#first.waitingFor(),
+      failedRuns: this.#schedule.failures,
+      lastRun: [...this.#reports.values()],
+    };
+  }
+
+  /** @throws {InvalidOptionsError} nothing was changed */
+  configure(options: Options): void {
+    this.state.configure(options);
+    this.#changed(undefined);
+  }
+
+  /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
+  async stop(): Promise<void> {
+    this.#lookTimer?.clear();
+    this.#first.stop();
+    await this.#schedule.stop();
+  }
+
+  #changed(kind: Kind | undefined): void {
+    this.#waitingSince ??= this.#parts.clock.now();
+    for (const family of this.#parts.families) this.#queued(family);
+    if (kind === "service" || kind === "endpoint-slice") this.#parts.metrics.changes(kind, 1);
+    this.#hooks.changed();
+    if (kind === "node") this.#hooks.nodeChanged(this.state.use((engine) => engine.node()));
+    if (this.#first.isReady) this.#schedule.request();
+    else this.#first.look();
+  }
+
+  #queued(family: Family): void {
+    this.#parts.health.queued(family);
+    this.#parts.metrics.queued(family);
+  }
+
+  async #run(): Promise<RunOutcome> {
+    if (!this.#first.isReady) return { failed: false };
+    if (this.#isLookDue) {
+      this.#isLookDue = false;
+      await this.#synchronizer.look();
+    }
+    if (this.#parts.clock.now() >= this.#retryAt) {
+      this.#retryAt = this.#parts.clock.now() + this.#parts.syncPeriodMs;
+      this.#synchronizer.retryLeftOut();
+    }
+    const since = this.#waitingSince;
+    this.#waitingSince = undefined;
+    this.#parts.metrics.changesTaken();
+    const outcome = await this.#synchronizer.run();
+    if (outcome.failed || !this.#first.isReady) {
+      this.#waitingSince = since ?? this.#waitingSince;
+      return outcome;
+    }
+    if (since !== undefined) {
+      const seconds = (this.#parts.clock.now() - since) / 1000;
+      for (const family of this.#parts.families) this.#parts.metrics.eventToKernel(family, seconds);
+    }
+    const first = !this.#hasSynced;
+    this.#hasSynced = true;
+    if (first) this.#parts.log.info(this.#sinceStart(), "the kernel has all rules");
+    this.#sayLeftOut();
+    for (const family of this.#parts.families) {
+      const times = this.state.use((engine) => engine.programmed(family));
+      this.#parts.metrics.programmed(family, Array.from(times, Number));
+    }
+    try {
+      await this.#hooks.synced(first);
+    } catch (error) {
+      this.#parts.log.error({ err: error }, "what follows a write has failed");
+    }
+    return outcome;
+  }
+
+  #finished(report: FamilyReport): void {
+    const { family, transactions, bytes, services, full, milliseconds, drift, leftOut, failure } = report;
+    const { health, log, metrics } = this.#parts;
+    const seconds = milliseconds / 1000;
+    if (transactions > 0 || failure !== undefined) this.#reports.set(family, report);
+    const line = { family, transactions, bytes, services, full, milliseconds: Math.round(milliseconds * 100) / 100 };
+    if (drift !== undefined && drift.missing + drift.changed + drift.extra > 0) {
+      if (this.#hasSynced) {
+        metrics.drift(family, drift);
+        log.warn({ family, ...drift }, "somebody else has changed our rules; they are as they should be again");
+      } else {
+        log.info({ family, ...drift }, "the kernel's rules were not up to date");
+      }
+    }
+    if (failure !== undefined) {
+      metrics.failed(family, seconds, full);
+      health.failed(family, failure);
+      log.error({ ...line, failure }, "the rules could not be written; what was there stays");
+      return;
+    }
+    for (const { namespace, name, reason } of leftOut) {
+      log.error(
+        { family, namespace, name, reason },
+        `Service ${namespace}/${name} is left out: the kernel refuses its rules`,
+      );
+    }
+    metrics.synced(family, seconds, full || drift !== undefined, { bytes });
+    health.updated(family);
+    if (transactions > 0) log.info(line, "rules written");
+  }
+
+  #sayLeftOut(): void {
+    const left = this.state.use((engine) => engine.leftOut());
+    this.#parts.metrics.refused("kernel", left.length);
+    const names = left.map(({ namespace, name }) => `${namespace}/${name}`).join(", ");
+    this.#parts.health.warn(
+      "left out",
+      left.length === 0 ? undefined : `the kernel refuses rules of Services: ${names}`,
+    );
+  }
+
+  #firstWave(): void {
+    const seconds = (this.#parts.clock.now() - this.#started) / 1000;
+    this.#parts.metrics.firstWave(seconds);
+    this.#parts.log.info(this.#sinceStart(), "the API server's Service and DNS can be reached");
+  }
+
+  #sinceStart(): { seconds: number } {
+    return { seconds: Math.round(this.#parts.clock.now() - this.#started) / 1000 };
+  }
+
+  #lookLater(): void {
+    this.#lookTimer = this.#parts.clock.setTimeout(() => {
+      this.#isLookDue = true;
+      if (this.#hasSynced) this.#schedule.request();
+      this.#lookLater();
+    }, this.#parts.lookPeriodMs);
+  }
+
+  #measureChanges(): void {
+    this.state.use((engine) => engine.measureChanges(Date.now()));
+  }
+}

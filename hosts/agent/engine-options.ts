@@ -1,0 +1,17 @@
+import { engineOptions } from "../shared/config.ts";
+import type { Options } from "../shared/contract.ts";
+import type { AgentConfig } from "./config/agent-config.ts";
+
+/** What the host knows about the machine. */
+export type MachineFacts = Required<
+  Pick<Options, "nfacctInvalidDropped" | "nfacctLocalhostAccepted" | "randomFully" | "conntrackTcpBeLiberal">
+> & { readonly interfaceAddresses: readonly string[] };
+
+/** The options of the engine: those of the configuration, and real facts in place of the ones that `render` assumes. */
+export function optionsOf(config: AgentConfig, node: string, facts: MachineFacts): Options {
+  return {
+    ...engineOptions(config.rules, { mode: config.mode, node, nfacct: false }),
+    ...facts,
+    interfaceAddresses: [...facts.interfaceAddresses],
+  };
+}

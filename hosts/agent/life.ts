@@ -1,0 +1,88 @@
+// The life of the agent: started, started anew when its configuration asks for it, and ended by a signal.
+import type { AgentConfig } from "./config/agent-config.ts";
+import type { AgentSettings } from "./config/command.ts";
+import { ConfigWatch } from "./config/watch.ts";
+import { whatChanged } from "./config/what-changed.ts";
+import { type AgentContext, RunningAgent } from "./running-agent.ts";
+
+/** kubelet and systemd kill what takes longer; whatever is on its way then, the kernel has it whole or not at all. */
+const STOP_MS = 4_500;
+/** What takes nothing but another configuration of the engine. */
+const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
+
+/**
+ * Runs until `signal` is aborted; resolves then, with the rules left in the kernel.
+ *
+ * @throws {StartError} it could not start
+ */
+export async function runAgent(
+  settings: AgentSettings,
+  context: AgentContext,
+  signal: AbortSignal,
+  openContext: (config: AgentConfig) => AgentContext = () => context,
+): Promise<void> {
+  let current = settings;
+  while (!signal.aborted) current = await runOnce(current, openContext(current.config), signal);
+}
+
+/** Runs with one configuration. Returns the settings to go on with. */
+async function runOnce(settings: AgentSettings, context: AgentContext, signal: AbortSignal): Promise<AgentSettings> {
+  const { log } = context;
+  const agent = await RunningAgent.start(settings, context);
+  let next = settings;
+  await new Promise<void>((resolve) => {
+    const watch = watchConfig(settings, context, agent, (config) => {
+      next = { ...settings, config };
+      end();
+    });
+    const end = () => {
+      watch?.close();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+  log.info({}, signal.aborted ? "ending; the rules stay" : "starting anew with the new configuration; the rules stay");
+  await Promise.race([
+    agent.stop(),
+    new Promise<void>((resolve) => {
+      setTimeout(() => {
+        log.error({}, "something did not end in time and is left behind");
+        resolve();
+      }, STOP_MS).unref();
+    }),
+  ]);
+  return next;
+}
+
+function watchConfig(
+  { configFile, configContent, flagsBesideFile, config }: AgentSettings,
+  { log }: AgentContext,
+  agent: RunningAgent,
+  restart: (config: AgentConfig) => void,
+): ConfigWatch | undefined {
+  if (configFile === undefined) return undefined;
+  let inForce = config;
+  return new ConfigWatch({
+    path: configFile,
+    flags: flagsBesideFile,
+    ...(configContent === undefined ? {} : { content: configContent }),
+    changed: (found, { diagnostics }) => {
+      const change = whatChanged(inForce, found);
+      for (const { message, hint, field } of diagnostics) log.warn({ hint }, `configuration: ${field}: ${message}`);
+      const fields = change.fields.map(({ field }) => field);
+      if (fields.length === 0) return;
+      const anew = change.restart.size > 0 || [...change.inPlace].some((part) => !IN_PLACE.has(part));
+      log.info({ fields, anew }, "the configuration changed");
+      inForce = found;
+      if (anew) restart(found);
+      else void agent.reconfigureRules(found);
+    },
+    broken: (diagnostics) => {
+      for (const { message, hint, field } of diagnostics) {
+        log.error({ hint }, `the new configuration is not taken: ${field === "" ? "" : `${field}: `}${message}`);
+      }
+    },
+  });
+}

@@ -1,0 +1,401 @@
+// All parts of a running agent, opened in order and closed in reverse: kernel, engine, servers, API server, conntrack.
+import { isDeepStrictEqual } from "node:util";
+import type { Family } from "../shared/contract.ts";
+import type { EngineModule } from "../shared/engine.ts";
+import { Agent, RESOURCES } from "./agent.ts";
+import type { AgentConfig } from "./config/agent-config.ts";
+import type { AgentSettings } from "./config/command.ts";
+import { checkSanity } from "./config/sanity.ts";
+import { kubeProxyConfiguration } from "./config/write-config.ts";
+import { ConntrackReconciler } from "./conntrack/reconciler.ts";
+import { optionsOf } from "./engine-options.ts";
+import { applySettings } from "./host/apply.ts";
+import { readTcpBeLiberal } from "./host/conntrack-settings.ts";
+import { type InterfaceWatch, watchInterfaces } from "./host/interfaces.ts";
+import { settingDiagnostics, thisMachine } from "./host/setting.ts";
+import { DebugSocket } from "./http/debug-socket.ts";
+import { healthServer } from "./http/health-server.ts";
+import { HealthState, type WatchView } from "./http/health-state.ts";
+import type { HttpListener } from "./http/listener.ts";
+import { metricsServer } from "./http/metrics-server.ts";
+import { ServiceHealth } from "./http/service-health.ts";
+import { findLeftovers, removeLeftovers } from "./kernel/leftovers.ts";
+import { ApiClient } from "./kube/api-client.ts";
+import { ClusterAccessError } from "./kube/cluster-access.ts";
+import { EventRecorder } from "./kube/events.ts";
+import { findCluster } from "./kube/find-cluster.ts";
+import { Reflector } from "./kube/reflector.ts";
+import type { Progress } from "./kube/reflector-state.ts";
+import { endpointSlices, nodeNamed, serviceCIDRs, services } from "./kube/resources.ts";
+import { userAgent } from "./kube/user-agent.ts";
+import type { Log } from "./log.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { listenAddresses } from "./node-port-addresses.ts";
+import { type OpenedWriter, openWriter } from "./open-writer.ts";
+import { StartError } from "./start-error.ts";
+import { systemClock } from "./sync/clock.ts";
+
+export interface AgentContext {
+  readonly module: EngineModule;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** Netlink says at once whether anybody has committed anything; a look at iptables' canaries starts processes. */
+const LOOK_PERIOD_MS = 2_000;
+
+export class RunningAgent {
+  readonly #settings: AgentSettings;
+  readonly #context: AgentContext;
+  readonly #opened: OpenedWriter;
+  readonly #interfaces: InterfaceWatch;
+  readonly #client: ApiClient;
+  readonly #health: HealthState;
+  readonly #metrics: Metrics;
+  readonly #agent: Agent;
+  readonly #reflectors: readonly Reflector[];
+  readonly #conntrack: ConntrackReconciler;
+  readonly #serviceHealth: ServiceHealth;
+  readonly #events: EventRecorder;
+  readonly #closing: (() => Promise<void> | void)[] = [];
+  #config: AgentConfig;
+  #tcpBeLiberal: boolean;
+  #healthChecksRevision: number | undefined;
+  #stateChanged = true;
+
+  /** @throws {StartError} nothing is left open */
+  static async start(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
+    const { log } = context;
+    const opened: (() => Promise<void> | void)[] = [];
+    try {
+      const client = await openClient(settings, context, (verb, code, host, seconds) =>
+        metricsRef?.apiRequest(verb, code, host, seconds),
+      );
+      opened.push(() => client.close());
+      for (const { message, hint } of settingDiagnostics(await applySettings(settings.config))) {
+        log.warn({ hint }, message);
+      }
+      const writer = await openWriter(settings.config.mode, log);
+      opened.push(() => writer.writer.close());
+      let agent: RunningAgent | undefined;
+      let metricsRef: Metrics | undefined;
+      const interfaces = await watchInterfaces({
+        changed: () => agent?.reconfigure("the addresses of interfaces changed"),
+      });
+      opened.push(() => interfaces.close());
+      if (interfaces.reason !== "")
+        log.warn({ reason: interfaces.reason }, "addresses of interfaces are looked at every 10 s");
+      const liberal = await readTcpBeLiberal(thisMachine);
+      agent = new RunningAgent(settings, context, { client, writer, interfaces, liberal });
+      metricsRef = agent.#metrics;
+      opened.push(...agent.#closing);
+      await agent.#serve();
+      agent.#watch();
+      return agent;
+    } catch (error) {
+      for (const close of opened.reverse()) await close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    settings: AgentSettings,
+    context: AgentContext,
+    parts: { client: ApiClient; writer: OpenedWriter; interfaces: InterfaceWatch; liberal: boolean },
+  ) {
+    const { module, log, version } = context;
+    const { config } = settings;
+    this.#settings = settings;
+    this.#context = context;
+    this.#config = config;
+    this.#opened = parts.writer;
+    this.#interfaces = parts.interfaces;
+    this.#client = parts.client;
+    this.#tcpBeLiberal = parts.liberal;
+    this.#health = new HealthState({
+      syncPeriodMs: config.syncPeriodMs,
+      families: parts.writer.families,
+      watches: () => this.#watches(),
+    });
+    this.#metrics = new Metrics({
+      mode: config.mode,
+      version,
+      watches: () => this.#watches(),
+      engineMemoryBytes: () => this.#agent.state.memoryBytes,
+    });
+    this.#agent = new Agent(
+      {
+        module,
+        options: this.#options(),
+        writer: parts.writer.writer,
+        families: parts.writer.families,
+        health: this.#health,
+        metrics: this.#metrics,
+        log,
+        clock: systemClock,
+        minSyncPeriodMs: config.minSyncPeriodMs,
+        syncPeriodMs: config.syncPeriodMs,
+        lookPeriodMs: config.mode === "iptables" ? config.syncPeriodMs : Math.min(config.syncPeriodMs, LOOK_PERIOD_MS),
+      },
+      {
+        relist: (reason) => {
+          for (const reflector of this.#reflectors) reflector.relist(reason);
+        },
+        changed: () => {
+          this.#stateChanged = true;
+        },
+        synced: (first) => this.#synced(first),
+        nodeChanged: (node) => this.#health.node(node),
+      },
+    );
+    this.#conntrack = new ConntrackReconciler({
+      engine: (run) => this.#agent.state.use(run),
+      dryRun: settings.conntrackDryRun,
+      log: (removal) => log.info({ ...removal }, removal.dryRun ? "a UDP flow would be removed" : "UDP flow removed"),
+    });
+    this.#events = new EventRecorder({
+      client: parts.client,
+      reportingController: "sluice",
+      reportingInstance: `sluice-${settings.hostname}`.slice(0, 128),
+      onDropped: ({ reason }, why) => log.warn({ reason, why }, "an event could not be sent"),
+    });
+    this.#serviceHealth = new ServiceHealth({
+      nodeName: settings.hostname,
+      healthy: () => this.#health.healthy,
+      onFailure: ({ namespace, name, note }) => {
+        log.error({ namespace, name }, note);
+        this.#events.event({
+          regarding: { kind: "Service", namespace, name, uid: `${namespace}/${name}` },
+          type: "Warning",
+          reason: "FailedToStartServiceHealthcheck",
+          action: "Listen",
+          note,
+        });
+      },
+      onDefect: (error) => log.error({ err: error }, "a health check could not be answered"),
+    });
+    this.#closing.push(
+      () => this.#conntrack.close(),
+      () => this.#serviceHealth.close(),
+      () => this.#events.stop(),
+    );
+    const sinks = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];
+    this.#reflectors = sinks.map((resource) => {
+      const reflector: Reflector = new Reflector({
+        client: parts.client,
+        resource,
+        sink: this.#agent.state.sink(resource.kind),
+        onProgress: (progress) => this.#progress(reflector, progress),
+      });
+      return reflector;
+    });
+  }
+
+  /** Finishes the transaction on its way and closes everything. The rules stay. */
+  async stop(): Promise<void> {
+    this.#health.stopping();
+    await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
+    await this.#agent.stop();
+    for (const close of this.#closing.reverse()) await close();
+    await this.#interfaces.close();
+    await this.#client.close();
+    await this.#opened.writer.close();
+  }
+
+  /** Takes a configuration that differs in nothing but what rules depend on. */
+  async reconfigureRules(config: AgentConfig): Promise<void> {
+    this.#config = config;
+    for (const { message, hint } of settingDiagnostics(await applySettings(config))) {
+      this.#context.log.warn({ hint }, message);
+    }
+    this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
+    this.reconfigure("the configuration changed");
+  }
+
+  /** Gives the engine its options anew. */
+  reconfigure(reason: string): void {
+    const options = this.#options();
+    if (isDeepStrictEqual(options, this.#agent.state.options)) return;
+    try {
+      this.#agent.configure(options);
+      this.#context.log.info({ reason }, "rules are computed anew");
+      this.#healthChecksRevision = undefined;
+    } catch (error) {
+      this.#context.log.error({ err: error, reason }, "the engine does not take the new options; the old ones stay");
+    }
+  }
+
+  #options() {
+    return optionsOf(this.#config, this.#settings.hostname, {
+      ...this.#opened.facts,
+      conntrackTcpBeLiberal: this.#tcpBeLiberal,
+      interfaceAddresses: this.#interfaces.addresses,
+    });
+  }
+
+  // ---- API server
+
+  #watch(): void {
+    this.#context.log.info(
+      { server: this.#client.host, source: this.#client.access.source },
+      "watching the API server",
+    );
+    for (const reflector of this.#reflectors) reflector.start();
+    const { hostname } = this.#settings;
+    this.#events.event({
+      regarding: { kind: "Node", name: hostname, uid: hostname },
+      type: "Normal",
+      reason: "Starting",
+      action: "StartKubeProxy",
+      note: "",
+    });
+  }
+
+  #progress(reflector: Reflector, progress: Progress): void {
+    const resource = RESOURCES[reflector.resource.kind];
+    if (progress.kind === "listed" && reflector.state().absent) this.#agent.state.markAbsent(reflector.resource.kind);
+    if (progress.kind !== "failed") return;
+    const { error, reason, waitMs } = progress;
+    const message = error instanceof Error ? error.message : String(error);
+    this.#context.log.warn({ resource, reason, waitMs: Math.round(waitMs) }, `${resource}: ${message}`);
+  }
+
+  *#watches(): Generator<WatchView> {
+    for (const reflector of this.#reflectors) {
+      const { lastByteAgeMs, connected, synced } = reflector.state();
+      const staleSeconds = lastByteAgeMs === undefined ? undefined : lastByteAgeMs / 1000;
+      yield { resource: RESOURCES[reflector.resource.kind], staleSeconds, alive: connected && synced };
+    }
+  }
+
+  // ---- after each write
+
+  async #synced(first: boolean): Promise<void> {
+    if (first) {
+      this.#checkSanity();
+      // Those of conntrack are there only once rules use it.
+      await applySettings(this.#config);
+      await this.#removeLeftovers();
+    }
+    const revision = this.#agent.state.use((engine) => engine.healthChecksRevision());
+    if (revision !== this.#healthChecksRevision) {
+      this.#healthChecksRevision = revision;
+      const checks = this.#agent.state.use((engine) => engine.healthChecks());
+      const node = this.#agent.state.use((engine) => engine.node());
+      const { mode, rules } = this.#config;
+      const addresses = listenAddresses(mode, rules.nodePortAddresses, this.#interfaces.addresses, node);
+      void this.#serviceHealth.update(checks, addresses);
+    }
+    if (this.#stateChanged) {
+      this.#stateChanged = false;
+      this.#metrics.counted(this.#agent.state.use((engine) => engine.count()));
+    }
+    void this.#reconcileConntrack();
+  }
+
+  async #reconcileConntrack(): Promise<void> {
+    const { log } = this.#context;
+    for (const { family, flows, removed, durationMs, errors } of await this.#conntrack.runDue()) {
+      this.#metrics.conntrack(family, durationMs / 1000, removed);
+      for (const error of errors) log.error({ family }, `conntrack: ${error}`);
+      log.debug({ family, flows, removed, durationMs: Math.round(durationMs) }, "UDP flows looked at");
+    }
+  }
+
+  #checkSanity(): void {
+    const node = this.#agent.state.use((engine) => engine.node());
+    const facts = {
+      primaryFamily: node.primaryFamily,
+      families: this.#opened.families,
+      nodeIps: [node.ipv4, node.ipv6],
+      podCidrs: [],
+    };
+    for (const { message, field, hint } of checkSanity(this.#config, facts)) {
+      this.#context.log.warn({ field, hint }, `the configuration may be incomplete or incorrect: ${field}: ${message}`);
+    }
+  }
+
+  /** What kube-proxy or another mode has left goes when our rules are in place. */
+  async #removeLeftovers(): Promise<void> {
+    const { log } = this.#context;
+    const options = this.#opened.tools === undefined ? {} : { tools: this.#opened.tools };
+    const { leftovers, problems } = await findLeftovers(this.#config.mode, options);
+    for (const problem of problems) log.warn({}, problem);
+    if (leftovers.length === 0) return;
+    const { removed, kept, failed } = await removeLeftovers(leftovers, options);
+    for (const text of removed) log.info({}, `removed: ${text}`);
+    for (const text of kept) log.warn({}, `kept: ${text}`);
+    for (const { message } of failed) log.error({}, message);
+  }
+
+  // ---- servers
+
+  async #serve(): Promise<void> {
+    const { log } = this.#context;
+    const { healthzBindAddress, metricsBindAddress, bindAddressHardFail } = this.#config;
+    const options = {
+      hardFail: bindAddressHardFail,
+      onFailure: (message: string) => log.error({}, `${message}; it is tried again`),
+      onDefect: (error: unknown) => log.error({ err: error }, "a request could not be answered"),
+    };
+    if (healthzBindAddress !== undefined) {
+      await this.#listen(
+        healthServer(this.#health, {
+          ...options,
+          address: healthzBindAddress,
+          onProbe: (path, code) => this.#metrics.probed(path, code),
+        }),
+      );
+    }
+    if (metricsBindAddress !== undefined) {
+      const pages = {
+        mode: this.#config.mode,
+        metrics: this.#metrics,
+        config: () => kubeProxyConfiguration(this.#config),
+      };
+      await this.#listen(metricsServer(pages, { ...options, address: metricsBindAddress }));
+    }
+    if (this.#settings.debugSocket !== undefined) await this.#openDebugSocket(this.#settings.debugSocket);
+  }
+
+  async #listen(listener: HttpListener): Promise<void> {
+    this.#closing.push(() => listener.close());
+    try {
+      await listener.start();
+    } catch (error) {
+      throw new StartError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #openDebugSocket(path: string): Promise<void> {
+    const { log } = this.#context;
+    const use = this.#agent.state;
+    try {
+      const socket = await DebugSocket.open(
+        {
+          describe: () => use.use((engine) => engine.describe()),
+          rules: (family: Family) => use.use((engine) => engine.render(family)),
+          plan: () => [Buffer.from(JSON.stringify(this.#agent.outlook()))],
+        },
+        { path, onDefect: (error) => log.error({ err: error }, "a request could not be answered") },
+      );
+      this.#closing.push(() => socket.close());
+    } catch (error) {
+      throw new StartError(`the debug socket ${path} can't be opened: ${(error as Error).message}`);
+    }
+  }
+}
+
+async function openClient(
+  { config, master }: AgentSettings,
+  { version }: AgentContext,
+  onRequest: (verb: string, code: string, host: string, seconds: number) => void,
+): Promise<ApiClient> {
+  try {
+    const access = await findCluster({ kubeconfig: config.kubeconfig, master });
+    return new ApiClient(access, { userAgent: userAgent(version), onRequest });
+  } catch (error) {
+    if (error instanceof ClusterAccessError) throw new StartError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,155 @@
+// sluice agent, sluice cleanup. What they need is loaded when they run: other commands must not pay for it.
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import type { AgentConfig } from "../../agent/config/agent-config.ts";
+import type { AgentSettings } from "../../agent/config/command.ts";
+import type { Diagnostic } from "../../shared/diagnostics.ts";
+import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
+import { type Io, write } from "../io.ts";
+import { Reporter } from "../output/diagnostics.ts";
+import { version } from "../version.ts";
+
+export async function agentHelp(): Promise<string> {
+  return (await import("../../agent/config/help.ts")).agentHelp();
+}
+
+export async function agent(args: string[], io: Io): Promise<ExitCode> {
+  const { parseAgentCommand } = await import("../../agent/config/command.ts");
+  const { command, diagnostics } = parseAgentCommand(args, {
+    readFile: (path) => readFileSync(path),
+    hostname: hostname(),
+  });
+  const reporter = new Reporter(io, true);
+  if (command === undefined || command.action !== "run") for (const each of diagnostics) reporter.report(each);
+  if (command === undefined) return exitCode.failure;
+  switch (command.action) {
+    case "help":
+      await write(io.stdout, await agentHelp());
+      return exitCode.done;
+    case "version":
+      await write(io.stdout, `sluice ${version}\n`);
+      return exitCode.done;
+    case "write-config":
+      return writeConfig(command, io);
+    case "check":
+      return check(command, diagnostics, io);
+    case "cleanup":
+      return cleanup([], io);
+    case "init-only":
+      return initOnly(command, io);
+    case "run":
+      return run(command, diagnostics, io);
+  }
+}
+
+export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
+  if (args.length > 0) throw new UsageError(`cleanup takes no arguments, and got ${args[0]}`, "run `sluice cleanup`");
+  const { cleanupAll } = await import("../../agent/kernel/cleanup.ts");
+  const { removed, kept, problems } = await cleanupAll();
+  for (const text of removed) await write(io.stdout, `removed: ${text}\n`);
+  for (const text of kept) await write(io.stdout, `kept: ${text}\n`);
+  if (removed.length + kept.length + problems.length === 0) await write(io.stdout, "there was nothing to remove\n");
+  for (const text of problems) await write(io.stderr, `sluice: ${text}\n`);
+  return problems.length === 0 ? exitCode.done : exitCode.failure;
+}
+
+async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
+  const [{ openLog }, { runAgent }, { StartError }] = await Promise.all([
+    import("../../agent/log.ts"),
+    import("../../agent/life.ts"),
+    import("../../agent/start-error.ts"),
+  ]);
+  const module = await io.loadEngine();
+  let opened = openLog(settings.config.logging);
+  const context = (config: AgentConfig) => {
+    if (config.logging !== settings.config.logging) opened = openLog(config.logging);
+    return { module, log: opened.log, version };
+  };
+  opened.log.info(
+    { version, node: process.version, nodeName: settings.hostname, mode: settings.config.mode },
+    "sluice agent",
+  );
+  for (const { severity, field, message, hint } of diagnostics) {
+    opened.log[severity === "warning" ? "warn" : "info"]({ hint }, `configuration: ${field}: ${message}`);
+  }
+  const ending = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      opened.log.info({ signal }, "signal received");
+      ending.abort();
+    });
+  }
+  try {
+    await runAgent(settings, context(settings.config), ending.signal, context);
+    return exitCode.done;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    opened.log.fatal({}, error.message);
+    return exitCode.failure;
+  } finally {
+    opened.flush();
+  }
+}
+
+async function initOnly({ config }: AgentSettings, io: Io): Promise<ExitCode> {
+  const [{ applySettings }, { settingDiagnostics }] = await Promise.all([
+    import("../../agent/host/apply.ts"),
+    import("../../agent/host/setting.ts"),
+  ]);
+  const settings = await applySettings(config);
+  for (const { name, wanted, found, action } of settings) {
+    await write(
+      io.stdout,
+      `${name}: ${action}${found === undefined ? "" : ` (was ${found}`}${found === undefined ? "" : `, wanted ${wanted})`}\n`,
+    );
+  }
+  const reporter = new Reporter(io, true);
+  const problems = settingDiagnostics(settings);
+  for (const each of problems) reporter.report(each);
+  return problems.length === 0 ? exitCode.done : exitCode.failure;
+}
+
+async function writeConfig({ config, writeConfigTo }: AgentSettings, io: Io): Promise<ExitCode> {
+  const [{ configurationFile }, { writeFile }] = await Promise.all([
+    import("../../agent/config/write-config.ts"),
+    import("node:fs/promises"),
+  ]);
+  const { text, lost } = configurationFile(config);
+  for (const flag of lost)
+    await write(io.stderr, `sluice: ${flag} can't be said in a file, where an empty address is the default\n`);
+  try {
+    await writeFile(writeConfigTo, text);
+  } catch (error) {
+    await write(io.stderr, `sluice: ${writeConfigTo} can't be written: ${(error as Error).message}\n`);
+    return exitCode.failure;
+  }
+  return exitCode.done;
+}
+
+async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
+  const [{ runCheck }, { formatFindings }, { findCluster }, { ApiClient }, { userAgent }] = await Promise.all([
+    import("../../agent/check/check.ts"),
+    import("../../agent/check/table.ts"),
+    import("../../agent/kube/find-cluster.ts"),
+    import("../../agent/kube/api-client.ts"),
+    import("../../agent/kube/user-agent.ts"),
+  ]);
+  const { config, master } = settings;
+  let client: InstanceType<typeof ApiClient> | undefined;
+  let reason = "";
+  try {
+    const access = await findCluster({ kubeconfig: config.kubeconfig, master });
+    client = new ApiClient(access, { userAgent: userAgent(version) });
+  } catch (error) {
+    reason = (error as Error).message;
+  }
+  const opened = client;
+  const reviews =
+    opened === undefined
+      ? undefined
+      : { post: (path: string, body: unknown) => opened.json<unknown>({ method: "POST", path, body }) };
+  const { findings, exitCode: code } = await runCheck({ config, diagnostics, reviews, reason });
+  await opened?.close();
+  await write(io.stdout, formatFindings(findings));
+  return code === 0 ? exitCode.done : exitCode.failure;
+}
