@@ -133,7 +133,9 @@ function collect(
     for (const line of lines) onLine(line);
   });
   stream.on("end", () => {
-    if (onLine !== undefined && text !== "") onLine(text);
+    if (onLine === undefined) return;
+    if (text !== "") onLine(text);
+    text = "";
   });
   return () => text;
 }
