@@ -3,6 +3,7 @@ import { execFileSync, type SpawnSyncReturns, spawnSync } from "node:child_proce
 import { createHash } from "node:crypto";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -16,6 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { lacking as namespaceLacking } from "../../../fixtures/kernel/namespace.ts";
 import { testNeeding } from "../../../fixtures/support/needing.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import runtime from "./runtime.json" with { type: "json" };
@@ -148,6 +150,34 @@ testNeeding(test, "all that the Dockerfile copies is there", lacking, () => {
   assert.ok((statSync(program).mode & 0o111) !== 0, program);
   assert.match(dockerfile, `sluice:${packageJson.version} `);
 });
+
+testNeeding(test, "it runs as a service, stops when told, and cleans up", lacking || serviceLacking(), () => {
+  const service = join(directory, "service");
+  mkdirSync(service);
+  const script = `mount --make-rprivate / && mount --bind "$2" "$2" && mount -o remount,bind,ro / &&
+    exec "$0" --import tsx "$1" "$3" "$2"`;
+  const namespaces = [...(process.getuid?.() === 0 ? [] : ["--map-root-user"]), "--net", "--mount"];
+  const { stdout, stderr } = spawnSync(
+    "unshare",
+    [...namespaces, "sh", "-c", script, process.execPath, join(deploy, "testing/run-service.ts"), service, sluice],
+    { encoding: "utf8", env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }, timeout: 120_000 },
+  );
+  const last = stdout.trim().split("\n").at(-1) ?? "";
+  assert.ok(last.startsWith("{"), `${stdout}\n${stderr}`);
+  assert.equal(JSON.parse(last), {
+    livez: 200,
+    rules: true,
+    described: true,
+    exitCode: 0,
+    rulesStay: true,
+    cleanupCode: 0,
+    rulesLeft: false,
+  });
+});
+
+function serviceLacking(): string {
+  return spawnSync("setpriv", ["--version"]).error !== undefined ? "not installed: setpriv" : namespaceLacking();
+}
 
 /** What is said when npm is this script; nothing must have been made then. */
 function packageWithNpm(script: string): string {

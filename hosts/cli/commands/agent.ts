@@ -44,8 +44,11 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
 
 export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
   if (args.length > 0) throw new UsageError(`cleanup takes no arguments, and got ${args[0]}`, "run `sluice cleanup`");
-  const { cleanupAll } = await import("../../agent/kernel/cleanup.ts");
-  const { removed, kept, problems } = await cleanupAll();
+  const [{ cleanupAll }, { findLiveKubeProxy }] = await Promise.all([
+    import("../../agent/kernel/cleanup.ts"),
+    import("../../agent/kernel/live-kube-proxy.ts"),
+  ]);
+  const { removed, kept, problems } = await cleanupAll({ live: await findLiveKubeProxy() });
   for (const text of removed) await write(io.stdout, `removed: ${text}\n`);
   for (const text of kept) await write(io.stdout, `kept: ${text}\n`);
   if (removed.length + kept.length + problems.length === 0) await write(io.stdout, "there was nothing to remove\n");
