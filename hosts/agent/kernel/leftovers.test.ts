@@ -259,6 +259,43 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     }
   });
 
+  test("chains that only mode ipvs makes go in mode iptables too, and those that it shares stay", async () => {
+    const ipvs = `*filter
+:KUBE-FIREWALL - [0:0]
+:KUBE-FORWARD - [0:0]
+:KUBE-NODE-PORT - [0:0]
+:KUBE-IPVS-FILTER - [0:0]
+:KUBE-IPVS-OUT-FILTER - [0:0]
+:KUBE-SOURCE-RANGES-FIREWALL - [0:0]
+-A INPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-FILTER
+-A INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT
+-A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+-A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -j REJECT
+COMMIT
+*nat
+:KUBE-SERVICES - [0:0]
+:KUBE-LOAD-BALANCER - [0:0]
+:KUBE-NODE-PORT - [0:0]
+-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+COMMIT
+`;
+    for (const infix of infixes()) {
+      flushAll();
+      shell(`iptables${infix}-restore`, ipvs);
+      const opened = await IptablesWriter.open();
+      if (opened.outcome !== "opened") throw new Error(opened.message);
+      assert.is(opened.writer.tools.variant, infix === "-nft" ? "nf_tables" : "legacy");
+      await removeAll((await findLeftovers("iptables", opened.writer)).leftovers);
+      await opened.writer.close();
+      const saved = shell(`iptables${infix}-save`);
+      assert.not.match(saved, /KUBE-(IPVS|NODE-PORT|LOAD-BALANCER|SOURCE-RANGES)/);
+      for (const stays of ["-j KUBE-FORWARD", "-j KUBE-SERVICES", ":KUBE-FIREWALL"]) assert.match(saved, stays);
+      await removeAll((await findLeftovers("flat")).leftovers);
+      assert.not.match(shell(`iptables${infix}-save`), /KUBE-(?!FIREWALL)/);
+    }
+  });
+
   test("a table of kube-proxy before 1.34, with other base chains, is replaced by mode nftables", async () => {
     const old = `table ip kube-proxy {
       comment "rules for kube-proxy"
