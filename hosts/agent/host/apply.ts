@@ -7,9 +7,10 @@ import { type Machine, type Setting, thisMachine } from "./setting.ts";
 
 /** Never throws for what the kernel says: `settingDiagnostics` tells what is not as wanted. */
 export async function applySettings(config: AgentConfig, machine: Machine = thisMachine): Promise<Setting[]> {
-  return [
-    await applyOomScore(config.oomScoreAdj, machine),
-    ...(await applyConntrackSettings(config, machine)),
-    ...(await applyRouteLocalnet(config, machine)),
-  ];
+  return [await applyOomScore(config.oomScoreAdj, machine), ...(await applyNodeSettings(config, machine))];
+}
+
+/** Those that outlive this process. */
+export async function applyNodeSettings(config: AgentConfig, machine: Machine = thisMachine): Promise<Setting[]> {
+  return [...(await applyConntrackSettings(config, machine)), ...(await applyRouteLocalnet(config, machine))];
 }

@@ -95,11 +95,21 @@ async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], 
 }
 
 async function initOnly({ config }: AgentSettings, io: Io): Promise<ExitCode> {
-  const [{ applySettings }, { settingDiagnostics }] = await Promise.all([
+  const [{ applyNodeSettings }, { settingDiagnostics }, { NetlinkSocket }, { probeKernel }] = await Promise.all([
     import("../../agent/host/apply.ts"),
     import("../../agent/host/setting.ts"),
+    import("../../agent/netlink/socket.ts"),
+    import("../../agent/netlink/probe.ts"),
   ]);
-  const settings = await applySettings(config);
+  // Conntrack's settings are there once its modules are, and being asked for our rules' features the kernel loads them.
+  try {
+    const socket = NetlinkSocket.open();
+    await probeKernel(socket);
+    await socket.close();
+  } catch (error) {
+    await write(io.stderr, `sluice: the kernel could not be asked to load conntrack: ${(error as Error).message}\n`);
+  }
+  const settings = await applyNodeSettings(config);
   for (const { name, wanted, found, action } of settings) {
     await write(
       io.stdout,
