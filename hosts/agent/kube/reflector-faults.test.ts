@@ -479,6 +479,17 @@ test("a line that can't be read may be an event that is lost: it is listed anew"
   }
 });
 
+test("an event whose line was cut comes with the new list", () =>
+  interrupted(async (setting) => {
+    const { server } = setting;
+    server.misbehave({ fault: "cut-lines", every: 2 }, { verb: "watch" });
+    server.resetConnections();
+    await until("it watches again", () => server.watches.size === 1);
+    server.apply(makeService("c", "10.96.0.3"), makeService("d", "10.96.0.4"), makeService("e", "10.96.0.5"));
+    await until("all are there", () => setting.known().join() === "a,b,c,d,e");
+    assert.equal(setting.reflector.state().relists, { unreadable: 1 });
+  }));
+
 test("an object that the engine refuses stops nobody else and is no reason to list again", () =>
   interrupted(async (setting) => {
     const bad = makeService("bad", "10.96.0.5");

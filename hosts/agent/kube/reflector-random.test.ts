@@ -74,6 +74,7 @@ function randomFault(random: Random): Fault {
     () => ({ fault: "garbage", text: random.pick(["{", "\n\n", "[]\n", '{"type":"ADDED"}\n']) }),
     () => ({ fault: "content-type", value: "text/plain" }),
     () => ({ fault: "duplicate", count: 1 + random.below(4) }),
+    () => ({ fault: "cut-lines", every: 1 + random.below(5) }),
     () => ({ fault: "late", ms: random.below(20) }),
     () => ({
       fault: "error-line",

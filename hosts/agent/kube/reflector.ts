@@ -6,11 +6,11 @@ import type { Readable } from "node:stream";
 import type { ApplyResult } from "../../shared/contract.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
-import { Backoff } from "./backoff.ts";
 import { type Clock, systemClock, uniform } from "./clock.ts";
 import { Feed, SinkError, UnreadableError } from "./feed.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
+import { Pacing } from "./pacing.ts";
 import {
   type Decision,
   decide,
@@ -52,8 +52,6 @@ const WATCH_SECONDS = [300, 600] as const;
 const SHORT_WATCH_MS = 1_000;
 /** So many short watches with events are taken for chance. */
 const SHORT_WATCHES = 3;
-/** What is mended at once the first time waits when it comes again so soon. */
-const AT_ONCE_APART_MS = 5_000;
 /** Servers are upgraded: what was not offered is tried again. */
 const UNSUPPORTED_MS = 3_600_000;
 const ABSENT_MS = [600_000, 1_200_000] as const;
@@ -67,7 +65,7 @@ export class Reflector {
   readonly #client: ApiClient;
   readonly #feed: Feed;
   readonly #clock: Clock;
-  readonly #backoff: Backoff;
+  readonly #pacing: Pacing;
   readonly #onProgress: (progress: Progress) => void;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -95,8 +93,6 @@ export class Reflector {
   #shortWatches = 0;
   #notFound = 0;
   #absent = false;
-  /** When a reason for going on at once was there last. */
-  readonly #atOnce = new Map<string, number>();
 
   #connected = false;
   #lastByteAt: number | undefined;
@@ -111,7 +107,7 @@ export class Reflector {
     this.#client = client;
     this.#feed = new Feed(sink);
     this.#clock = clock;
-    this.#backoff = new Backoff(clock);
+    this.#pacing = new Pacing(clock);
     this.#onProgress = onProgress;
     this.whenSynced = new Promise((resolve) => {
       this.#markSynced = resolve;
@@ -366,15 +362,15 @@ export class Reflector {
     });
     this.#unauthorized = error instanceof ApiError && error.status === 401;
     this.#adopt(decision, error, now);
-    const waitMs = this.#waitFor(decision, now);
+    const waitMs = this.#waitFor(decision);
+    this.#waiting = new AbortController();
     try {
       this.#report({ kind: "failed", error, reason: decision.reason, waitMs });
     } catch (reportError) {
       this.#lastError = reportError instanceof Error ? reportError.message : String(reportError);
     }
     this.#waitingUntil = now + waitMs;
-    this.#waiting = new AbortController();
-    if (waitMs > 0) await this.#clock.sleep(waitMs, this.#waiting.signal);
+    if (waitMs > 0 && !this.#waiting.signal.aborted) await this.#clock.sleep(waitMs, this.#waiting.signal);
     this.#waitingUntil = undefined;
   }
 
@@ -391,12 +387,9 @@ export class Reflector {
     if (decision.withoutFieldSelector) this.#selectorAgainAt = now + UNSUPPORTED_MS;
   }
 
-  #waitFor({ reason, wait, atLeastMs, absent }: Decision, now: number): number {
-    if (absent && this.resource.optional && this.#becomesAbsent()) return uniform(this.#clock, ...ABSENT_MS);
-    const last = this.#atOnce.get(reason) ?? Number.NEGATIVE_INFINITY;
-    this.#atOnce.set(reason, now);
-    if (wait === "none" && now - last >= AT_ONCE_APART_MS) return atLeastMs;
-    return Math.max(this.#backoff.next(), atLeastMs);
+  #waitFor(decision: Decision): number {
+    if (decision.absent && this.resource.optional && this.#becomesAbsent()) return uniform(this.#clock, ...ABSENT_MS);
+    return this.#pacing.waitFor(decision);
   }
 
   /** The server does not have this resource: that is a complete state, too. */
