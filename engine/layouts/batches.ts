@@ -47,6 +47,9 @@ export namespace JournalKind {
   export const DROP_SHARED: u32 = 7;
   /** A FamilyPort's own chains are written, ahead of its elements. */
   export const OWN_CHAINS: u32 = 8;
+  /** A Key has no slots any more; or none for the Local policy. */
+  export const EMPTY_SLOTS: u32 = 9;
+  export const EMPTY_LOCAL_SLOTS: u32 = 10;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -280,6 +283,11 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
       port.committed = merged;
     }
     port.chainsAhead = true;
+  } else if (kind == JournalKind.EMPTY_SLOTS || kind == JournalKind.EMPTY_LOCAL_SLOTS) {
+    const key = changetype<Key>(object);
+    if (kind == JournalKind.EMPTY_SLOTS) key.committedSlots = 0;
+    else key.committedLocalSlots = 0;
+    settledKeys.push(<u32>object);
   } else if (kind == JournalKind.EMPTY) {
     chainEmptied(object, now);
   } else if (kind == JournalKind.DELETE || kind == JournalKind.KEEP) {
@@ -306,6 +314,8 @@ function failEntry(kind: u32, object: usize, now: u64): void {
     const key = changetype<Key>(object);
     key.open = false;
     noteKeyChange(key);
+  } else if (kind == JournalKind.EMPTY_SLOTS || kind == JournalKind.EMPTY_LOCAL_SLOTS) {
+    noteKeyChange(changetype<Key>(object));
   } else if (kind == JournalKind.EMPTY) {
     emptyingFailed(object);
   } else if (kind == JournalKind.KEEP) {

@@ -1,16 +1,19 @@
 // Elements of our own layout: where each entry point leads, and its endpoints by slot.
 import { mix } from "../bytes/compare";
+import { Vector } from "../bytes/memory";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
+import { ownedByNobody } from "../encodings/owners";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
-import { journalKey } from "./batches";
+import { beginBatch, endNftBatch, journal, JournalKind, journalKey } from "./batches";
 import { FlatChain } from "./flat-chains";
 import { entryPointChain } from "./flat-needs";
 import { fullText, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { entryChain, wantOwnChain } from "./nftables-elements";
 import { ownClaim } from "./owning";
+import { writeFor } from "./refusals";
 
 const SLOT: usize = offsetof<Slot>();
 /** "backends", as bytes in memory. */
@@ -57,6 +60,40 @@ function writeSlots(key: Key, local: bool, now: usize, count: u32, before: usize
     nft.endElement();
   }
   deleteSlots(key, local, count, had);
+}
+
+/**
+ * Keys that lead somewhere and need none of the slots in a map any more, with 1 for the Local policy's map. A packet may
+ * have been led to them a moment before, so they go one transaction after the verdict that led there.
+ */
+const emptied = new Vector();
+
+/** Notes that all slots go later; returns how many stay until then. */
+function emptyLater(key: Key, local: bool, had: u32): u32 {
+  const bit: u8 = local ? 2 : 1;
+  if ((key.emptying & bit) != 0) return had;
+  key.emptying |= bit;
+  emptied.push(<u32>changetype<usize>(key));
+  emptied.push(<u32>local);
+  return had;
+}
+
+/** Adds the batch that deletes the slots of entry points that have been led elsewhere, if there are any. */
+export function planEmptying(family: u32): void {
+  if (emptied.length == 0) return;
+  const id = beginBatch(family, 0);
+  ownedByNobody();
+  for (let i: u32 = 0; i < emptied.length; i += 2) {
+    const key = changetype<Key>(<usize>emptied.get(i));
+    const local = emptied.get(i + 1) != 0;
+    key.emptying = 0;
+    writeFor(key.claims == 0 ? 0 : changetype<usize>(key.owner().port.port.service));
+    deleteSlots(key, local, 0, local ? key.committedLocalSlots : key.committedSlots);
+    journal(id, local ? JournalKind.EMPTY_LOCAL_SLOTS : JournalKind.EMPTY_SLOTS, changetype<usize>(key));
+  }
+  emptied.clear();
+  writeFor(0);
+  endNftBatch(0, false);
 }
 
 /** Notes what the batch makes of the key's slots. */
@@ -113,16 +150,27 @@ export function writeFlatEntry(claim: Claim): void {
   // Slots come before the verdict that leads to them.
   const internalLocal = internal && internalIsLocal(port);
   const shows = wantedChain.hash != 0 && !hasAffinity(port);
-  const slots = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
-  const localSlots = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
-  const pool = poolOf(port, internalLocal);
+  let slots = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
+  let localSlots = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
+  let pool = poolOf(port, internalLocal);
   const had = fullText ? 0 : key.committedSlots;
   const hadLocal = fullText ? 0 : key.committedLocalSlots;
   const same = before != 0 && key.committedPool == pool;
   ownClaim(claim);
   const old = changetype<Snapshot>(before);
-  writeSlots(key, false, snapshot.slots(internalLocal), slots, same ? old.slots(internalLocal) : 0, had);
-  writeSlots(key, true, snapshot.slots(true), localSlots, same ? old.slots(true) : 0, hadLocal);
+  const later = wantedChain.hash != 0 && key.committedChain != 0;
+  if (later && slots == 0 && had != 0) {
+    slots = emptyLater(key, false, had);
+    pool = 0; // nobody knows any more whose they are
+  } else {
+    writeSlots(key, false, snapshot.slots(internalLocal), slots, same ? old.slots(internalLocal) : 0, had);
+  }
+  if (later && localSlots == 0 && hadLocal != 0) {
+    localSlots = emptyLater(key, true, hadLocal);
+    pool = 0;
+  } else {
+    writeSlots(key, true, snapshot.slots(true), localSlots, same ? old.slots(true) : 0, hadLocal);
+  }
   writeKeyElements(claim);
   if (!fullText) settleSlots(key, pool, slots, localSlots);
 }

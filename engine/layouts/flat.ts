@@ -1,10 +1,11 @@
 // Our own nftables layout of one family: the whole script, and the transactions of a plan.
 //
-// A plan has up to three kinds of transactions, in this order, so that no packet meets a hole (a packet keeps the rules
+// A plan has up to four kinds of transactions, in this order, so that no packet meets a hole (a packet keeps the rules
 // of the moment in which it came in, but looks sets and maps up as they are at that moment):
 //   1. chains that do not exist yet, with their rules; nothing points to them;
 //   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
-//   3. a little later, deletion of what was emptied.
+//   3. deletion of the slots of entry points that lead elsewhere now;
+//   4. a little later, deletion of what was emptied.
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
@@ -23,7 +24,7 @@ import {
   journalPort,
 } from "./batches";
 import { dropUnusedFlatChains, FlatChain, listFlatChains, retireFlatChains, writeAllFlatChains, writeListedChains } from "./flat-chains";
-import { dropFlatKey, useSnapshots, writeFlatEntry } from "./flat-elements";
+import { dropFlatKey, planEmptying, useSnapshots, writeFlatEntry } from "./flat-elements";
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { freshSlots, keepSlots } from "./flat-slots";
 import {
@@ -37,7 +38,7 @@ import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
-import { beginFamily, cutIfLong, endFamily, isLimited, mayCut, writeParts } from "./nft-parts";
+import { beginFamily, cutIfLong, endParts, isLimited, mayCut, planAllDeletions, writeParts } from "./nft-parts";
 import { writeFor } from "./refusals";
 
 const TABLE: string = "sluice";
@@ -208,7 +209,9 @@ export function planFlat(family: u32, now: u64): void {
   writeParts(family, ports, together, !together, planPort);
   writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
   retireFlatChains(family, noteDropped);
-  endFamily(family, now);
+  endParts(family);
+  planEmptying(family);
+  planAllDeletions(family, now);
 }
 
 /** After a plan: forgets shared chains that nothing needs any more. */

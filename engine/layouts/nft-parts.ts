@@ -92,12 +92,16 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
   return full;
 }
 
-/** Ends the transaction that `writeParts` has left open, and adds those that delete what was retired. */
-export function endFamily(family: u32, now: u64): void {
+/** Ends the transaction that `writeParts` has left open. */
+export function endParts(family: u32): void {
   keepChainsOfRefused(family);
   writeRetired(family);
   writeLeftovers();
   endNftBatch(openServices, openFull);
+}
+
+/** Adds the transactions that delete what was retired: now what has rested, the rest later. */
+export function planAllDeletions(family: u32, now: u64): void {
   planDeletions(family, now, true);
   planDeletions(family, now, false);
 }

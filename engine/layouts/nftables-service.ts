@@ -6,6 +6,7 @@ import { AddressKind, AddressRecord, protocolName, RangeRecord } from "../cluste
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind } from "../encodings/owners";
+import { Mode, options } from "../routing/options";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
 import { CIDR, masqueradeMark } from "../routing/facts";
 import { Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind } from "../routing/ownership";
@@ -246,6 +247,27 @@ function writeAffinityBalancer(port: FamilyPort, prefix: u32, policy: u32): void
     nft.endRule();
   }
   ownPort(port);
+  if (options().mode == Mode.FLAT) {
+    // A packet that is in these rules while they are replaced finds the choice's map empty already (a packet keeps its
+    // rules, but maps are looked up as they are now). It goes on with the rule after it.
+    if (count > 1) writeChoice(port, prefix, policy, count);
+    for (let i: u32 = 0; i < endpoints.length; i++) {
+      const endpoint = endpointAt(i);
+      if ((endpoint.flags & policy) == 0) continue;
+      alsoEndpoint(endpoint);
+      nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
+      appendTo(port, prefix);
+      nft.goto("endpoint-", nameBuffer, nameLength);
+      nft.endRule();
+      return;
+    }
+    return;
+  }
+  writeChoice(port, prefix, policy, count);
+}
+
+/** One of so many endpoints' chains. */
+function writeChoice(port: FamilyPort, prefix: u32, policy: u32, count: u32): void {
   appendTo(port, prefix);
   nft.gotoChoice(count);
   let slot: u32 = 0;

@@ -12,7 +12,7 @@ import { writeEntryElements } from "./nftables-elements";
 import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { chainsOf, writeChainsAndElements, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
-import { beginFamily, endFamily, writeParts } from "./nft-parts";
+import { beginFamily, endParts, planAllDeletions, writeParts } from "./nft-parts";
 
 const TABLE: string = "kube-proxy";
 
@@ -68,5 +68,6 @@ export function planNftables(family: u32, now: u64): void {
   const full = beginFamily(TABLE, false, family, ports);
   writeParts(family, ports, full, true, planPort);
   writeChangedKeys(changedKeys, family, writeEntryElements, settleUnclaimed);
-  endFamily(family, now);
+  endParts(family);
+  planAllDeletions(family, now);
 }

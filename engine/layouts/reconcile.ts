@@ -313,6 +313,7 @@ function mustAdd(part: Part): bool {
   }
   changetype<Part>(found).seen = sameElement(changetype<Part>(found), part);
   if (changetype<Part>(found).seen) return false;
+  changetype<Part>(found).sent = true;
   drift.changed++;
   return true;
 }
@@ -417,10 +418,34 @@ function writeElements(wanted: Named): void {
     } else if (extra != 0 && isNamed(wanted, "service-nodeports")) {
       rememberLeftOvers(changetype<Named>(heldSet), KeyKind.NODE_PORT, 0);
     }
-    copyElements(changetype<Named>(heldSet), Message.DELETE_ELEMENT, 0, isExtra);
+    // Slots that nothing leads to any more go later: a packet may be on its way to them.
+    const late = isSlotMap(wanted.name, wanted.nameLength);
+    copyElements(changetype<Named>(heldSet), Message.DELETE_ELEMENT, 0, late ? isReplaced : isExtra);
   }
   if (drift.missing + drift.changed + extra != before) noteName(wanted);
   copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isExtra);
+}
+
+/** Of an element of the kernel's: it comes back with other data. */
+function isReplaced(part: Part): bool {
+  return !part.seen && part.sent;
+}
+
+function isSurplus(part: Part): bool {
+  return !part.seen && !part.sent;
+}
+
+/** The slots that `writeElements` has left. */
+function writeSurplusSlots(family: u32): void {
+  beginBatch(family, 0);
+  for (let i: u32 = 0; i < kernel.names.length; i++) {
+    const held = changetype<Named>(<usize>kernel.names.get(i));
+    if (!held.isSet || !held.seen || !isSlotMap(held.name, held.nameLength)) continue;
+    cutFamily = isLimited() ? <i32>family : -1;
+    copyElements(held, Message.DELETE_ELEMENT, 0, isSurplus);
+    cutFamily = -1;
+  }
+  endNftBatch(0, false);
 }
 
 function isLeftOver(held: Named): bool {
@@ -485,6 +510,7 @@ export function writeDifference(family: u32, now: u64): bool {
   }
   retireLeftOvers(family);
   endResumedBatch();
+  writeSurplusSlots(family);
   planDeletions(family, now, false);
   return true;
 }

@@ -72,6 +72,8 @@ export class Key {
   plannedLocalSlots: u32;
   /** An open batch will make `planned` of `committed`. */
   open: bool;
+  /** The plan that is being made empties its slots (bit 0), and those of the Local policy (bit 1). */
+  emptying: u8;
   /** UDP entry points: who had it last (GoneEntryPoint), until that one's flows have been looked for; else 0. */
   gone: usize;
 
