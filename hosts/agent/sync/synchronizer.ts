@@ -171,18 +171,20 @@ export class Synchronizer {
       each.failure = dump.message;
       return;
     }
-    if (dump.outcome === "unsupported") {
-      // `forget` is for both families: the other one is read right after, or has been.
+    if (dump.outcome === "unsupported" || each.refusedReconciliations > MAX_REFUSED) {
+      // `forget` is for both families.
       this.#use((engine) => engine.forget());
-      for (const other of this.#families) other.unread = false;
+      for (const other of this.#families) {
+        other.unread = false;
+        other.refusedReconciliations = 0;
+      }
       return;
     }
     if (each.fresh && dump.bytes.length === 0) {
       each.unread = false;
       return;
     }
-    const bytes = each.refusedReconciliations > MAX_REFUSED ? new Uint8Array(0) : dump.bytes;
-    const batches = this.#use((engine) => engine.reconcile(each.family, bytes, this.#clock.now()));
+    const batches = this.#use((engine) => engine.reconcile(each.family, dump.bytes, this.#clock.now()));
     each.drift = this.#use((engine) => engine.drift());
     each.unread = false;
     each.fresh = false;
