@@ -174,7 +174,7 @@ export class Agent {
     this.#sayLeftOut();
     for (const family of this.#parts.families) {
       const times = this.state.use((engine) => engine.programmed(family));
-      this.#parts.metrics.programmed(family, Array.from(times, Number));
+      this.#parts.metrics.programmed(family, times);
     }
     try {
       await this.#hooks.synced(first);

@@ -30,7 +30,6 @@ import { endpointSlices, nodeNamed, serviceCIDRs, services } from "./kube/resour
 import { userAgent } from "./kube/user-agent.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
-import { listenAddresses } from "./node-port-addresses.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock } from "./sync/clock.ts";
@@ -145,7 +144,10 @@ export class RunningAgent {
           this.#stateChanged = true;
         },
         synced: (first) => this.#synced(first),
-        nodeChanged: (node) => this.#health.node(node),
+        nodeChanged: (node) => {
+          this.#health.node(node);
+          this.#healthChecksRevision = undefined; // node ports may answer on other addresses
+        },
       },
     );
     this.#conntrack = new ConntrackReconciler({
@@ -281,9 +283,10 @@ export class RunningAgent {
     if (revision !== this.#healthChecksRevision) {
       this.#healthChecksRevision = revision;
       const checks = this.#agent.state.use((engine) => engine.healthChecks());
-      const node = this.#agent.state.use((engine) => engine.node());
-      const { mode, rules } = this.#config;
-      const addresses = listenAddresses(mode, rules.nodePortAddresses, this.#interfaces.addresses, node);
+      const addresses = this.#agent.state.use((engine) => ({
+        ipv4: engine.nodePortIps("ipv4"),
+        ipv6: engine.nodePortIps("ipv6"),
+      }));
       void this.#serviceHealth.update(checks, addresses);
     }
     if (this.#stateChanged) {
