@@ -1,6 +1,6 @@
 // The agent at work: what the API server says goes into the engine, what the engine plans goes into the kernel, and
 // everybody who asks is told how it stands.
-import type { Family, Kind, NodeView, Options } from "../shared/contract.ts";
+import type { Batch, Family, Kind, NodeView, Options } from "../shared/contract.ts";
 import type { EngineModule } from "../shared/engine.ts";
 import type { HealthState, Resource as WatchedResource } from "./http/health-state.ts";
 import type { KernelWriter } from "./kernel/writer.ts";
@@ -59,6 +59,8 @@ export class Agent {
   #isLookDue = false;
   #retryAt: number;
   #hasSynced = false;
+  /** During the cold start. */
+  readonly #servicesWritten = new Map<Family, number>();
   readonly #reports = new Map<Family, FamilyReport>();
   /** When the oldest change came that no run has taken up. */
   #waitingSince: number | undefined;
@@ -97,7 +99,7 @@ export class Agent {
       parts.writer,
       clock,
       {
-        written: (batch) => metrics.written(batch),
+        written: (batch) => this.#written(batch),
         finished: (report) => this.#finished(report),
         firstWave: () => this.#firstWave(),
       },
@@ -170,7 +172,10 @@ export class Agent {
     }
     const first = !this.#hasSynced;
     this.#hasSynced = true;
-    if (first) this.#parts.log.info(this.#sinceStart(), "the kernel has all rules");
+    if (first) {
+      this.#parts.log.info(this.#sinceStart(), "the kernel has all rules");
+      for (const family of this.#parts.families) this.#parts.metrics.waveProgress(family, 1, 1);
+    }
     this.#sayLeftOut();
     for (const family of this.#parts.families) {
       const times = this.state.use((engine) => engine.programmed(family));
@@ -182,6 +187,15 @@ export class Agent {
       this.#parts.log.error({ err: error }, "what follows a write has failed");
     }
     return outcome;
+  }
+
+  #written(batch: Batch): void {
+    this.#parts.metrics.written(batch);
+    if (this.#hasSynced) return;
+    const written = (this.#servicesWritten.get(batch.family) ?? 0) + batch.services;
+    this.#servicesWritten.set(batch.family, written);
+    const { services } = this.state.use((engine) => engine.count());
+    this.#parts.metrics.waveProgress(batch.family, written, services);
   }
 
   #finished(report: FamilyReport): void {

@@ -19,7 +19,8 @@ import { HealthState, type WatchView } from "./http/health-state.ts";
 import type { HttpListener } from "./http/listener.ts";
 import { metricsServer } from "./http/metrics-server.ts";
 import { ServiceHealth } from "./http/service-health.ts";
-import { findLeftovers, removeLeftovers } from "./kernel/leftovers.ts";
+import { findLiveKubeProxy, liveKubeProxyMessage } from "./kernel/live-kube-proxy.ts";
+import { TakeOver } from "./kernel/take-over.ts";
 import { ApiClient } from "./kube/api-client.ts";
 import { ClusterAccessError } from "./kube/cluster-access.ts";
 import { EventRecorder } from "./kube/events.ts";
@@ -56,6 +57,9 @@ export class RunningAgent {
   readonly #conntrack: ConntrackReconciler;
   readonly #serviceHealth: ServiceHealth;
   readonly #events: EventRecorder;
+  readonly #takeOver: TakeOver;
+  #standing: ReadonlySet<string> = new Set();
+  #looking = false;
   readonly #closing: (() => Promise<void> | void)[] = [];
   #config: AgentConfig;
   #tcpBeLiberal: boolean;
@@ -67,6 +71,12 @@ export class RunningAgent {
     const { log } = context;
     const opened: (() => Promise<void> | void)[] = [];
     try {
+      const live = await findLiveKubeProxy();
+      if (live.length > 0) {
+        const message = liveKubeProxyMessage(settings.config.mode, live);
+        if (settings.config.mode !== "flat") throw new StartError(message);
+        log.warn({}, message);
+      }
       const client = await openClient(settings, context, (verb, code, host, seconds) =>
         metricsRef?.apiRequest(verb, code, host, seconds),
       );
@@ -150,6 +160,7 @@ export class RunningAgent {
         },
       },
     );
+    this.#takeOver = new TakeOver(config.mode, parts.writer.tools === undefined ? {} : { tools: parts.writer.tools });
     this.#conntrack = new ConntrackReconciler({
       engine: (run) => this.#agent.state.use(run),
       dryRun: settings.conntrackDryRun,
@@ -277,7 +288,9 @@ export class RunningAgent {
       this.#checkSanity();
       // Those of conntrack are there only once rules use it.
       await applySettings(this.#config);
-      await this.#removeLeftovers();
+      await this.#lookForLeftovers();
+      const timer = setInterval(() => void this.#lookForLeftovers(), this.#config.syncPeriodMs);
+      this.#closing.push(() => clearInterval(timer));
     }
     const revision = this.#agent.state.use((engine) => engine.healthChecksRevision());
     if (revision !== this.#healthChecksRevision) {
@@ -318,17 +331,19 @@ export class RunningAgent {
     }
   }
 
-  /** What kube-proxy or another mode has left goes when our rules are in place. */
-  async #removeLeftovers(): Promise<void> {
+  /** What kube-proxy or another mode has left goes when our rules are in place; whatever comes back is said. */
+  async #lookForLeftovers(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
     const { log } = this.#context;
-    const options = this.#opened.tools === undefined ? {} : { tools: this.#opened.tools };
-    const { leftovers, problems } = await findLeftovers(this.#config.mode, options);
-    for (const problem of problems) log.warn({}, problem);
-    if (leftovers.length === 0) return;
-    const { removed, kept, failed } = await removeLeftovers(leftovers, options);
+    const { removed, standing } = await this.#takeOver.look();
+    const live = await findLiveKubeProxy();
+    this.#looking = false;
+    this.#health.warn("kube-proxy", live.length === 0 ? undefined : liveKubeProxyMessage(this.#config.mode, live));
     for (const text of removed) log.info({}, `removed: ${text}`);
-    for (const text of kept) log.warn({}, `kept: ${text}`);
-    for (const { message } of failed) log.error({}, message);
+    for (const text of standing) if (!this.#standing.has(text)) log.warn({}, text);
+    this.#standing = new Set(standing);
+    this.#health.warn("leftovers", standing.length === 0 ? undefined : standing.join("; "));
   }
 
   // ---- servers

@@ -101,7 +101,6 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
   test(`${mode}: only the mode's own metrics are there`, async () => {
     const metrics = make(mode);
     metrics.failed("ipv6", 0.1, false);
-    metrics.cleanupFailed("ipv6");
     metrics.written(batchOf("*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j B\nCOMMIT\n*nat\n-A X -j Y\n-A X -j Z\nCOMMIT\n"));
     metrics.synced("ipv4", 0.1, true, { bytes: 80 });
     const sums = { ...none, iptablesFilterRules: 11, iptablesNatRules: 12 };
@@ -207,8 +206,6 @@ test("ours: drift, waves, staleness, memory, restarts, refused objects, children
   metrics.firstWave(0.18);
   metrics.engineRestarted();
   metrics.refused("kernel", 2);
-  metrics.childProcess("iptables-restore", 100);
-  metrics.childProcess("iptables-restore", 50);
   const series = await scrape(metrics);
   const expected: Record<string, number> = {
     'sluice_drift_total{ip_family="IPv6",kind="missing"}': 1,
@@ -225,7 +222,6 @@ test("ours: drift, waves, staleness, memory, restarts, refused objects, children
     sluice_engine_memory_bytes: 65_536,
     sluice_engine_restarts_total: 1,
     'sluice_refused_objects{by="kernel"}': 2,
-    'sluice_child_process_peak_memory_bytes{command="iptables-restore"}': 100,
   };
   for (const [name, value] of Object.entries(expected)) assert.is(series.get(name), value, name);
   assert.is(series.get('sluice_staleness_seconds{resource="nodes"}'), undefined, "never heard");

@@ -34,7 +34,6 @@ export class Metrics {
   readonly #requests: Counter<"code" | "method" | "host">;
   readonly #requestDuration: Histogram<"verb" | "host">;
   readonly #options: MetricsOptions;
-  readonly #childPeaks = new Map<string, number>();
   /** iptables: rules by table that the kernel has taken since the last sync that succeeded. */
   readonly #rulesWritten: Record<Family, Map<string, number>> = { ipv4: new Map(), ipv6: new Map() };
   #stateHash: bigint | undefined;
@@ -118,11 +117,6 @@ export class Metrics {
     if (!full) iptables?.partialRestoreFailures.inc(label(family));
   }
 
-  /** Chains and sets that nothing needs any more could not be deleted (nftables and flat). */
-  cleanupFailed(family: Family): void {
-    this.#kubeProxy.nftables?.cleanupFailures.inc(label(family));
-  }
-
   /** Changes of objects that the API server has told and that no sync has taken up yet. */
   changes(kind: ChangedKind, count: number): void {
     const { endpointChanges, endpointChangesPending, serviceChanges, serviceChangesPending } = this.#kubeProxy;
@@ -187,9 +181,9 @@ export class Metrics {
     for (const [kind, count] of Object.entries(kinds)) this.#sluice.drift.inc({ ...label(family), kind }, count);
   }
 
-  /** How many of a cold start's batches the kernel has acknowledged. */
-  waveProgress(family: Family, acknowledged: number, planned: number): void {
-    this.#sluice.waveProgress.set(label(family), planned === 0 ? 1 : acknowledged / planned);
+  /** Of how many Services the kernel has the rules, during a cold start. */
+  waveProgress(family: Family, written: number, all: number): void {
+    this.#sluice.waveProgress.set(label(family), all === 0 ? 1 : Math.min(1, written / all));
   }
 
   /** The API server's Service and DNS work. */
@@ -204,13 +198,6 @@ export class Metrics {
   /** Objects left out at the moment. */
   refused(by: "engine" | "kernel", count: number): void {
     this.#sluice.refused.set({ by }, count);
-  }
-
-  /** A child process has ended, or was looked at: its largest resident memory. */
-  childProcess(command: string, peakBytes: number): void {
-    if (peakBytes <= (this.#childPeaks.get(command) ?? 0)) return;
-    this.#childPeaks.set(command, peakBytes);
-    this.#sluice.childMemory.set({ command }, peakBytes);
   }
 
   // ---- conntrack, API server, probes

@@ -56,10 +56,6 @@ export function registerSluiceMetrics(registry: Registry) {
       ...named("refused_objects", "Objects left out, because the engine or the kernel refuses them."),
       labelNames: ["by"] as const,
     }),
-    childMemory: new Gauge({
-      ...named("child_process_peak_memory_bytes", "Largest memory that a child process has had, by command."),
-      labelNames: ["command"] as const,
-    }),
     services: new Gauge(named("services", "Services with a cluster IP.")),
     servicePorts: new Gauge({ ...named("service_ports", "Service ports."), labelNames: F }),
     endpoints: new Gauge({ ...named("endpoints", "Endpoints of all service ports, ready or not."), labelNames: F }),
