@@ -64,6 +64,8 @@ export class Agent {
   readonly #reports = new Map<Family, FamilyReport>();
   /** When the oldest change came that no run has taken up. */
   #waitingSince: number | undefined;
+  /** The run at work has taken up changes; else it only looks whether all is as it should be. */
+  #hasChanges = false;
   #started: number;
 
   /** @throws {InvalidOptionsError} */
@@ -75,7 +77,7 @@ export class Agent {
     this.#retryAt = this.#started + parts.syncPeriodMs;
     this.#problems = new ProblemLog(log);
     this.state = new ClusterState(parts.module, parts.options, parts.writer.batchLimits, {
-      changed: (kind) => this.#changed(kind),
+      changed: (kind, count) => this.#changed(kind, count),
       synced: (kind) => {
         log.info({ resource: RESOURCES[kind] }, `all ${RESOURCES[kind]} are known`);
         this.#first.look();
@@ -123,7 +125,7 @@ export class Agent {
   /** @throws {InvalidOptionsError} nothing was changed */
   configure(options: Options): void {
     this.state.configure(options);
-    this.#changed(undefined);
+    this.#changed(undefined, 0);
   }
 
   /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
@@ -133,10 +135,10 @@ export class Agent {
     await this.#schedule.stop();
   }
 
-  #changed(kind: Kind | undefined): void {
+  #changed(kind: Kind | undefined, count: number): void {
     this.#waitingSince ??= this.#parts.clock.now();
     for (const family of this.#parts.families) this.#queued(family);
-    if (kind === "service" || kind === "endpoint-slice") this.#parts.metrics.changes(kind, 1);
+    if (kind === "service" || kind === "endpoint-slice") this.#parts.metrics.changes(kind, count);
     this.#hooks.changed();
     if (kind === "node") this.#hooks.nodeChanged(this.state.use((engine) => engine.node()));
     if (this.#first.isReady) this.#schedule.request();
@@ -160,6 +162,7 @@ export class Agent {
     }
     const since = this.#waitingSince;
     this.#waitingSince = undefined;
+    this.#hasChanges = since !== undefined;
     this.#parts.metrics.changesTaken();
     const outcome = await this.#synchronizer.run();
     if (outcome.failed || !this.#first.isReady) {
@@ -218,6 +221,7 @@ export class Agent {
       log.error({ ...line, failure }, "the rules could not be written; what was there stays");
       return;
     }
+    if (transactions === 0 && drift === undefined && !this.#hasChanges) return;
     for (const { namespace, name, reason } of leftOut) {
       log.error(
         { family, namespace, name, reason },

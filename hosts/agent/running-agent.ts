@@ -70,6 +70,7 @@ export class RunningAgent {
   static async start(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
     const { log } = context;
     const opened: (() => Promise<void> | void)[] = [];
+    let agent: RunningAgent | undefined;
     try {
       const live = await findLiveKubeProxy();
       if (live.length > 0) {
@@ -77,32 +78,30 @@ export class RunningAgent {
         if (settings.config.mode !== "flat") throw new StartError(message);
         log.warn({}, message);
       }
-      const client = await openClient(settings, context, (verb, code, host, seconds) =>
-        metricsRef?.apiRequest(verb, code, host, seconds),
-      );
+      const client = await openClient(settings, context, (verb, code, host, seconds) => {
+        if (agent !== undefined) agent.#metrics.apiRequest(verb, code, host, seconds);
+      });
       opened.push(() => client.close());
       for (const { message, hint } of settingDiagnostics(await applySettings(settings.config))) {
         log.warn({ hint }, message);
       }
       const writer = await openWriter(settings.config.mode, log);
       opened.push(() => writer.writer.close());
-      let agent: RunningAgent | undefined;
-      let metricsRef: Metrics | undefined;
       const interfaces = await watchInterfaces({
         changed: () => agent?.reconfigure("the addresses of interfaces changed"),
       });
       opened.push(() => interfaces.close());
-      if (interfaces.reason !== "")
+      if (interfaces.reason !== "") {
         log.warn({ reason: interfaces.reason }, "addresses of interfaces are looked at every 10 s");
+      }
       const liberal = await readTcpBeLiberal(thisMachine);
       agent = new RunningAgent(settings, context, { client, writer, interfaces, liberal });
-      metricsRef = agent.#metrics;
-      opened.push(...agent.#closing);
       await agent.#serve();
       agent.#watch();
       return agent;
     } catch (error) {
-      for (const close of opened.reverse()) await close();
+      if (agent !== undefined) await agent.stop();
+      else for (const close of opened.reverse()) await close();
       throw error;
     }
   }

@@ -14,7 +14,7 @@ function recorded(): { log: string[]; events: ClusterStateEvents } {
   return {
     log,
     events: {
-      changed: (kind) => log.push(`changed ${kind}`),
+      changed: (kind, count) => log.push(`changed ${kind} ${count}`),
       synced: (kind) => log.push(`synced ${kind}`),
       problems: (problems) => log.push(...problems.map(({ code, name }) => `problem ${code} ${name}`)),
       lost: (error) => log.push(`lost ${error.operation}`),
@@ -34,12 +34,12 @@ test("lists: what changed is said, what is gone too, and a kind is synced once",
   const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, events);
   assert.is(state.isSynced("service"), false);
   list(state, "service", makeService("shop/web"));
-  assert.equal(log.splice(0), ["changed service", "synced service"]);
+  assert.equal(log.splice(0), ["changed service 1", "synced service"]);
   assert.is(state.isSynced("service"), true);
   list(state, "service", makeService("shop/web"));
   assert.equal(log.splice(0), [], "the same again is no change");
   list(state, "service");
-  assert.equal(log.splice(0), ["changed service"]);
+  assert.equal(log.splice(0), ["changed service 1"]);
 });
 
 test("a bad object is said, and costs only itself", () => {
@@ -50,9 +50,9 @@ test("a bad object is said, and costs only itself", () => {
   list(state, "endpoint-slice", makeSlice("shop/web-1", "web", ["10.0.0.1"]));
   assert.equal(log, [
     "problem invalid-port bad",
-    "changed service",
+    "changed service 1",
     "synced service",
-    "changed endpoint-slice",
+    "changed endpoint-slice 1",
     "synced endpoint-slice",
   ]);
   assert.match(

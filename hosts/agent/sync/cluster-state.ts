@@ -5,8 +5,8 @@ import type { BatchLimits } from "../kernel/writer.ts";
 import type { ListSink } from "../kube/sink.ts";
 
 export interface ClusterStateEvents {
-  /** Something that may change rules has been applied. */
-  changed(kind: Kind): void;
+  /** So many objects that may change rules have been applied. */
+  changed(kind: Kind, count: number): void;
   /** A list of that kind is complete for the first time since the instance was made. */
   synced(kind: Kind): void;
   /** What was wrong with objects just applied. */
@@ -83,7 +83,8 @@ export class ClusterState {
       beginList: () => this.use((engine) => engine.beginList(kind)),
       apply: (data) => this.#apply(kind, data),
       endList: () => {
-        if (this.use((engine) => engine.endList(kind)) > 0) this.#events.changed(kind);
+        const gone = this.use((engine) => engine.endList(kind));
+        if (gone > 0) this.#events.changed(kind, gone);
         this.#sync(kind);
       },
     };
@@ -92,7 +93,7 @@ export class ClusterState {
   #apply(kind: Kind, data: Uint8Array): ApplyResult {
     const result = this.use((engine) => engine.apply(data));
     if (result.problems.length > 0) this.#events.problems(result.problems, result.moreProblems);
-    if (result.changed > 0) this.#events.changed(kind);
+    if (result.changed > 0) this.#events.changed(kind, result.changed);
     return result;
   }
 
