@@ -211,6 +211,37 @@ test("nftables: stock", () => {
   assert.equal(ownersOf(six, "unallocated ClusterIPs"), ["ServiceCIDR /kubernetes spec.cidrs[0]"]);
 });
 
+test("flat: a slot has its entry point and its endpoint's slice, and what Services share has no owner", () => {
+  const engine = makeEngine("flat");
+  put(
+    engine,
+    makeService("shop/web", {
+      type: "NodePort",
+      ports: [{ port: 80, nodePort: 30080 }],
+      externalTrafficPolicy: "Local",
+    }),
+    makeSlice("shop/web-1", "web", ["10.0.0.1", "10.0.0.2 node-a"]),
+    makeSlice("shop/web-2", "web", ["10.0.0.3"]),
+  );
+  const all = blamed(engine);
+  const clusterIP = "Service shop/web spec.clusterIPs[0]";
+  const nodePort = "Service shop/web spec.ports[0].nodePort";
+  assert.equal(ownersOf(all, " backends { 10.96.0.1 . tcp . 80 . 1 :"), [
+    clusterIP,
+    "EndpointSlice shop/web-1 endpoints[1]",
+  ]);
+  assert.equal(ownersOf(all, " backends { 10.96.0.1 . tcp . 80 . 2 :"), [
+    clusterIP,
+    "EndpointSlice shop/web-2 endpoints[0]",
+  ]);
+  assert.equal(ownersOf(all, " local-nodeport-backends { tcp . 30080 . 0 :"), [
+    nodePort,
+    "EndpointSlice shop/web-1 endpoints[1]",
+  ]);
+  assert.equal(ownersOf(all, "service-ips { 10.96.0.1 . tcp . 80 : goto lb-3"), [clusterIP]);
+  assert.equal(ownersOf(all, /add (chain|rule) ip sluice (nodeport-)?lb-3|add map .* (backends|service-ips) /), []);
+});
+
 for (const mode of ["iptables", "nftables"] as const) {
   for (const family of ["ipv4", "ipv6"] as const) {
     test(`${mode} ${family}: exactly the lines that an engine without objects does not write have an object as owner`, () => {
@@ -229,7 +260,9 @@ for (const mode of ["iptables", "nftables"] as const) {
       }
     });
   }
+}
 
+for (const mode of ["iptables", "nftables", "flat"] as const) {
   test(`${mode}: blame changes no text, and texts and plans know nothing of it`, () => {
     const engine = everything(mode);
     const before = render(engine);

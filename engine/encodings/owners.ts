@@ -90,6 +90,11 @@ export class LineOwner {
 export const lineOwners = new Vector();
 let recording: bool = false;
 
+/** Somebody wants to know who causes what is written. */
+export function isRecording(): bool {
+  return recording;
+}
+
 const current = new Vector(); // kind, object, field, index of each owner of the lines to come
 
 export function recordOwners(on: bool): void {

@@ -3,7 +3,8 @@ import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
-import { ownedByNobody } from "../encodings/owners";
+import { isRecording, ownedByNobody } from "../encodings/owners";
+import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
 import { beginBatch, endNftBatch, journal, JournalKind, journalKey } from "./batches";
@@ -12,7 +13,7 @@ import { entryPointChain } from "./flat-needs";
 import { fullText, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { entryChain, wantOwnChain } from "./nftables-elements";
-import { ownClaim } from "./owning";
+import { alsoEndpoint, ownClaim } from "./owning";
 import { writeFor } from "./refusals";
 
 const SLOT: usize = offsetof<Slot>();
@@ -43,11 +44,30 @@ function deleteSlots(key: Key, local: bool, from: u32, to: u32): void {
   }
 }
 
+/** In the full text, which alone is asked about, slots stand in the order of the endpoints. */
+function ownSlot(claim: Claim, policy: u32, slot: u32): void {
+  ownClaim(claim);
+  let next: u32 = 0;
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & policy) != 0 && next++ == slot) alsoEndpoint(endpoint);
+  }
+}
+
 /**
  * Writes the slots that differ: `now` has `count` Slots, `before` those that the kernel has under the key (0: it has
  * `had` of them, but other ones).
  */
-function writeSlots(key: Key, local: bool, now: usize, count: u32, before: usize, had: u32): void {
+function writeSlots(
+  claim: Claim,
+  local: bool,
+  policy: u32,
+  now: usize,
+  count: u32,
+  before: usize,
+  had: u32,
+): void {
+  const key = claim.key;
   for (let slot: u32 = 0; slot < count; slot++) {
     const at = now + <usize>slot * SLOT;
     if (slot < had) {
@@ -55,6 +75,7 @@ function writeSlots(key: Key, local: bool, now: usize, count: u32, before: usize
       slotKey(Verb.DELETE, key, local, slot);
       nft.endElement();
     }
+    if (isRecording()) ownSlot(claim, policy, slot);
     slotKey(Verb.ADD, key, local, slot);
     nft.endpointData(at, changetype<Slot>(at).port);
     nft.endElement();
@@ -163,13 +184,14 @@ export function writeFlatEntry(claim: Claim): void {
     slots = emptyLater(key, false, had);
     pool = 0; // nobody knows any more whose they are
   } else {
-    writeSlots(key, false, snapshot.slots(internalLocal), slots, same ? old.slots(internalLocal) : 0, had);
+    const policy = internalLocal ? Routed.LOCAL_POLICY : Routed.CLUSTER;
+    writeSlots(claim, false, policy, snapshot.slots(internalLocal), slots, same ? old.slots(internalLocal) : 0, had);
   }
   if (later && localSlots == 0 && hadLocal != 0) {
     localSlots = emptyLater(key, true, hadLocal);
     pool = 0;
   } else {
-    writeSlots(key, true, snapshot.slots(true), localSlots, same ? old.slots(true) : 0, hadLocal);
+    writeSlots(claim, true, Routed.LOCAL_POLICY, snapshot.slots(true), localSlots, same ? old.slots(true) : 0, hadLocal);
   }
   writeKeyElements(claim);
   if (!fullText) settleSlots(key, pool, slots, localSlots);

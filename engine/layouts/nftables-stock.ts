@@ -321,6 +321,7 @@ export function writeStock(family: u32, flat: bool, again: bool): void {
   verdictMap("no-endpoint-services", false, "vmap to drop or reject packets to services with no endpoints");
   verdictMap("no-endpoint-nodeports", true, "vmap to drop or reject packets to service nodeports with no endpoints");
   writeEndpointChecks(family);
+  ownedByNobody();
   if (flat) addBackends();
   else dropLocalhostObjects();
   verdictMap("firewall-ips", false, "destinations that are subject to LoadBalancerSourceRanges");

@@ -35,7 +35,7 @@ Input:
                         Goes before the configuration's hostnameOverride.
 
 Rules:
-      --mode MODE       default: the configuration's mode, else nftables
+      --mode MODE       default: the configuration's mode, else flat
                           flat      nftables, table sluice: no chain per Service or endpoint, quick to load and change
                           nftables  table kube-proxy, as kube-proxy's nftables mode has it
                           iptables  as kube-proxy's iptables mode has it

@@ -32,7 +32,7 @@ export interface ConfigResult {
 }
 
 /** Where neither the command line nor the configuration names a mode, or the configuration's is empty. */
-export const defaultMode: Mode = "nftables";
+export const defaultMode: Mode = "flat";
 
 const defaultMasqueradeBit = 14;
 

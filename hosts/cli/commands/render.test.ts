@@ -150,7 +150,7 @@ render("without a Node one without addresses is assumed, and stderr says so", as
   assert.match((await runCli(["render", "-f", path, "--node", "x"])).stderr, /node x is assumed/);
 });
 
-render("the mode: option, configuration, nftables", async ({ file }) => {
+render("the mode: option, configuration, flat", async ({ file }) => {
   const { module, log } = fakeEngine();
   const path = file("web.yaml", service("web"));
   const config = file(
@@ -165,8 +165,8 @@ render("the mode: option, configuration, nftables", async ({ file }) => {
     await runCli(["render", "-f", path, ...args], { engine: module });
     return [log.configured.at(-1)?.mode, log.configured.at(-1)?.masqueradeBit];
   };
-  assert.equal(await mode(), ["nftables", 14]);
-  assert.equal(await mode("--config", unsaid), ["nftables", 7]);
+  assert.equal(await mode(), ["flat", 14]);
+  assert.equal(await mode("--config", unsaid), ["flat", 7]);
   assert.equal(await mode("--config", config), ["iptables", 9]);
   assert.equal(await mode("--config", config, "--mode", "nftables"), ["nftables", 14]);
   assert.equal(await mode("--config", config, "--mode", "flat"), ["flat", 14]);
