@@ -35,6 +35,12 @@ import {
   retryRefused,
 } from "./layouts/plan";
 import { drift } from "./layouts/reconcile";
+import {
+  plannedKey,
+  plannedKeyLength,
+  plannedNamespaceLength,
+  plannedServiceCount,
+} from "./layouts/planned-services";
 import { refused } from "./layouts/refusals";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
@@ -351,6 +357,22 @@ function serviceList(list: Vector): usize {
     setString(at + 8, service.key + name, <usize>service.keyLength - name);
   }
   return listResult(names, list.length);
+}
+
+export function engine__planned_services(family: u32): usize {
+  const count = plannedServiceCount(family);
+  const names = arenaAlloc((<usize>count) << 4);
+  for (let i: u32 = 0; i < count; i++) {
+    const at = names + ((<usize>i) << 4);
+    const namespaceLength = <usize>plannedNamespaceLength(family, i);
+    const name = namespaceLength + 1;
+    setString(at, plannedKey(family, i), namespaceLength);
+    setString(at + 8, plannedKey(family, i) + name, <usize>plannedKeyLength(family, i) - name);
+  }
+  return listResult(names, count);
+}
+export function cabi_post_engine__planned_services(result: usize): void {
+  finish();
 }
 
 export function engine__refused(id: u32, sequences: usize, count: u32, now: u64): usize {

@@ -13,6 +13,7 @@ import { FlatChain } from "./flat-chains";
 import { holdNeeds } from "./flat-needs";
 import { mergeSnapshots } from "./nft-snapshots";
 import { forgetMessages } from "./refusals";
+import { forgetPlannedServices, notePlannedService } from "./planned-services";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
@@ -226,6 +227,7 @@ export function journalPort(port: FamilyPort, snapshot: usize): void {
   if (port.planned != 0) heap.free(port.planned);
   port.planned = snapshot;
   port.open = true;
+  notePlannedService(port.port.service, port.family);
   journal(currentBatch(), JournalKind.PORT, changetype<usize>(port));
 }
 
@@ -408,5 +410,6 @@ export function beginPlan(now: u64): void {
   }
   entries.clear();
   batches.clear();
+  forgetPlannedServices();
   forgetMessages();
 }

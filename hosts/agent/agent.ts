@@ -202,7 +202,7 @@ export class Agent {
   }
 
   #finished(report: FamilyReport): void {
-    const { family, transactions, bytes, services, full, milliseconds, drift, leftOut, failure } = report;
+    const { family, transactions, bytes, services, names, full, milliseconds, drift, leftOut, failure } = report;
     const { health, log, metrics } = this.#parts;
     const seconds = milliseconds / 1000;
     if (transactions > 0 || failure !== undefined) this.#reports.set(family, report);
@@ -230,7 +230,7 @@ export class Agent {
     }
     metrics.synced(family, seconds, full || drift !== undefined, { bytes });
     health.updated(family);
-    if (transactions > 0) log.info(line, "rules written");
+    if (transactions > 0) log.info(line, `rules written${of(names, services)}`);
   }
 
   #sayLeftOut(): void {
@@ -264,4 +264,12 @@ export class Agent {
   #measureChanges(): void {
     this.state.use((engine) => engine.measureChanges(Date.now()));
   }
+}
+
+/** ` of shop/web, shop/db and 3 more Services` */
+function of(names: readonly string[], services: number): string {
+  if (names.length === 0) return "";
+  const more = services - names.length;
+  const rest = more > 0 ? ` and ${more} more Service${more === 1 ? "" : "s"}` : "";
+  return ` of ${names.join(", ")}${rest}`;
 }

@@ -159,6 +159,9 @@ export class EngineInstance {
   plan(nowMs: number): Batch[] {
     return this.#call("plan", (engine) => engine.plan(milliseconds(nowMs)));
   }
+  plannedServices(family: Family): ServiceName[] {
+    return this.#call("planned-services", (engine) => engine.plannedServices(family));
+  }
   planFirstWave(nowMs: number): Batch[] {
     return this.#call("plan-first-wave", (engine) => engine.planFirstWave(milliseconds(nowMs)));
   }

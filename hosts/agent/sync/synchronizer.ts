@@ -14,8 +14,9 @@ export interface FamilyReport {
   /** Transactions that the kernel has taken. */
   readonly transactions: number;
   readonly bytes: number;
-  /** Services whose rules were written. */
+  /** Services whose rules were written, and the first of their names. */
   readonly services: number;
+  readonly names: readonly string[];
   /** The stock rules were among it. */
   readonly full: boolean;
   readonly milliseconds: number;
@@ -61,6 +62,7 @@ class FamilyState {
   transactions = 0;
   bytes = 0;
   services = 0;
+  names: string[] = [];
   full = false;
   milliseconds = 0;
   drift: DriftReport | undefined;
@@ -75,6 +77,7 @@ class FamilyState {
     this.transactions = 0;
     this.bytes = 0;
     this.services = 0;
+    this.names = [];
     this.full = false;
     this.milliseconds = 0;
     this.drift = undefined;
@@ -83,8 +86,8 @@ class FamilyState {
   }
 
   report(): FamilyReport {
-    const { family, transactions, bytes, services, full, milliseconds, drift, leftOut, failure } = this;
-    return { family, transactions, bytes, services, full, milliseconds, drift, leftOut, failure };
+    const { family, transactions, bytes, services, names, full, milliseconds, drift, leftOut, failure } = this;
+    return { family, transactions, bytes, services, names, full, milliseconds, drift, leftOut, failure };
   }
 }
 
@@ -215,6 +218,12 @@ export class Synchronizer {
         this.#families.some((each) => each.family === family && !each.unread),
       );
       if (batches.length === 0) return undefined;
+      for (const each of this.#families) {
+        if (each.names.length > 0 || !batches.some(({ family }) => family === each.family)) continue;
+        each.names = this.#use((engine) => engine.plannedServices(each.family)).map(
+          ({ namespace, name }) => `${namespace}/${name}`,
+        );
+      }
       const dueIn = await this.#write(batches);
       if (dueIn !== undefined) return dueIn;
       if (this.#families.some(({ failure }) => failure !== undefined)) return undefined;
