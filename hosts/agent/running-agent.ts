@@ -12,6 +12,7 @@ import { optionsOf } from "./engine-options.ts";
 import { applySettings } from "./host/apply.ts";
 import { readTcpBeLiberal } from "./host/conntrack-settings.ts";
 import { type InterfaceWatch, watchInterfaces } from "./host/interfaces.ts";
+import { readNfacct } from "./host/nfacct.ts";
 import { settingDiagnostics, thisMachine } from "./host/setting.ts";
 import { DebugSocket } from "./http/debug-socket.ts";
 import { healthServer } from "./http/health-server.ts";
@@ -130,6 +131,7 @@ export class RunningAgent {
       version,
       watches: () => this.#watches(),
       engineMemoryBytes: () => this.#agent.state.memoryBytes,
+      ...(config.mode === "iptables" ? { nfacct: readNfacct } : {}),
     });
     this.#agent = new Agent(
       {

@@ -3,7 +3,7 @@ import { askOne } from "../netlink/ask.ts";
 import { findAttribute, viewOf } from "../netlink/attributes.ts";
 import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/errno.ts";
 import { ATTRIBUTES, request } from "../netlink/messages.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/socket.ts";
 import * as uapi from "../netlink/uapi.ts";
 
 export const invalidDropped = "ct_state_invalid_dropped_pkts";
@@ -55,5 +55,27 @@ async function ensure(socket: NetlinkSocket, name: string): Promise<string> {
   } catch (error) {
     if (error instanceof NetlinkError) return `nfacct ${name}: ${error.message}`;
     throw error;
+  }
+}
+
+/** Both counters, through a socket of its own. Never rejects: what can't be read is undefined. */
+export async function readNfacct(): Promise<{
+  invalidDropped: number | undefined;
+  localhostAccepted: number | undefined;
+}> {
+  let socket: NetlinkSocket | undefined;
+  try {
+    socket = NetlinkSocket.open();
+    const packets = [
+      await readNfacctPackets(socket, invalidDropped),
+      await readNfacctPackets(socket, localhostAccepted),
+    ];
+    const [dropped, accepted] = packets.map((count) => (count === undefined ? undefined : Number(count)));
+    return { invalidDropped: dropped, localhostAccepted: accepted };
+  } catch {
+    // Without permission or without nfacct there is nothing to tell; the start has said so.
+    return { invalidDropped: undefined, localhostAccepted: undefined };
+  } finally {
+    await socket?.close();
   }
 }

@@ -99,13 +99,13 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
   });
 
   test(`${mode}: only the mode's own metrics are there`, async () => {
-    const metrics = make(mode);
+    const nfacct = async () => ({ invalidDropped: 7, localhostAccepted: 8 });
+    const metrics = new Metrics({ mode, version: "1.2.3", nfacct });
     metrics.failed("ipv6", 0.1, false);
     metrics.written(batchOf("*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j B\nCOMMIT\n*nat\n-A X -j Y\n-A X -j Z\nCOMMIT\n"));
     metrics.synced("ipv4", 0.1, true, { bytes: 80 });
     const sums = { ...none, iptablesFilterRules: 11, iptablesNatRules: 12 };
     metrics.counted({ services: 0, endpointSlices: 0, ipv4: sums, ipv6: sums, stateHash: 0n });
-    metrics.nfacct({ invalidDropped: 7, localhostAccepted: 8 });
     const series = await scrape(metrics);
     const own = [...names(series)].filter((name) => /iptables_|nftables_/.test(name)).sort();
     if (mode !== "iptables") {

@@ -17,6 +17,14 @@ export interface MetricsOptions {
   readonly watches?: () => Iterable<WatchView>;
   /** Asked at each scrape. */
   readonly engineMemoryBytes?: () => number;
+  /** Asked at each scrape, in iptables mode. Must not reject. */
+  readonly nfacct?: () => Promise<NfacctPackets>;
+}
+
+/** Packets that the nfacct objects have counted since they were made; undefined: there is no such object. */
+export interface NfacctPackets {
+  readonly invalidDropped: number | undefined;
+  readonly localhostAccepted: number | undefined;
 }
 
 export type ChangedKind = "service" | "endpoint-slice";
@@ -71,6 +79,8 @@ export class Metrics {
       this.#sluice.watchAlive.set({ resource }, alive ? 1 : 0);
     }
     if (engineMemoryBytes !== undefined) this.#sluice.engineMemory.set(engineMemoryBytes());
+    const packets = await this.#options.nfacct?.();
+    if (packets !== undefined) this.#nfacct(packets);
     return this.registry.metrics();
   }
 
@@ -164,11 +174,10 @@ export class Metrics {
     this.#sluice.desiredState.set({ hash: totals.stateHash.toString(16).padStart(16, "0") }, 1);
   }
 
-  /** iptables mode: packets that the nfacct objects have counted since they were made. */
-  nfacct(packets: { invalidDropped?: number; localhostAccepted?: number }): void {
+  #nfacct({ invalidDropped, localhostAccepted }: NfacctPackets): void {
     const { iptables } = this.#kubeProxy;
-    setCounter(iptables?.invalidDropped, packets.invalidDropped);
-    setCounter(iptables?.localhostAccepted, packets.localhostAccepted);
+    setCounter(iptables?.invalidDropped, invalidDropped);
+    setCounter(iptables?.localhostAccepted, localhostAccepted);
   }
 
   drift(family: Family, report: DriftReport): void {
