@@ -46,10 +46,12 @@ Rules:
 
 Output:
   -o, --output FILE|DIR where to write instead of stdout. A directory gets rules.nft, or iptables.rules and
-                        ip6tables.rules, or describe.json; it is made if the name ends with /
+                        ip6tables.rules, rules.netlink or describe.json; it is made if the name ends with /
       --blame           before each rule, the object and field it comes from, with file and line
       --describe        instead of rules: where traffic may come in, which endpoints get it, and why not the
                         others, as JSON
+      --format FORMAT   text (default), or netlink: what the agent sends to the kernel, as a hexdump that names each
+                        message and attribute (flat and nftables)
       --keep-going      exit with 0 even if some objects were refused
   -v, --verbose         more on stderr: kinds that were skipped, by file
   -h, --help

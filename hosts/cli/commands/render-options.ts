@@ -14,6 +14,8 @@ export interface RenderOptions {
   output: { path: string; isDirectory: boolean } | undefined;
   describe: boolean;
   blame: boolean;
+  /** nfnetlink batches as an annotated hexdump, instead of a script. */
+  netlink: boolean;
   nfacct: boolean;
   keepGoing: boolean;
   verbose: boolean;
@@ -35,6 +37,9 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
   if (values.describe && values.blame) {
     throw new UsageError("--blame adds to rules, and --describe writes none", "leave out one of them");
   }
+  if (formatOption(values.format) === "netlink" && (values.describe || values.blame)) {
+    throw new UsageError("--format netlink is bytes, without --blame and --describe", "leave out one of them");
+  }
   const node = values.node?.trim().toLowerCase();
   if (node === "") throw new UsageError("--node is given an empty name", "name a Node, or leave it out");
   const mode = modeOption(values.mode);
@@ -49,6 +54,7 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
     output: output === undefined ? undefined : { path: output, isDirectory: await isDirectory(output) },
     describe: values.describe ?? false,
     blame: values.blame ?? false,
+    netlink: formatOption(values.format) === "netlink",
     nfacct: !(values["no-nfacct"] ?? false),
     keepGoing: values["keep-going"] ?? false,
     verbose: values.verbose ?? false,
@@ -69,6 +75,7 @@ function parse(args: string[]) {
         output: { type: "string", short: "o" },
         describe: { type: "boolean" },
         blame: { type: "boolean" },
+        format: { type: "string" },
         "no-nfacct": { type: "boolean" },
         "keep-going": { type: "boolean" },
         verbose: { type: "boolean", short: "v" },
@@ -90,6 +97,12 @@ function modeOption(text: string | undefined): Mode | undefined {
   return modeOf(text, (_field, _code, message, hint) => {
     throw new UsageError(`--mode: ${message}`, hint);
   });
+}
+
+function formatOption(text: string | undefined): "text" | "netlink" {
+  if (text === undefined || text === "text") return "text";
+  if (text === "netlink") return text;
+  throw new UsageError(`--format: ${JSON.stringify(text)} is no format`, "use text or netlink");
 }
 
 function familyOption(text: string | undefined): Family | "all" | undefined {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Cluster } from "../../shared/cluster.ts";
 import type { ProxyConfig } from "../../shared/config.ts";
-import type { Family, Mode } from "../../shared/contract.ts";
+import type { Batch, Family, Mode } from "../../shared/contract.ts";
 import type { Description } from "../../shared/describe.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { joinPieces } from "../../shared/engine.ts";
@@ -10,6 +10,7 @@ import { type Io, write } from "../io.ts";
 import { type BlamedLine, withBlame } from "../output/blame.ts";
 import { isDirectory, makeDirectory, writeFileAtomically } from "../output/files.ts";
 import { header } from "../output/header.ts";
+import { netlinkHexdump } from "../output/netlink-hexdump.ts";
 import type { RenderOptions } from "./render-options.ts";
 
 export interface Rendering {
@@ -56,6 +57,7 @@ function rules(rendering: Rendering): Result[] {
   if (mode !== "iptables") {
     const families: Family[] =
       options.family === undefined || options.family === "all" ? ["ipv4", "ipv6"] : [options.family];
+    if (options.netlink) return [{ name: "rules.netlink", pieces: netlinkHexdump(batches(cluster, families)) }];
     return [{ name: "rules.nft", pieces: text(rendering, families) }];
   }
   const primary = () => cluster.ask((engine) => engine.node()).primaryFamily;
@@ -64,6 +66,15 @@ function rules(rendering: Rendering): Result[] {
     name: family === "ipv4" ? "iptables.rules" : "ip6tables.rules",
     pieces: text(rendering, [family]),
   }));
+}
+
+/** What an agent would send to an empty kernel. */
+function batches(cluster: Cluster, families: Family[]): Batch[] {
+  return cluster.ask((engine) => {
+    engine.setEncoding("netlink");
+    for (const family of families) engine.reconcile(family, new Uint8Array(), 0);
+    return engine.plan(0).filter(({ family }) => families.includes(family));
+  });
 }
 
 function text({ mode, config, cluster, options }: Rendering, families: Family[]): Uint8Array[] {

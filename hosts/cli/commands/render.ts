@@ -72,7 +72,10 @@ async function readConfig(options: RenderOptions, io: Io, reporter: Reporter): P
 }
 
 /** Says what is wrong with the combination of mode, family and output before anything is read. */
-function checkOutput({ family, output, describe }: RenderOptions, mode: Mode): void {
+function checkOutput({ family, output, describe, netlink }: RenderOptions, mode: Mode): void {
+  if (mode === "iptables" && netlink) {
+    throw new UsageError("iptables mode is not written by netlink", "use --mode flat or nftables");
+  }
   if (mode !== "iptables" || family !== "all" || describe) return;
   const hint = "write -o DIR/ to get iptables.rules and ip6tables.rules";
   if (output === undefined) throw new UsageError("iptables rules of both families are two files", hint);
