@@ -2,12 +2,12 @@
 // everybody who asks is told how it stands.
 import type { Batch, Family, Kind, NodeView, Options } from "../shared/contract.ts";
 import type { EngineModule } from "../shared/engine.ts";
+import type { Clock } from "./clock.ts";
 import type { HealthState, Resource as WatchedResource } from "./http/health-state.ts";
 import type { KernelWriter } from "./kernel/writer.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { ProblemLog } from "./problem-log.ts";
-import type { Clock, Timer } from "./sync/clock.ts";
 import { ClusterState } from "./sync/cluster-state.ts";
 import { FirstState } from "./sync/first-state.ts";
 import { type RunOutcome, Schedule } from "./sync/schedule.ts";
@@ -55,7 +55,7 @@ export class Agent {
   readonly #schedule: Schedule;
   readonly #synchronizer: Synchronizer;
   readonly #problems: ProblemLog;
-  #lookTimer: Timer | undefined;
+  #cancelLook: (() => void) | undefined;
   #isLookDue = false;
   #retryAt: number;
   #hasSynced = false;
@@ -130,7 +130,7 @@ export class Agent {
 
   /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
   async stop(): Promise<void> {
-    this.#lookTimer?.clear();
+    this.#cancelLook?.();
     this.#first.stop();
     await this.#schedule.stop();
   }
@@ -254,11 +254,11 @@ export class Agent {
   }
 
   #lookLater(): void {
-    this.#lookTimer = this.#parts.clock.setTimeout(() => {
+    this.#cancelLook = this.#parts.clock.setTimer(this.#parts.lookPeriodMs, () => {
       this.#isLookDue = true;
       if (this.#hasSynced) this.#schedule.request();
       this.#lookLater();
-    }, this.#parts.lookPeriodMs);
+    });
   }
 
   #measureChanges(): void {

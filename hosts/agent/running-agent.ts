@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Family } from "../shared/contract.ts";
 import type { EngineModule } from "../shared/engine.ts";
 import { Agent, RESOURCES } from "./agent.ts";
+import { systemClock } from "./clock.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { checkSanity } from "./config/sanity.ts";
@@ -34,7 +35,6 @@ import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
 import { StartError } from "./start-error.ts";
-import { systemClock } from "./sync/clock.ts";
 
 export interface AgentContext {
   readonly module: EngineModule;

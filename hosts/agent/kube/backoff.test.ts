@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { Backoff } from "./backoff.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
 
 test("waits double from 0.8 s to 30 s, each up to twice as long by chance", () => {
   const clock = new ManualClock();

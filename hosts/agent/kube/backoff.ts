@@ -1,5 +1,5 @@
 // How long to wait before the next attempt: as client-go's reflectors wait.
-import { type Clock, uniform } from "./clock.ts";
+import { type Clock, uniform } from "../clock.ts";
 
 const FIRST_MS = 800;
 const LONGEST_MS = 30_000;

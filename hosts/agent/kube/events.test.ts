@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ApiServer, type ApiServerOptions } from "../../../fixtures/api-server/api-server.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { ApiClient } from "./api-client.ts";
 import { type EventDetails, EventRecorder, microTime } from "./events.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
 import { plainAccess, until } from "./testing/reflecting.ts";
 
 const test = suite("events");

@@ -1,7 +1,8 @@
 // Events (events.k8s.io/v1) for people who run `kubectl get events`: sent when it can be done, never waited for.
+
+import { type Clock, systemClock, uniform } from "../clock.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
-import { type Clock, systemClock, uniform } from "./clock.ts";
 
 /** What an event is about. */
 export interface ObjectReference {

@@ -1,6 +1,6 @@
 // A file that others replace now and then: certificates, tokens.
 import { readFile } from "node:fs/promises";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import { ClusterAccessError } from "./cluster-access.ts";
 
 /** As old as what was read may be. Client-go's for tokens: a minute, less ten seconds. */

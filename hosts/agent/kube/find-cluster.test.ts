@@ -9,12 +9,12 @@ import * as assert from "uvu/assert";
 import { ApiServer, type ApiServerOptions } from "../../../fixtures/api-server/api-server.ts";
 import { Authority, lackingForCertificates } from "../../../fixtures/api-server/certificates.ts";
 import { testNeeding } from "../../../fixtures/support/needing.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { ApiClient } from "./api-client.ts";
 import { ApiError, ConnectionError } from "./api-error.ts";
 import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
 import { findCluster } from "./find-cluster.ts";
 import { inCluster } from "./in-cluster.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
 
 const test = suite("cluster and credentials");
 const needsCertificates = (name: string, run: () => Promise<void>) =>

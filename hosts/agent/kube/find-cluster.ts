@@ -1,5 +1,5 @@
 // Where the API server is and how to get in, found as client-go finds it.
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
 import { type Credentials, StaticCredentials, TokenFileCredentials, WithHeaders } from "./credentials.ts";
 import { environmentProxy } from "./environment-proxy.ts";

@@ -1,7 +1,7 @@
 // The service account of the pod that we run in.
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
 import { TokenFileCredentials } from "./credentials.ts";
 import { environmentProxy } from "./environment-proxy.ts";

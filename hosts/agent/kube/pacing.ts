@@ -1,6 +1,7 @@
 // When a reflector tries again.
+
+import type { Clock } from "../clock.ts";
 import { Backoff } from "./backoff.ts";
-import type { Clock } from "./clock.ts";
 import type { Decision } from "./recovery.ts";
 
 /** What is mended at once the first time waits when it comes again so soon. */

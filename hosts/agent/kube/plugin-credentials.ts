@@ -1,6 +1,6 @@
 // Credentials that programs and providers make. Rare on nodes, so what they need is loaded only when they are used.
 import { type SpawnOptions, spawn } from "node:child_process";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import { ClusterAccessError } from "./cluster-access.ts";
 import type { Credentials, Presented } from "./credentials.ts";
 import { FileContents } from "./file-contents.ts";

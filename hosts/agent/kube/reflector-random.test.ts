@@ -7,8 +7,8 @@ import { ApiServer, type Fault } from "../../../fixtures/api-server/api-server.t
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
 import type { Engine } from "../../../fixtures/support/engine.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
+import type { Clock } from "../clock.ts";
 import { ApiClient } from "./api-client.ts";
-import type { Clock } from "./clock.ts";
 import { Reflector } from "./reflector.ts";
 import { endpointSlices, type Resource, services } from "./resources.ts";
 import { EngineSink, engineOf, makeService, plainAccess, stateOf, until } from "./testing/reflecting.ts";

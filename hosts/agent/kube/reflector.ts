@@ -4,9 +4,9 @@
 // the next one, whatever fails, what is known stays.
 import type { Readable } from "node:stream";
 import type { ApplyResult } from "../../shared/contract.ts";
+import { type Clock, systemClock, uniform } from "../clock.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
-import { type Clock, systemClock, uniform } from "./clock.ts";
 import { Feed, SinkError, UnreadableError } from "./feed.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock } from "./testing/manual-clock.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { Watchdog } from "./watchdog.ts";
 
 test("it barks after so long a silence, and not before", () => {

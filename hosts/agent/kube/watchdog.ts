@@ -1,5 +1,5 @@
 // Notices that nothing comes any more.
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** Nothing has come for too long. */
 export class SilenceError extends Error {

@@ -1,6 +1,6 @@
 // When the agent knows enough to touch the kernel for the first time.
 import type { Kind, NodeView } from "../../shared/contract.ts";
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import type { ClusterState } from "./cluster-state.ts";
 
 /** How long kube-proxy waits for its Node, and for the Node's podCIDRs where they tell pods from others. */
@@ -21,7 +21,7 @@ export class FirstState {
   readonly #state: ClusterState;
   readonly #clock: Clock;
   readonly #ready: (missing: readonly string[]) => void;
-  #timer: Timer | undefined;
+  #cancelTimer: (() => void) | undefined;
   #started: number;
   #isReady = false;
 
@@ -50,14 +50,14 @@ export class FirstState {
   /** Call it after every change and whenever a list is complete. */
   look(): void {
     if (this.#isReady) return;
-    this.#timer?.clear();
-    this.#timer = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
     if (!this.#state.isSynced("service") || !this.#state.isSynced("endpoint-slice")) return;
     const waited = this.#clock.now() - this.#started;
     const optional = this.#optional();
     const left = Math.max(0, ...optional.map(([, limit]) => limit - waited));
     if (left > 0) {
-      this.#timer = this.#clock.setTimeout(() => this.look(), left);
+      this.#cancelTimer = this.#clock.setTimer(left, () => this.look());
       return;
     }
     this.#isReady = true;
@@ -71,7 +71,7 @@ export class FirstState {
   }
 
   stop(): void {
-    this.#timer?.clear();
+    this.#cancelTimer?.();
   }
 
   /** What is lacking and can be done without, and how long to wait for it. */

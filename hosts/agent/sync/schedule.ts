@@ -1,5 +1,5 @@
 // When to synchronise: at once on a change, not more often than it costs, again after a failure.
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** What a run says about the next one. */
 export interface RunOutcome {
@@ -31,7 +31,7 @@ export class Schedule {
   readonly #firstRetry: number;
   readonly #maxRetry: number;
   readonly #minInterval: number;
-  #timer: Timer | undefined;
+  #cancelTimer: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
   #requested = false;
@@ -62,20 +62,20 @@ export class Schedule {
   /** No run starts after this; resolves when the one at work has ended. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.clear();
-    this.#timer = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
     await this.#running;
   }
 
   #wakeAt(time: number): void {
     if (this.#stopped || time >= this.#timerAt) return;
-    this.#timer?.clear();
+    this.#cancelTimer?.();
     this.#timerAt = time;
-    this.#timer = this.#clock.setTimeout(() => this.#wake(), Math.max(0, Math.ceil(time - this.#clock.now())));
+    this.#cancelTimer = this.#clock.setTimer(Math.max(0, Math.ceil(time - this.#clock.now())), () => this.#wake());
   }
 
   #wake(): void {
-    this.#timer = undefined;
+    this.#cancelTimer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
     if (this.#stopped || this.#running !== undefined) return;
     this.#requested = false;

@@ -1,45 +1,73 @@
-import type { Clock, Timer } from "../sync/clock.ts";
+// A clock for tests: waits cost nothing and are written down; timers run when the test lets time pass.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Clock } from "../clock.ts";
 
-/** A clock that stands still until it is told to go on. */
 export class ManualClock implements Clock {
+  /** All waits so far, in milliseconds. */
+  readonly waits: number[] = [];
+  /** What `random` gives. */
+  chance = 0;
+  /** Waits end only when they are aborted. */
+  frozen = false;
   #now = 0;
-  #timers: { at: number; callback: () => void }[] = [];
+  readonly #timers = new Set<{ at: number; run: () => void }>();
 
   now(): number {
     return this.#now;
   }
 
-  setTimeout(callback: () => void, milliseconds: number): Timer {
-    const timer = { at: this.#now + milliseconds, callback };
-    this.#timers.push(timer);
-    return {
-      clear: () => {
-        this.#timers = this.#timers.filter((each) => each !== timer);
-      },
-    };
+  random(): number {
+    return this.chance;
+  }
+
+  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+    this.waits.push(ms);
+    if (this.frozen) {
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      return;
+    }
+    this.#now += ms;
+    await sleep(1); // so that nothing that waits again and again holds the event loop
+  }
+
+  setTimer(ms: number, run: () => void): () => void {
+    const timer = { at: this.#now + ms, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
   }
 
   /** Time passes inside a callback, without timers. */
-  spend(milliseconds: number): void {
-    this.#now += milliseconds;
+  spend(ms: number): void {
+    this.#now += ms;
   }
 
-  /** Lets time pass: timers that are due are called in order, and promises go on after each. */
-  async advance(milliseconds: number): Promise<void> {
-    const until = this.#now + milliseconds;
-    for (;;) {
-      await settle();
-      const [next] = this.#timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at);
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((each) => each !== next);
-      this.#now = Math.max(this.#now, next.at);
-      next.callback();
+  /** Timers that are not yet due. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Lets time pass: timers that fall due run, in their order. */
+  pass(ms: number): void {
+    const end = this.#now + ms;
+    while (true) {
+      const due = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.#timers.delete(due);
+      this.#now = Math.max(this.#now, due.at);
+      due.run();
     }
-    this.#now = Math.max(this.#now, until);
+    this.#now = Math.max(this.#now, end);
   }
-}
 
-/** Promises that are already settled go on. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+  /** As `pass`, and promises go on before each timer. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    for (;;) {
+      for (let i = 0; i < 20; i++) await Promise.resolve();
+      const next = Math.min(...[...this.#timers].map(({ at }) => at));
+      if (next > end) break;
+      this.pass(Math.max(0, next - this.#now));
+    }
+    this.#now = Math.max(this.#now, end);
+  }
 }

@@ -6,8 +6,9 @@ import { ApiServer, type ApiServerOptions } from "../../../../fixtures/api-serve
 import { defaultOptions, type Engine, join, newEngine, renderAll } from "../../../../fixtures/support/engine.ts";
 import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
 import type { ApplyResult } from "../../../shared/contract.ts";
+import type { Clock } from "../../clock.ts";
+import { ManualClock } from "../../testing/manual-clock.ts";
 import { ApiClient } from "../api-client.ts";
-import type { Clock } from "../clock.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { StaticCredentials } from "../credentials.ts";
 import { Reflector } from "../reflector.ts";
@@ -15,7 +16,6 @@ import type { Progress } from "../reflector-state.ts";
 import { type Resource, services } from "../resources.ts";
 import type { ListSink } from "../sink.ts";
 import { TlsMaterial } from "../tls-material.ts";
-import { ManualClock } from "./manual-clock.ts";
 
 export function plainAccess(url: string, more: Partial<ClusterAccess> = {}): ClusterAccess {
   return {

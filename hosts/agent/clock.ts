@@ -6,7 +6,7 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms` milliseconds, or as soon as the signal is aborted. Never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
-  /** Runs it once after `ms` milliseconds unless the returned function is called before. Keeps no process alive. */
+  /** Runs it once after `ms` milliseconds (0: as soon as possible) unless the returned function is called before. Keeps no process alive. */
   setTimer(ms: number, run: () => void): () => void;
   /** 0 ≤ x < 1 */
   random(): number;
@@ -16,6 +16,11 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}), // it only rejects when aborted
   setTimer(ms, run) {
+    if (ms <= 0) {
+      // A timer would wait for a whole millisecond.
+      const immediate = setImmediate(run);
+      return () => clearImmediate(immediate);
+    }
     const timer = setTimeout(run, ms);
     timer.unref();
     return () => clearTimeout(timer);
