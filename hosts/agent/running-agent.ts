@@ -1,28 +1,19 @@
 // All parts of a running agent, opened in order and closed in reverse: kernel, engine, servers, API server, conntrack.
 import { isDeepStrictEqual } from "node:util";
-import type { Family } from "../shared/contract.ts";
 import type { EngineModule } from "../shared/engine.ts";
+import { AfterWrite } from "./after-write.ts";
 import { Agent, RESOURCES } from "./agent.ts";
 import { systemClock } from "./clock.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
-import { checkSanity } from "./config/sanity.ts";
-import { kubeProxyConfiguration } from "./config/write-config.ts";
-import { ConntrackReconciler } from "./conntrack/reconciler.ts";
 import { optionsOf } from "./engine-options.ts";
 import { applySettings } from "./host/apply.ts";
 import { readTcpBeLiberal } from "./host/conntrack-settings.ts";
 import { type InterfaceWatch, watchInterfaces } from "./host/interfaces.ts";
 import { readNfacct } from "./host/nfacct.ts";
 import { settingDiagnostics, thisMachine } from "./host/setting.ts";
-import { DebugSocket } from "./http/debug-socket.ts";
-import { healthServer } from "./http/health-server.ts";
 import { HealthState, type WatchView } from "./http/health-state.ts";
-import type { HttpListener } from "./http/listener.ts";
-import { metricsServer } from "./http/metrics-server.ts";
-import { ServiceHealth } from "./http/service-health.ts";
 import { findLiveKubeProxy, liveKubeProxyMessage } from "./kernel/live-kube-proxy.ts";
-import { TakeOver } from "./kernel/take-over.ts";
 import { ApiClient } from "./kube/api-client.ts";
 import { ClusterAccessError } from "./kube/cluster-access.ts";
 import { EventRecorder } from "./kube/events.ts";
@@ -34,6 +25,7 @@ import { userAgent } from "./kube/user-agent.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
+import { Servers } from "./servers.ts";
 import { StartError } from "./start-error.ts";
 
 export interface AgentContext {
@@ -55,17 +47,11 @@ export class RunningAgent {
   readonly #metrics: Metrics;
   readonly #agent: Agent;
   readonly #reflectors: readonly Reflector[];
-  readonly #conntrack: ConntrackReconciler;
-  readonly #serviceHealth: ServiceHealth;
   readonly #events: EventRecorder;
-  readonly #takeOver: TakeOver;
-  #standing: ReadonlySet<string> = new Set();
-  #looking = false;
-  readonly #closing: (() => Promise<void> | void)[] = [];
+  readonly #afterWrite: AfterWrite;
+  readonly #servers: Servers;
   #config: AgentConfig;
   #tcpBeLiberal: boolean;
-  #healthChecksRevision: number | undefined;
-  #stateChanged = true;
 
   /** @throws {StartError} nothing is left open */
   static async start(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
@@ -97,7 +83,7 @@ export class RunningAgent {
       }
       const liberal = await readTcpBeLiberal(thisMachine);
       agent = new RunningAgent(settings, context, { client, writer, interfaces, liberal });
-      await agent.#serve();
+      await agent.#servers.open();
       agent.#watch();
       return agent;
     } catch (error) {
@@ -151,48 +137,28 @@ export class RunningAgent {
         relist: (reason) => {
           for (const reflector of this.#reflectors) reflector.relist(reason);
         },
-        changed: () => {
-          this.#stateChanged = true;
-        },
-        synced: (first) => this.#synced(first),
+        changed: () => this.#afterWrite.changed(),
+        synced: (first) => this.#afterWrite.synced(first),
         nodeChanged: (node) => {
           this.#health.node(node);
-          this.#healthChecksRevision = undefined; // node ports may answer on other addresses
+          this.#afterWrite.addressesChanged();
         },
       },
     );
-    this.#takeOver = new TakeOver(config.mode, parts.writer.tools === undefined ? {} : { tools: parts.writer.tools });
-    this.#conntrack = new ConntrackReconciler({
-      engine: (run) => this.#agent.state.use(run),
-      dryRun: settings.conntrackDryRun,
-      log: (removal) => log.info({ ...removal }, removal.dryRun ? "a UDP flow would be removed" : "UDP flow removed"),
-    });
     this.#events = new EventRecorder({
       client: parts.client,
       reportingController: "sluice",
       reportingInstance: `sluice-${settings.hostname}`.slice(0, 128),
       onDropped: ({ reason }, why) => log.warn({ reason, why }, "an event could not be sent"),
     });
-    this.#serviceHealth = new ServiceHealth({
-      nodeName: settings.hostname,
-      healthy: () => this.#health.healthy,
-      onFailure: ({ namespace, name, note }) => {
-        log.error({ namespace, name }, note);
-        this.#events.event({
-          regarding: { kind: "Service", namespace, name, uid: `${namespace}/${name}` },
-          type: "Warning",
-          reason: "FailedToStartServiceHealthcheck",
-          action: "Listen",
-          note,
-        });
-      },
-      onDefect: (error) => log.error({ err: error }, "a health check could not be answered"),
+    const shared = { settings, health: this.#health, metrics: this.#metrics, log };
+    this.#afterWrite = new AfterWrite({
+      ...shared,
+      state: this.#agent.state,
+      opened: parts.writer,
+      events: this.#events,
     });
-    this.#closing.push(
-      () => this.#conntrack.close(),
-      () => this.#serviceHealth.close(),
-      () => this.#events.stop(),
-    );
+    this.#servers = new Servers({ ...shared, agent: this.#agent, config: () => this.#config });
     const sinks = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];
     this.#reflectors = sinks.map((resource) => {
       const reflector: Reflector = new Reflector({
@@ -210,7 +176,9 @@ export class RunningAgent {
     this.#health.stopping();
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
     await this.#agent.stop();
-    for (const close of this.#closing.reverse()) await close();
+    await this.#servers.close();
+    await this.#afterWrite.close();
+    await this.#events.stop();
     await this.#interfaces.close();
     await this.#client.close();
     await this.#opened.writer.close();
@@ -233,7 +201,7 @@ export class RunningAgent {
     try {
       this.#agent.configure(options);
       this.#context.log.info({ reason }, "rules are computed anew");
-      this.#healthChecksRevision = undefined;
+      this.#afterWrite.addressesChanged();
     } catch (error) {
       this.#context.log.error({ err: error, reason }, "the engine does not take the new options; the old ones stay");
     }
@@ -279,128 +247,6 @@ export class RunningAgent {
       const { lastByteAgeMs, connected, synced } = reflector.state();
       const staleSeconds = lastByteAgeMs === undefined ? undefined : lastByteAgeMs / 1000;
       yield { resource: RESOURCES[reflector.resource.kind], staleSeconds, alive: connected && synced };
-    }
-  }
-
-  // ---- after each write
-
-  async #synced(first: boolean): Promise<void> {
-    if (first) {
-      this.#checkSanity();
-      // Those of conntrack are there only once rules use it.
-      await applySettings(this.#config);
-      await this.#lookForLeftovers();
-      const timer = setInterval(() => void this.#lookForLeftovers(), this.#config.syncPeriodMs);
-      this.#closing.push(() => clearInterval(timer));
-    }
-    const revision = this.#agent.state.use((engine) => engine.healthChecksRevision());
-    if (revision !== this.#healthChecksRevision) {
-      this.#healthChecksRevision = revision;
-      const checks = this.#agent.state.use((engine) => engine.healthChecks());
-      const addresses = this.#agent.state.use((engine) => ({
-        ipv4: engine.nodePortIps("ipv4"),
-        ipv6: engine.nodePortIps("ipv6"),
-      }));
-      void this.#serviceHealth.update(checks, addresses);
-    }
-    if (this.#stateChanged) {
-      this.#stateChanged = false;
-      this.#metrics.counted(this.#agent.state.use((engine) => engine.count()));
-    }
-    void this.#reconcileConntrack();
-  }
-
-  async #reconcileConntrack(): Promise<void> {
-    const { log } = this.#context;
-    for (const { family, flows, removed, durationMs, errors } of await this.#conntrack.runDue()) {
-      this.#metrics.conntrack(family, durationMs / 1000, removed);
-      for (const error of errors) log.error({ family }, `conntrack: ${error}`);
-      log.debug({ family, flows, removed, durationMs: Math.round(durationMs) }, "UDP flows looked at");
-    }
-  }
-
-  #checkSanity(): void {
-    const node = this.#agent.state.use((engine) => engine.node());
-    const facts = {
-      primaryFamily: node.primaryFamily,
-      families: this.#opened.families,
-      nodeIps: [node.ipv4, node.ipv6],
-      podCidrs: [],
-    };
-    for (const { message, field, hint } of checkSanity(this.#config, facts)) {
-      this.#context.log.warn({ field, hint }, `the configuration may be incomplete or incorrect: ${field}: ${message}`);
-    }
-  }
-
-  /** What kube-proxy or another mode has left goes when our rules are in place; whatever comes back is said. */
-  async #lookForLeftovers(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    const { log } = this.#context;
-    const { removed, standing } = await this.#takeOver.look();
-    const live = await findLiveKubeProxy();
-    this.#looking = false;
-    this.#health.warn("kube-proxy", live.length === 0 ? undefined : liveKubeProxyMessage(this.#config.mode, live));
-    for (const text of removed) log.info({}, `removed: ${text}`);
-    for (const text of standing) if (!this.#standing.has(text)) log.warn({}, text);
-    this.#standing = new Set(standing);
-    this.#health.warn("leftovers", standing.length === 0 ? undefined : standing.join("; "));
-  }
-
-  // ---- servers
-
-  async #serve(): Promise<void> {
-    const { log } = this.#context;
-    const { healthzBindAddress, metricsBindAddress, bindAddressHardFail } = this.#config;
-    const options = {
-      hardFail: bindAddressHardFail,
-      onFailure: (message: string) => log.error({}, `${message}; it is tried again`),
-      onDefect: (error: unknown) => log.error({ err: error }, "a request could not be answered"),
-    };
-    if (healthzBindAddress !== undefined) {
-      await this.#listen(
-        healthServer(this.#health, {
-          ...options,
-          address: healthzBindAddress,
-          onProbe: (path, code) => this.#metrics.probed(path, code),
-        }),
-      );
-    }
-    if (metricsBindAddress !== undefined) {
-      const pages = {
-        mode: this.#config.mode,
-        metrics: this.#metrics,
-        config: () => kubeProxyConfiguration(this.#config),
-      };
-      await this.#listen(metricsServer(pages, { ...options, address: metricsBindAddress }));
-    }
-    if (this.#settings.debugSocket !== undefined) await this.#openDebugSocket(this.#settings.debugSocket);
-  }
-
-  async #listen(listener: HttpListener): Promise<void> {
-    this.#closing.push(() => listener.close());
-    try {
-      await listener.start();
-    } catch (error) {
-      throw new StartError(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  async #openDebugSocket(path: string): Promise<void> {
-    const { log } = this.#context;
-    const use = this.#agent.state;
-    try {
-      const socket = await DebugSocket.open(
-        {
-          describe: () => use.use((engine) => engine.describe()),
-          rules: (family: Family) => use.use((engine) => engine.render(family)),
-          plan: () => [Buffer.from(JSON.stringify(this.#agent.outlook()))],
-        },
-        { path, onDefect: (error) => log.error({ err: error }, "a request could not be answered") },
-      );
-      this.#closing.push(() => socket.close());
-    } catch (error) {
-      throw new StartError(`the debug socket ${path} can't be opened: ${(error as Error).message}`);
     }
   }
 }

@@ -1,0 +1,147 @@
+// What follows a write: the rest of the node is brought in step with the rules that the kernel has now.
+import type { AgentSettings } from "./config/command.ts";
+import { checkSanity } from "./config/sanity.ts";
+import { ConntrackReconciler } from "./conntrack/reconciler.ts";
+import { applySettings } from "./host/apply.ts";
+import type { HealthState } from "./http/health-state.ts";
+import { ServiceHealth } from "./http/service-health.ts";
+import { findLiveKubeProxy, liveKubeProxyMessage } from "./kernel/live-kube-proxy.ts";
+import { TakeOver } from "./kernel/take-over.ts";
+import type { EventRecorder } from "./kube/events.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import type { OpenedWriter } from "./open-writer.ts";
+import type { ClusterState } from "./sync/cluster-state.ts";
+
+export interface AfterWriteParts {
+  readonly settings: AgentSettings;
+  readonly state: ClusterState;
+  readonly opened: OpenedWriter;
+  readonly health: HealthState;
+  readonly metrics: Metrics;
+  readonly events: EventRecorder;
+  readonly log: Log;
+}
+
+/** Health-check node ports, counts, UDP flows in conntrack, and what kube-proxy or another mode has left. */
+export class AfterWrite {
+  readonly #parts: AfterWriteParts;
+  readonly #conntrack: ConntrackReconciler;
+  readonly #serviceHealth: ServiceHealth;
+  readonly #takeOver: TakeOver;
+  #healthChecksRevision: number | undefined;
+  #isCountDue = true;
+  #leftoverTimer: NodeJS.Timeout | undefined;
+  #standing: ReadonlySet<string> = new Set();
+  #looking: Promise<void> | undefined;
+
+  constructor(parts: AfterWriteParts) {
+    this.#parts = parts;
+    const { settings, state, opened, health, events, log } = parts;
+    this.#takeOver = new TakeOver(settings.config.mode, opened.tools === undefined ? {} : { tools: opened.tools });
+    this.#conntrack = new ConntrackReconciler({
+      engine: (run) => state.use(run),
+      dryRun: settings.conntrackDryRun,
+      log: (removal) => log.info({ ...removal }, removal.dryRun ? "a UDP flow would be removed" : "UDP flow removed"),
+    });
+    this.#serviceHealth = new ServiceHealth({
+      nodeName: settings.hostname,
+      healthy: () => health.healthy,
+      onFailure: ({ namespace, name, note }) => {
+        log.error({ namespace, name }, note);
+        events.event({
+          regarding: { kind: "Service", namespace, name, uid: `${namespace}/${name}` },
+          type: "Warning",
+          reason: "FailedToStartServiceHealthcheck",
+          action: "Listen",
+          note,
+        });
+      },
+      onDefect: (error) => log.error({ err: error }, "a health check could not be answered"),
+    });
+  }
+
+  /** Something that may change rules has come. */
+  changed(): void {
+    this.#isCountDue = true;
+  }
+
+  /** Node ports may answer on other addresses. */
+  addressesChanged(): void {
+    this.#healthChecksRevision = undefined;
+  }
+
+  /** The kernel holds what it should; for the first time if `first`. Does not wait for what takes long. */
+  async synced(first: boolean): Promise<void> {
+    if (first) {
+      this.#checkSanity();
+      // Those of conntrack are there only once rules use it.
+      await applySettings(this.#parts.settings.config);
+      void this.#lookForLeftovers();
+      this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
+    }
+    this.#updateServiceHealth();
+    if (this.#isCountDue) {
+      this.#isCountDue = false;
+      this.#parts.metrics.counted(this.#parts.state.use((engine) => engine.count()));
+    }
+    void this.#reconcileConntrack();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#leftoverTimer);
+    await Promise.all([this.#conntrack.close(), this.#serviceHealth.close(), this.#looking]);
+  }
+
+  #updateServiceHealth(): void {
+    const { state } = this.#parts;
+    const revision = state.use((engine) => engine.healthChecksRevision());
+    if (revision === this.#healthChecksRevision) return;
+    this.#healthChecksRevision = revision;
+    const checks = state.use((engine) => engine.healthChecks());
+    const addresses = state.use((engine) => ({ ipv4: engine.nodePortIps("ipv4"), ipv6: engine.nodePortIps("ipv6") }));
+    void this.#serviceHealth.update(checks, addresses);
+  }
+
+  async #reconcileConntrack(): Promise<void> {
+    const { log, metrics } = this.#parts;
+    for (const { family, flows, removed, durationMs, dryRun, errors } of await this.#conntrack.runDue()) {
+      metrics.conntrack(family, durationMs / 1000, dryRun ? 0 : removed);
+      for (const error of errors) log.error({ family }, `conntrack: ${error}`);
+      log.debug({ family, flows, removed, durationMs: Math.round(durationMs) }, "UDP flows looked at");
+    }
+  }
+
+  #checkSanity(): void {
+    const { settings, state, opened, log } = this.#parts;
+    const node = state.use((engine) => engine.node());
+    const facts = {
+      primaryFamily: node.primaryFamily,
+      families: opened.families,
+      nodeIps: [node.ipv4, node.ipv6],
+      podCidrs: [],
+    };
+    for (const { message, field, hint } of checkSanity(settings.config, facts)) {
+      log.warn({ field, hint }, `the configuration may be incomplete or incorrect: ${field}: ${message}`);
+    }
+  }
+
+  /** What kube-proxy or another mode has left goes now that our rules are in place; whatever comes back is said. */
+  #lookForLeftovers(): Promise<void> {
+    this.#looking ??= this.#takeOverOnce().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #takeOverOnce(): Promise<void> {
+    const { settings, health, log } = this.#parts;
+    const { removed, standing } = await this.#takeOver.look();
+    const live = await findLiveKubeProxy();
+    health.warn("kube-proxy", live.length === 0 ? undefined : liveKubeProxyMessage(settings.config.mode, live));
+    for (const text of removed) log.info({}, `removed: ${text}`);
+    for (const text of standing) if (!this.#standing.has(text)) log.warn({}, text);
+    this.#standing = new Set(standing);
+    health.warn("leftovers", standing.length === 0 ? undefined : standing.join("; "));
+  }
+}

@@ -1,0 +1,81 @@
+// What the agent listens on: health and metrics over TCP, and debug pages on a Unix socket.
+import type { Agent } from "./agent.ts";
+import type { AgentConfig } from "./config/agent-config.ts";
+import type { AgentSettings } from "./config/command.ts";
+import { kubeProxyConfiguration } from "./config/write-config.ts";
+import { DebugSocket } from "./http/debug-socket.ts";
+import { healthServer } from "./http/health-server.ts";
+import type { HealthState } from "./http/health-state.ts";
+import type { HttpListener } from "./http/listener.ts";
+import { metricsServer } from "./http/metrics-server.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics/metrics.ts";
+import { StartError } from "./start-error.ts";
+
+export interface ServerParts {
+  readonly settings: AgentSettings;
+  /** The configuration that is in force when it is asked for. */
+  readonly config: () => AgentConfig;
+  readonly agent: Agent;
+  readonly health: HealthState;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+export class Servers {
+  readonly #parts: ServerParts;
+  readonly #open: { close(): Promise<void> }[] = [];
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {StartError} an address can't be had, and `bindAddressHardFail` is set; or the debug socket can't */
+  async open(): Promise<void> {
+    const { settings, health, metrics, log } = this.#parts;
+    const { mode, healthzBindAddress, metricsBindAddress, bindAddressHardFail } = settings.config;
+    const options = {
+      hardFail: bindAddressHardFail,
+      onFailure: (message: string) => log.error({}, `${message}; it is tried again`),
+      onDefect: (error: unknown) => log.error({ err: error }, "a request could not be answered"),
+    };
+    if (healthzBindAddress !== undefined) {
+      const onProbe = (path: "healthz" | "livez", code: number) => metrics.probed(path, code);
+      await this.#listen(healthServer(health, { ...options, address: healthzBindAddress, onProbe }));
+    }
+    if (metricsBindAddress !== undefined) {
+      const pages = { mode, metrics, config: () => kubeProxyConfiguration(this.#parts.config()) };
+      await this.#listen(metricsServer(pages, { ...options, address: metricsBindAddress }));
+    }
+    if (settings.debugSocket !== undefined) await this.#openDebugSocket(settings.debugSocket);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#open.map((each) => each.close()));
+  }
+
+  async #listen(listener: HttpListener): Promise<void> {
+    this.#open.push(listener);
+    try {
+      await listener.start();
+    } catch (error) {
+      throw new StartError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  async #openDebugSocket(path: string): Promise<void> {
+    const { agent, log } = this.#parts;
+    const { state } = agent;
+    const pages = {
+      describe: () => state.use((engine) => engine.describe()),
+      rules: (family: "ipv4" | "ipv6") => state.use((engine) => engine.render(family)),
+      plan: () => [Buffer.from(JSON.stringify(agent.outlook()))],
+    };
+    const onDefect = (error: unknown) => log.error({ err: error }, "a request could not be answered");
+    try {
+      this.#open.push(await DebugSocket.open(pages, { path, onDefect }));
+    } catch (error) {
+      throw new StartError(`the debug socket ${path} can't be opened: ${(error as Error).message}`);
+    }
+  }
+}
