@@ -1,7 +1,7 @@
 // The agent at work: what the API server says goes into the engine, what the engine plans goes into the kernel, and
 // everybody who asks is told how it stands.
 import type { Batch, Family, Kind, NodeView, Options } from "../shared/contract.ts";
-import type { EngineModule } from "../shared/engine.ts";
+import { type EngineModule, EngineTrapError } from "../shared/engine.ts";
 import type { Clock } from "./clock.ts";
 import type { HealthState, Resource as WatchedResource } from "./http/health-state.ts";
 import type { KernelWriter } from "./kernel/writer.ts";
@@ -150,7 +150,19 @@ export class Agent {
     this.#parts.metrics.queued(family);
   }
 
+  /** Never rejects: whatever a run meets, there is a next one. */
   async #run(): Promise<RunOutcome> {
+    try {
+      return await this.#runOnce();
+    } catch (error) {
+      // A lost engine has been reported already; the lists that come now ask for a run.
+      if (error instanceof EngineTrapError) return { failed: false };
+      this.#parts.log.error({ err: error }, "a run has failed");
+      return { failed: true };
+    }
+  }
+
+  async #runOnce(): Promise<RunOutcome> {
     if (!this.#first.isReady) return { failed: false };
     if (this.#isLookDue) {
       this.#isLookDue = false;
