@@ -3,6 +3,7 @@ import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { whatChanged } from "./config/what-changed.ts";
+import type { Log } from "./log.ts";
 import { type AgentContext, RunningAgent } from "./running-agent.ts";
 
 /** kubelet and systemd kill what takes longer; whatever is on its way then, the kernel has it whole or not at all. */
@@ -44,16 +45,24 @@ async function runOnce(settings: AgentSettings, context: AgentContext, signal: A
     if (signal.aborted) end();
   });
   log.info({}, signal.aborted ? "ending; the rules stay" : "starting anew with the new configuration; the rules stay");
-  await Promise.race([
-    agent.stop(),
-    new Promise<void>((resolve) => {
-      setTimeout(() => {
-        log.error({}, "something did not end in time and is left behind");
-        resolve();
-      }, STOP_MS).unref();
-    }),
-  ]);
+  await stopInTime(agent, log);
   return next;
+}
+
+/** Returns after `STOP_MS` at the latest. */
+async function stopInTime(agent: RunningAgent, log: Log): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log.error({}, "something did not end in time and is left behind");
+      resolve();
+    }, STOP_MS);
+  });
+  try {
+    await Promise.race([agent.stop(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function watchConfig(

@@ -25,5 +25,8 @@ const io: Io = {
   },
 };
 
-const code = await run(process.argv.slice(2), io);
+const args = process.argv.slice(2);
+const code = await run(args, io);
 process.exitCode ||= code;
+// What an agent could not close in its time must not keep the process, which others wait for.
+if (args[0] === "agent") setTimeout(() => process.exit(), 250).unref();

@@ -44,6 +44,16 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     assert.is(told.length, before, "after close nothing is told");
   });
 
+  test("it ends at any time, also right after a change and while addresses are read", async () => {
+    for (const pause of [0, 1, 5, 20, 45, 50, 51, 52, 55, 70]) {
+      const watch = await watchInterfaces({ changed() {} });
+      ip("address", "add", "192.0.2.11/32", "dev", "lo");
+      await sleep(pause);
+      await watch.close();
+      ip("address", "delete", "192.0.2.11/32", "dev", "lo");
+    }
+  });
+
   test("more addresses than fit into one part of a dump", async () => {
     ip("link", "add", "many0", "type", "bridge");
     const lines = Array.from({ length: 2000 }, (_, i) => `address add 10.9.${i >> 8}.${i & 255}/32 dev many0`);

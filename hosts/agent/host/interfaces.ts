@@ -42,7 +42,7 @@ class AddressWatch implements InterfaceWatch {
   readonly #sockets: NetlinkSocket[] = [];
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: InterfaceWatchOptions) {
     this.#options = options;
@@ -65,7 +65,7 @@ class AddressWatch implements InterfaceWatch {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#timer);
     await Promise.all(this.#sockets.map((socket) => socket.close()));
     await this.#running;
@@ -74,14 +74,13 @@ class AddressWatch implements InterfaceWatch {
   async #listen(news: NetlinkSocket, asking: NetlinkSocket): Promise<void> {
     try {
       while (await news.waitReadable(Number.POSITIVE_INFINITY, false)) {
-        await sleep(settle, undefined, { ref: false });
-        if (this.#closed) return;
+        await sleep(settle, undefined, { ref: false, signal: this.#closing.signal });
         // What the messages say does not matter, nor if some were lost: all is read again.
         news.discardQueued();
         this.#tell(await listAddresses(asking));
       }
     } catch (error) {
-      if (!this.#closed) await this.#poll(error);
+      if (!this.#closing.signal.aborted) await this.#poll(error);
     }
   }
 
@@ -89,7 +88,7 @@ class AddressWatch implements InterfaceWatch {
     this.source = "os";
     this.reason = error instanceof Error ? error.message : String(error);
     await Promise.all(this.#sockets.splice(0).map((socket) => socket.close()));
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     if (this.addresses.length === 0) this.addresses = addressesByOs();
     else this.#tell(addressesByOs());
     this.#timer = setInterval(() => this.#tell(addressesByOs()), this.#options.pollMs ?? defaultPoll);
@@ -97,7 +96,7 @@ class AddressWatch implements InterfaceWatch {
   }
 
   #tell(addresses: readonly string[]): void {
-    if (this.#closed || addresses.join() === this.addresses.join()) return;
+    if (this.#closing.signal.aborted || addresses.join() === this.addresses.join()) return;
     this.addresses = addresses;
     this.#options.changed(addresses);
   }

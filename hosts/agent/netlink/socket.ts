@@ -149,6 +149,7 @@ export class NetlinkSocket {
 
   /** True when something can be read, false after `milliseconds` or when the socket is closed. */
   waitReadable(milliseconds: number, keepAlive = true): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       const finish = (readable: boolean): void => {
         clearTimeout(timer);
