@@ -30,7 +30,6 @@ export class AfterWrite {
   readonly #serviceHealth: ServiceHealth;
   readonly #takeOver: TakeOver;
   #healthChecksRevision: number | undefined;
-  #isCountDue = true;
   #leftoverTimer: NodeJS.Timeout | undefined;
   #standing: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
@@ -61,11 +60,6 @@ export class AfterWrite {
     });
   }
 
-  /** Something that may change rules has come. */
-  changed(): void {
-    this.#isCountDue = true;
-  }
-
   /** Node ports may answer on other addresses. */
   addressesChanged(): void {
     this.#healthChecksRevision = undefined;
@@ -81,10 +75,6 @@ export class AfterWrite {
       this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
     }
     this.#updateServiceHealth();
-    if (this.#isCountDue) {
-      this.#isCountDue = false;
-      this.#parts.metrics.counted(this.#parts.state.use((engine) => engine.count()));
-    }
     void this.#reconcileConntrack();
   }
 

@@ -32,8 +32,6 @@ export interface AgentParts {
 export interface AgentHooks {
   /** The engine is empty: list everything again. */
   relist(reason: string): void;
-  /** Something that may change rules has come. */
-  changed(): void;
   /** The kernel holds what it should; for the first time if `first`. Errors are the agent's to log. */
   synced(first: boolean): Promise<void>;
   nodeChanged(node: NodeView): void;
@@ -59,6 +57,8 @@ export class Agent {
   #isLookDue = false;
   #retryAt: number;
   #hasSynced = false;
+  /** Services are left out, or were when it was looked at last. */
+  #hasLeftOut = true;
   /** During the cold start. */
   readonly #servicesWritten = new Map<Family, number>();
   readonly #reports = new Map<Family, FamilyReport>();
@@ -139,7 +139,6 @@ export class Agent {
     this.#waitingSince ??= this.#parts.clock.now();
     for (const family of this.#parts.families) this.#queued(family);
     if (kind === "service" || kind === "endpoint-slice") this.#parts.metrics.changes(kind, count);
-    this.#hooks.changed();
     if (kind === "node") this.#hooks.nodeChanged(this.state.use((engine) => engine.node()));
     if (this.#first.isReady) this.#schedule.request();
     else this.#first.look();
@@ -218,6 +217,7 @@ export class Agent {
     const { health, log, metrics } = this.#parts;
     const seconds = milliseconds / 1000;
     if (transactions > 0 || failure !== undefined) this.#reports.set(family, report);
+    this.#hasLeftOut ||= leftOut.length > 0;
     const line = { family, transactions, bytes, services, full, milliseconds: Math.round(milliseconds * 100) / 100 };
     if (drift !== undefined && drift.missing + drift.changed + drift.extra > 0) {
       if (this.#hasSynced) {
@@ -245,8 +245,11 @@ export class Agent {
     if (transactions > 0) log.info(line, `rules written${of(names, services)}`);
   }
 
+  /** The engine looks through all Services for those left out: only where there are any, or were. */
   #sayLeftOut(): void {
+    if (!this.#hasLeftOut) return;
     const left = this.state.use((engine) => engine.leftOut());
+    this.#hasLeftOut = left.length > 0;
     this.#parts.metrics.refused("kernel", left.length);
     const names = left.map(({ namespace, name }) => `${namespace}/${name}`).join(", ");
     this.#parts.health.warn(

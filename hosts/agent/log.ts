@@ -3,6 +3,7 @@ import { type DestinationStream, destination, type Level, type Logger, pino } fr
 import type { LoggingConfig } from "./config/agent-config.ts";
 import { scrub, scrubText } from "./log-scrub.ts";
 import { textLine } from "./log-text.ts";
+import { PacedOutput } from "./paced-output.ts";
 
 /**
  * Use as pino's: `log.info({ family, services, seconds }, "rules written")`. Fields first, the same words for the same
@@ -26,7 +27,7 @@ export interface OpenLog {
 
 /** `stream` is for tests; without it lines go to standard output, without ever blocking the process. */
 export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, stream?: DestinationStream): OpenLog {
-  const output = stream ?? destination({ dest: 1, sync: false, maxLength: MOST_WAITING_BYTES });
+  const output = stream ?? new PacedOutput(destination({ dest: 1, sync: false, maxLength: MOST_WAITING_BYTES }));
   const log = pino(
     {
       level: levelOf(config.verbosity),

@@ -117,6 +117,7 @@ export class RunningAgent {
       version,
       watches: () => this.#watches(),
       engineMemoryBytes: () => this.#agent.state.memoryBytes,
+      totals: () => this.#agent.state.use((engine) => engine.count()),
       ...(config.mode === "iptables" ? { nfacct: readNfacct } : {}),
     });
     this.#agent = new Agent(
@@ -137,7 +138,6 @@ export class RunningAgent {
         relist: (reason) => {
           for (const reflector of this.#reflectors) reflector.relist(reason);
         },
-        changed: () => this.#afterWrite.changed(),
         synced: (first) => this.#afterWrite.synced(first),
         nodeChanged: (node) => {
           this.#health.node(node);

@@ -17,6 +17,8 @@ export interface MetricsOptions {
   readonly watches?: () => Iterable<WatchView>;
   /** Asked at each scrape. */
   readonly engineMemoryBytes?: () => number;
+  /** Asked at each scrape: what the engine's `count` says. */
+  readonly totals?: () => Totals;
   /** Asked at each scrape, in iptables mode. Must not reject. */
   readonly nfacct?: () => Promise<NfacctPackets>;
 }
@@ -73,11 +75,12 @@ export class Metrics {
 
   /** The text of /metrics. */
   async text(): Promise<string> {
-    const { watches, engineMemoryBytes } = this.#options;
+    const { watches, engineMemoryBytes, totals } = this.#options;
     for (const { resource, staleSeconds, alive } of watches?.() ?? []) {
       if (staleSeconds !== undefined) this.#sluice.staleness.set({ resource }, staleSeconds);
       this.#sluice.watchAlive.set({ resource }, alive ? 1 : 0);
     }
+    if (totals !== undefined) this.counted(totals());
     if (engineMemoryBytes !== undefined) this.#sluice.engineMemory.set(engineMemoryBytes());
     const packets = await this.#options.nfacct?.();
     if (packets !== undefined) this.#nfacct(packets);

@@ -11,15 +11,24 @@ const LOST_AFTER = 1000;
 /** The kernel's answer to a request without NLM_F_DUMP. Its bytes are a copy. */
 export type Answer = { readonly message: Message } | { readonly errno: number };
 
-/** @throws {NetlinkError} not permitted, or no answer */
-export function askOne(socket: NetlinkSocket, request: Uint8Array, sequence: number): Promise<Answer> {
+/**
+ * @param lockFree the kernel answers this request without waiting for a lock (netfilter's NFNL_CB_RCU): no thread is needed
+ * @throws {NetlinkError} not permitted, or no answer
+ */
+export function askOne(
+  socket: NetlinkSocket,
+  request: Uint8Array,
+  sequence: number,
+  lockFree = false,
+): Promise<Answer> {
   return socket.exclusive(async () => {
     socket.discardQueued();
-    checkSent(await socket.send(request));
+    checkSent(lockFree ? socket.sendNow(request) : await socket.send(request));
     for (;;) {
       const received = socket.receive();
       if (received.kind === "empty") {
-        if (!(await socket.waitReadable(LOST_AFTER))) throw new NetlinkError("recv", ETIMEDOUT, "no answer from the kernel");
+        if (!(await socket.waitReadable(LOST_AFTER)))
+          throw new NetlinkError("recv", ETIMEDOUT, "no answer from the kernel");
         continue;
       }
       if (received.kind === "overrun") continue;
@@ -66,7 +75,8 @@ export function askAll(
     for (;;) {
       const received = await socket.receiveOnThread();
       if (received.kind === "empty") {
-        if (!(await socket.waitReadable(LOST_AFTER))) throw new NetlinkError("recv", ETIMEDOUT, "the dump did not go on");
+        if (!(await socket.waitReadable(LOST_AFTER)))
+          throw new NetlinkError("recv", ETIMEDOUT, "the dump did not go on");
         continue;
       }
       if (received.kind === "overrun") {

@@ -10,7 +10,8 @@ import { NFT_MSG_GETGEN, NFTA_GEN } from "./uapi.ts";
 /** @throws {NetlinkError} not permitted, or no nf_tables in the kernel */
 export async function readGeneration(socket: NetlinkSocket): Promise<number> {
   const sequence = socket.nextSequence();
-  const answer = await askOne(socket, request({ type: NFT_MSG_GETGEN, flags: 0, sequence, family: 0 }), sequence);
+  // GETGEN takes no lock: a commit that somebody else has under way doesn't hold it up.
+  const answer = await askOne(socket, request({ type: NFT_MSG_GETGEN, flags: 0, sequence, family: 0 }), sequence, true);
   if ("errno" in answer) {
     throw new NetlinkError("GETGEN", answer.errno, "the kernel has no nf_tables (CONFIG_NF_TABLES, module nf_tables)");
   }

@@ -18,6 +18,7 @@ export interface Libc {
   recv(fd: number, buffer: Uint8Array, flags: number): number;
   /** As `recv`, on a thread of libuv's pool. `buffer` must not be touched until it resolves. */
   recvOnThread(fd: number, buffer: Uint8Array, flags: number): Promise<number>;
+  send(fd: number, bytes: Uint8Array, flags: number): number;
   /** On a thread of libuv's pool. `bytes` must not change, nor its memory go away, until it resolves. */
   sendOnThread(fd: number, bytes: Uint8Array, flags: number): Promise<number>;
   /** On a thread of libuv's pool: the kernel may make the close of a netfilter socket wait for an RCU grace period. */
@@ -125,6 +126,7 @@ function bindLibc(koffi: Koffi, library: ReturnType<Koffi["load"]>): Libc {
     getsockopt: (fd, level, option, value) => result(getsockopt(fd, level, option, value, length(value))),
     recv: (fd, buffer, flags) => result(recv(fd, buffer, buffer.length, flags)),
     recvOnThread: (fd, buffer, flags) => onThread(recv, fd, buffer, buffer.length, flags),
+    send: (fd, bytes, flags) => result(send(fd, bytes, bytes.length, flags)),
     sendOnThread: (fd, bytes, flags) => onThread(send, fd, bytes, bytes.length, flags),
     closeOnThread: (fd) => onThread(close, fd),
     whenReadable: (fd, readable) => watch(koffi, fd, readable),

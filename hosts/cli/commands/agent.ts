@@ -64,6 +64,7 @@ async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], 
   ]);
   const module = await io.loadEngine();
   let opened = openLog(settings.config.logging);
+  process.once("exit", () => opened.flush()); // also after an error that nobody has expected
   const context = (config: AgentConfig) => {
     if (config.logging !== settings.config.logging) opened = openLog(config.logging);
     return { module, log: opened.log, version };

@@ -25,6 +25,13 @@ export function fakeLibc(send: (n: number, bytes: Uint8Array) => readonly FakeAn
     buffer.set(next);
     return next.length;
   };
+  const take = (bytes: Uint8Array): number => {
+    sent.push(bytes.slice());
+    const answers = send(sent.length, bytes);
+    if (typeof answers === "number") return answers;
+    queue.push(...answers);
+    return bytes.length;
+  };
   return {
     sent,
     push: (...answers) => void queue.push(...answers),
@@ -39,13 +46,8 @@ export function fakeLibc(send: (n: number, bytes: Uint8Array) => readonly FakeAn
     },
     recv: (_fd, buffer) => recv(buffer),
     recvOnThread: async (_fd, buffer) => recv(buffer),
-    sendOnThread: async (_fd, bytes) => {
-      sent.push(bytes.slice());
-      const answers = send(sent.length, bytes);
-      if (typeof answers === "number") return answers;
-      queue.push(...answers);
-      return bytes.length;
-    },
+    send: (_fd, bytes) => take(bytes),
+    sendOnThread: async (_fd, bytes) => take(bytes),
     closeOnThread: async () => 0,
     whenReadable: (_fd, readable) => {
       let timer: NodeJS.Timeout;
