@@ -1,0 +1,178 @@
+// What a change costs the agent: which of the engine's functions are called, counted, in a cluster of some size.
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../engine/test-support.ts";
+import { watchLine } from "../../fixtures/support/objects.ts";
+import type { Batch, Kind } from "../shared/contract.ts";
+import { engineDirectory, loadEngine } from "../shared/engine-node.ts";
+import { Agent } from "./agent.ts";
+import { HealthState } from "./http/health-state.ts";
+import type { KernelWriter } from "./kernel/writer.ts";
+import { openLog } from "./log.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { ManualClock } from "./testing/manual-clock.ts";
+
+const test = suite("agent: cost of a change");
+
+const SERVICES = 50;
+/** What an event may cost, however large the cluster is: none of these looks at more than what has changed. */
+const PER_CHANGE = [
+  "apply",
+  "plan",
+  "planned-services",
+  "committed",
+  "programmed",
+  "health-checks-revision",
+  "flow-check-due",
+];
+
+const calls: string[] = [];
+const module = await loadEngine(engineDirectory(), (core, imports) => {
+  const instance = new WebAssembly.Instance(core, imports);
+  const exports = Object.entries(instance.exports).map(([name, value]) => {
+    const called = /^sluice:engine\/engine@[^#]+#(.+)$/.exec(name)?.[1];
+    if (called === undefined || typeof value !== "function") return [name, value];
+    return [
+      name,
+      (...args: unknown[]) => {
+        calls.push(called);
+        return value(...args);
+      },
+    ];
+  });
+  return { exports: Object.fromEntries(exports) } as WebAssembly.Instance;
+});
+
+/** Takes everything, but for the Services that it is told to refuse by the number of their messages. */
+class Kernel implements KernelWriter {
+  readonly mode = "flat";
+  refuseNext = false;
+  written: Batch[] = [];
+
+  async dump() {
+    return { outcome: "dumped", bytes: new Uint8Array() } as const;
+  }
+  async write(batch: Batch) {
+    if (this.refuseNext) {
+      this.refuseNext = false;
+      const view = new DataView((batch.data[0] as Uint8Array).buffer, batch.data[0]?.byteOffset);
+      // The second message: the first begins the batch.
+      const second = view.getUint32(0, true);
+      return {
+        outcome: "refused",
+        message: "told to",
+        sequences: [view.getUint32(second + 8, true)],
+        transient: false,
+      } as const;
+    }
+    this.written.push(batch);
+    return { outcome: "written" } as const;
+  }
+  async intactness() {
+    return "untouched" as const;
+  }
+  async cleanup() {}
+  async close() {}
+}
+
+class Running {
+  readonly clock = new ManualClock();
+  readonly kernel = new Kernel();
+  readonly health = new HealthState({ syncPeriodMs: 30_000 });
+  readonly agent: Agent;
+
+  constructor() {
+    this.agent = new Agent(
+      {
+        module,
+        options: defaultOptions("flat"),
+        writer: this.kernel,
+        families: ["ipv4", "ipv6"],
+        health: this.health,
+        metrics: new Metrics({ mode: "flat", version: "0" }),
+        log: openLog({ format: "json", verbosity: 0 }, { write: () => {} }).log,
+        clock: this.clock,
+        minSyncPeriodMs: 0,
+        syncPeriodMs: 3_600_000,
+        lookPeriodMs: 3_600_000,
+      },
+      { relist: () => {}, synced: async () => {}, nodeChanged: () => {} },
+    );
+  }
+
+  static async started(): Promise<Running> {
+    const running = new Running();
+    running.list("node", makeNode("node-a", { ips: ["192.0.2.1"] }));
+    running.list("service-cidr");
+    const numbers = Array.from({ length: SERVICES }, (_, n) => n);
+    running.list("service", ...numbers.map((n) => makeService(`shop/service-${n}`, { ip: `10.96.1.${n}` })));
+    running.list("endpoint-slice", ...numbers.map((n) => slice(n, `10.0.1.${n}`)));
+    await running.settled();
+    calls.length = 0;
+    running.kernel.written = [];
+    return running;
+  }
+
+  list(kind: Kind, ...objects: Parameters<typeof listOf>[0]): void {
+    const sink = this.agent.state.sink(kind);
+    sink.beginList();
+    if (objects.length > 0) sink.apply(new TextEncoder().encode(JSON.stringify(listOf(objects))));
+    sink.endList();
+  }
+
+  async replaced(n: number, address: string): Promise<void> {
+    const line = watchLine("MODIFIED", slice(n, address));
+    this.agent.state.sink("endpoint-slice").apply(new TextEncoder().encode(line));
+    await this.settled();
+  }
+
+  /** A run takes many promises one after the other. */
+  async settled(): Promise<void> {
+    for (let i = 0; i < 20; i++) await this.clock.advance(50);
+  }
+}
+
+function slice(n: number, address: string) {
+  return makeSlice(`shop/service-${n}-1`, `service-${n}`, [address]);
+}
+
+test("a replaced endpoint calls nothing that looks at more than what has changed", async () => {
+  const running = await Running.started();
+  await running.replaced(7, "10.0.2.7");
+  assert.is(running.kernel.written.length, 1);
+  assert.equal(
+    [...new Set(calls)].filter((call) => !PER_CHANGE.includes(call)),
+    [],
+  );
+  assert.is(calls.filter((call) => call === "apply").length, 1);
+  // One plan with the change, and one that has nothing more to write.
+  assert.is(calls.filter((call) => call === "plan").length, 2);
+  await running.agent.stop();
+});
+
+test("changes that come together are planned once", async () => {
+  const running = await Running.started();
+  const sink = running.agent.state.sink("endpoint-slice");
+  for (let n = 0; n < 20; n++) sink.apply(new TextEncoder().encode(watchLine("MODIFIED", slice(n, `10.0.2.${n}`))));
+  await running.settled();
+  assert.is(running.kernel.written.length, 1);
+  assert.is(calls.filter((call) => call === "plan").length, 2);
+  await running.agent.stop();
+});
+
+test("Services that the kernel refuses are looked for until none is left", async () => {
+  const running = await Running.started();
+  running.kernel.refuseNext = true;
+  await running.replaced(7, "10.0.2.7");
+  assert.ok(calls.includes("left-out"));
+  assert.match(running.health.healthz().body, /refuses rules of Services: shop\/service-7/);
+  // It changes, and is taken.
+  await running.replaced(7, "10.0.3.7");
+  assert.not.match(running.health.healthz().body, /refuses/);
+  calls.length = 0;
+  await running.replaced(7, "10.0.4.7");
+  assert.not.ok(calls.includes("left-out"));
+  await running.agent.stop();
+});
+
+test.run();
