@@ -21,6 +21,7 @@ import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
 import * as results from "./json/results";
 import { batchCount, batchTable } from "./layouts/batches";
+import { keepFlatChains } from "./layouts/flat-chains";
 import { renderFlat } from "./layouts/flat";
 import { renderIptables } from "./layouts/iptables";
 import { setBatchLimits } from "./layouts/nft-parts";
@@ -268,6 +269,10 @@ export function engine__set_encoding(encoding: u32): void {
 
 export function engine__set_batch_limits(preferred: u32, largest: u32): void {
   setBatchLimits(preferred, largest);
+}
+
+export function engine__keep_chains(count: u32): void {
+  keepFlatChains(count);
 }
 
 export function engine__plan(now: u64): usize {

@@ -64,6 +64,8 @@ export class FlatChain extends Entry {
   rangeCount: u32;
   /** How many service ports need it. */
   wanted: u32;
+  /** It stands ready in the kernel, needed or not. */
+  kept: bool;
   /** The kernel holds it, with all its rules. */
   committed: bool;
   /** An open batch makes it. */
@@ -72,6 +74,21 @@ export class FlatChain extends Entry {
 
 const ipv4 = new Table();
 const ipv6 = new Table();
+
+/** Chains for 1 to so many endpoints stand ready. */
+let keptCount: u32 = 0;
+
+export function keepFlatChains(count: u32): void {
+  const most = max(keptCount, count);
+  keptCount = count;
+  for (let family: u32 = 0; family < 2; family++) {
+    for (let i: u32 = 1; i <= most; i++) countChain(family, FlatKind.BALANCE, i, 0).kept = i <= count;
+  }
+}
+
+function isWanted(chain: FlatChain): bool {
+  return chain.wanted != 0 || chain.kept;
+}
 
 function tableOf(family: u32): Table {
   return family == 0 ? ipv4 : ipv6;
@@ -237,8 +254,8 @@ let written: u32 = 0;
 
 /** Lists the chains that are wanted, all of them or only those that the kernel lacks; true if there are any. */
 export function listFlatChains(family: u32, all: bool): bool {
-  if (all) listWhere(family, (chain: FlatChain) => chain.wanted != 0);
-  else listWhere(family, (chain: FlatChain) => chain.wanted != 0 && !chain.committed && !chain.open);
+  if (all) listWhere(family, isWanted);
+  else listWhere(family, (chain: FlatChain) => isWanted(chain) && !chain.committed && !chain.open);
   written = 0;
   return list.length != 0;
 }
@@ -265,10 +282,10 @@ function reviveChain(chain: FlatChain): void {
 export function retireFlatChains(family: u32, note: (chain: FlatChain) => void): void {
   if (!nothingStale(family)) {
     // What a plan has retired that never came to pass may be wanted again.
-    listWhere(family, (chain: FlatChain) => chain.wanted != 0 && chain.committed);
+    listWhere(family, (chain: FlatChain) => isWanted(chain) && chain.committed);
     for (let i: u32 = 0; i < list.length; i++) reviveChain(changetype<FlatChain>(<usize>list.get(i)));
   }
-  listWhere(family, (chain: FlatChain) => chain.wanted == 0 && chain.committed);
+  listWhere(family, (chain: FlatChain) => !isWanted(chain) && chain.committed);
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     retire(family, false, "", chain.key, chain.keyLength);
@@ -279,7 +296,7 @@ export function retireFlatChains(family: u32, note: (chain: FlatChain) => void):
 
 /** Forgets chains that neither the kernel nor a service port needs. */
 export function dropUnusedFlatChains(family: u32): void {
-  listWhere(family, (chain: FlatChain) => chain.wanted == 0 && !chain.committed && !chain.open);
+  listWhere(family, (chain: FlatChain) => !isWanted(chain) && !chain.committed && !chain.open);
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     if (chain.ranges != 0) heap.free(chain.ranges);

@@ -162,6 +162,9 @@ export class EngineInstance {
   plannedServices(family: Family): ServiceName[] {
     return this.#call("planned-services", (engine) => engine.plannedServices(family));
   }
+  keepChains(count: number): void {
+    this.#call("keep-chains", (engine) => engine.keepChains(count));
+  }
   planFirstWave(nowMs: number): Batch[] {
     return this.#call("plan-first-wave", (engine) => engine.planFirstWave(milliseconds(nowMs)));
   }

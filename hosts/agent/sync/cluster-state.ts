@@ -15,6 +15,9 @@ export interface ClusterStateEvents {
   lost(error: EngineTrapError): void;
 }
 
+/** Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte. */
+export const KEPT_CHAINS = 64;
+
 /**
  * One engine instance after another. Whoever uses `engine` does it through `use`, so that a trap is noticed: it makes a
  * fresh instance with the same options, which knows no objects until they have been listed again. What the kernel holds
@@ -108,6 +111,7 @@ export class ClusterState {
     const problems = engine.configure(this.#options);
     if (problems.length > 0) throw new InvalidOptionsError(problems);
     engine.setEncoding("netlink");
+    engine.keepChains(KEPT_CHAINS);
     if (this.#limits !== undefined) engine.setBatchLimits(this.#limits.preferred, this.#limits.largest);
     return engine;
   }

@@ -12,7 +12,7 @@ import type { Dump, Intactness, KernelWriter, WriteResult } from "../kernel/writ
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
-import { ClusterState } from "./cluster-state.ts";
+import { ClusterState, KEPT_CHAINS } from "./cluster-state.ts";
 import { FAMILIES, type FamilyReport, Synchronizer } from "./synchronizer.ts";
 
 /** Passes batches on, unless it is told what becomes of the next ones. */
@@ -114,6 +114,7 @@ class Node {
     const engine = newEngine();
     engine.configure(this.state.options);
     engine.setEncoding("netlink");
+    engine.keepChains(KEPT_CHAINS);
     applyJson(engine, listOf(objects));
     const names: string[] = [];
     for (const family of FAMILIES) {

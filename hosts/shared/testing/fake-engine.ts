@@ -54,6 +54,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
   return {
     setEncoding() {},
     planFirstWave: () => [],
+    keepChains() {},
     plannedServices: () => [],
     reconcile: () => [],
     setBatchLimits: () => {},
