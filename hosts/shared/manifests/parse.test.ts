@@ -99,6 +99,24 @@ const bad: [name: string, yaml: string, expected: string][] = [
   ["infinity", "a: .inf\n", "yaml-value 1:4"],
 ];
 
+const templates: [name: string, yaml: string, expected: string][] = [
+  ["a condition", "{{- if .Values.rbac }}\nkind: Role\n{{- end }}\n", "yaml-syntax 1:3"],
+  ["labels", 'metadata:\n  name: x\n  {{- include "labels" . }}\n', "yaml-syntax 3:3"],
+  ["text after a value", 'name: {{ template "name" . }}:view\n', "yaml-syntax 1:30"],
+];
+
+for (const [name, yaml, expected] of templates) {
+  test(`a template is known as one: ${name}`, () => {
+    const { diagnostics } = parse(yaml);
+    assert.equal(diagnostics.map(where), [expected]);
+    assert.match(diagnostics[0]?.hint ?? "", "template");
+  });
+}
+
+test("an error before the first template says what is wrong itself", () => {
+  assert.is(parse("a:\n\tb: {{ .x }}\n").diagnostics[0]?.hint, "indent with spaces");
+});
+
 for (const [name, yaml, expected] of bad) {
   test(`${name} is located, and the documents round it are read`, () => {
     const { diagnostics, json } = parse(yaml);

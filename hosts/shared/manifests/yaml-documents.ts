@@ -2,7 +2,7 @@
 // long file never sits in memory as one tree.
 import { Composer, type Document, Lexer, type Node, Parser } from "yaml";
 import { invalidUtf8At, isBlank } from "./text.ts";
-import { maxDepth, YamlError } from "./yaml-json.ts";
+import { maxDepth, templateHint, YamlError } from "./yaml-json.ts";
 
 /** Some lines of a file that stand for themselves. */
 export interface Chunk {
@@ -99,9 +99,10 @@ export function* parseDocuments(text: string): Generator<ParsedDocument> {
   });
   const parser = new Parser();
   const lexer = new Lexer();
+  const template = text.indexOf("{{");
   try {
     for (const lexeme of lexer.lex(text)) {
-      for (const token of parser.next(lexeme)) yield* documents(composer.next(token));
+      for (const token of parser.next(lexeme)) yield* documents(composer.next(token), template);
       // The parser keeps its own stack, but the composer recurses: deep nesting must not reach it.
       if (parser.stack.length > maxDepth + 2) {
         const at = Math.min(parser.offset, text.length);
@@ -109,8 +110,8 @@ export function* parseDocuments(text: string): Generator<ParsedDocument> {
         return;
       }
     }
-    for (const token of parser.end()) yield* documents(composer.next(token));
-    yield* documents(composer.end(false, text.length));
+    for (const token of parser.end()) yield* documents(composer.next(token), template);
+    yield* documents(composer.end(false, text.length), template);
   } catch (error) {
     if (error instanceof YamlError) throw error;
     const message = error instanceof Error ? error.message : String(error);
@@ -118,11 +119,15 @@ export function* parseDocuments(text: string): Generator<ParsedDocument> {
   }
 }
 
-function* documents(parsed: Iterable<Document>): Generator<ParsedDocument> {
+/** @param template where the text has its first `{{`; -1: it has none */
+function* documents(parsed: Iterable<Document>, template: number): Generator<ParsedDocument> {
   for (const document of parsed) {
     const error = document.errors[0];
     if (error !== undefined) {
-      yield { error: new YamlError(error.pos[0], "yaml-syntax", error.message, hintFor(error.code)) };
+      const [at] = error.pos;
+      // YAML has no use for `{{`, and what it says of a template is of no help.
+      const hint = template >= 0 && template <= at ? templateHint : hintFor(error.code);
+      yield { error: new YamlError(at, "yaml-syntax", error.message, hint) };
     } else if (document.contents) {
       yield { root: document.contents as Node };
     }

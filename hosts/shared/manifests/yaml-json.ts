@@ -2,6 +2,9 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from "yaml";
 import { jsonString, resolveScalar, type ScalarValue } from "./scalars.ts";
 
+/** Of errors that a Helm chart gives when it is read as if it were YAML. */
+export const templateHint = "if this is a template (`{{ … }}`), render it first";
+
 /** A document that cannot be read. `offset` counts characters in the text given to the parser. */
 export class YamlError extends Error {
   readonly offset: number;
@@ -185,7 +188,7 @@ export class JsonWriter {
   #key(node: MaybeNode, at: number): string {
     const key = isAlias(node) ? this.#target(node) : node;
     if (!key || !isScalar(key)) {
-      throw new YamlError(at, "yaml-key", "keys must be text", "if this is a template (`{{ … }}`), render it first");
+      throw new YamlError(at, "yaml-key", "keys must be text", templateHint);
     }
     const value = scalar(key, at);
     if (value.type === "null")
