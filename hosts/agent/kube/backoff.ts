@@ -16,6 +16,11 @@ export class Backoff {
     this.#clock = clock;
   }
 
+  /** The next wait is the first again. */
+  reset(): void {
+    this.#next = FIRST_MS;
+  }
+
   /** Milliseconds to wait now. */
   next(): number {
     const now = this.#clock.now();

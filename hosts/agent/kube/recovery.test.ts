@@ -44,7 +44,7 @@ test("what follows what", () => {
     ["too many requests", status(429), at("streaming list"), "list backoff"],
     ["unauthorized", status(401), at("watch"), "watch none"],
     ["unauthorized again", status(401), at("watch", { unauthorizedBefore: true }), "watch backoff"],
-    ["forbidden", status(403), at("watch"), "watch backoff"],
+    ["forbidden", status(403), at("watch"), "watch backoff afresh"],
     ["not found", status(404), at("watch"), "list backoff absent"],
     ["streaming refused", status(422), at("streaming list"), "list none withoutStreaming"],
     ["streaming not understood", status(400), at("streaming list"), "list none withoutStreaming"],

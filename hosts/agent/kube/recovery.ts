@@ -59,6 +59,11 @@ export interface Decision {
   readonly unpaged?: true;
   /** The server does not have this resource. */
   readonly absent?: true;
+  /**
+   * Waits before have nothing to do with this one. A server that has just been started refuses connections, and then for
+   * a second or two what it allows later: it has not read the roles yet.
+   */
+  readonly afresh?: true;
 }
 
 /** Server errors are taken for a passing matter for so long; then the watch is given up and the list is made anew. */
@@ -147,5 +152,6 @@ function decideStatus(error: ApiError, situation: Situation): Decision {
     const reason = "server error";
     return { next: givesUp ? "list" : next, wait: "backoff", atLeastMs, reason, ...ordinaryAfterStreaming(phase) };
   }
-  return { next, wait: "backoff", atLeastMs, reason: `status ${error.status}` };
+  const afresh = error.status === 403 ? ({ afresh: true } as const) : {};
+  return { next, wait: "backoff", atLeastMs, reason: `status ${error.status}`, ...afresh };
 }
