@@ -9,12 +9,15 @@ export class ApiError extends Error {
   readonly reason: string;
   /** Retry-After, in milliseconds; 0 if the server gave none. */
   readonly retryAfterMs: number;
+  /** `reason` of each of the Status object's causes, such as `ResourceVersionTooLarge`. */
+  readonly causes: readonly string[];
 
-  constructor(status: number, reason: string, message: string, retryAfterMs = 0) {
+  constructor(status: number, reason: string, message: string, retryAfterMs = 0, causes: readonly string[] = []) {
     super(message);
     this.status = status;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
+    this.causes = causes;
   }
 }
 
@@ -47,7 +50,7 @@ interface StatusBody {
   kind?: unknown;
   message?: unknown;
   reason?: unknown;
-  details?: { retryAfterSeconds?: unknown } | null;
+  details?: { retryAfterSeconds?: unknown; causes?: unknown } | null;
 }
 
 /** Reads a refusal: a Status object, or whatever a proxy in between has answered. */
@@ -63,5 +66,14 @@ export function apiError(request: string, status: number, headers: Record<string
   const text = typeof parsed.message === "string" ? parsed.message : body.replace(/\s+/g, " ").trim().slice(0, 200);
   const seconds = Number(headers["retry-after"] ?? parsed.details?.retryAfterSeconds ?? 0);
   const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
-  return new ApiError(status, reason, `${request}: ${status}${text === "" ? "" : ` ${text}`}`, retryAfterMs);
+  const message = `${request}: ${status}${text === "" ? "" : ` ${text}`}`;
+  return new ApiError(status, reason, message, retryAfterMs, causesOf(parsed));
+}
+
+function causesOf({ details }: StatusBody): string[] {
+  const causes: unknown = details?.causes;
+  if (!Array.isArray(causes)) return [];
+  return causes
+    .map((cause: { reason?: unknown } | null) => cause?.reason)
+    .filter((reason) => typeof reason === "string");
 }

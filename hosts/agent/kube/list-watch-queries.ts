@@ -36,6 +36,14 @@ export function watchQuery(resource: Resource, resourceVersion: string, timeoutS
   };
 }
 
+/**
+ * A list of at most one object that only a server which knows `resourceVersion` answers. A watch would say nothing: one
+ * from the future is opened, and no event comes before the future has come.
+ */
+export function confirmationQuery(resource: Resource, resourceVersion: string): Query {
+  return { ...selectors(resource), limit: "1", resourceVersion, resourceVersionMatch: "NotOlderThan" };
+}
+
 /** A watch that begins with all objects, at least as new as `resourceVersion`; "": as new as the request. */
 export function streamingListQuery(resource: Resource, resourceVersion: string, timeoutSeconds: number): Query {
   return {

@@ -27,6 +27,8 @@ const at = (phase: Phase, more: Partial<Situation> = {}): Situation => ({
 const status = (code: number, retryAfterMs = 0) => new ApiError(code, "", "", retryAfterMs);
 const refused = new ConnectionError("h", Object.assign(new Error("x"), { code: "ECONNREFUSED" }));
 const broken = new ConnectionError("h", new Error("other side closed"));
+const tooLarge = "ResourceVersionTooLarge";
+const lost = "forgetResourceVersion afresh";
 const silent = new SilenceError("the watch", 180_000);
 
 function brief({ next, wait, atLeastMs, reason, ...flags }: Decision): string {
@@ -66,6 +68,11 @@ test("what follows what", () => {
     ["unreadable", new UnreadableError("x"), at("watch"), "list backoff"],
     ["unreadable", new UnreadableError("x"), at("streaming list"), "list backoff listOnce"],
     ["history lost", new HistoryLostError("x"), at("watch"), "list none forgetResourceVersion"],
+    ["backup", new ApiError(504, "Timeout", "", 1000, [tooLarge]), at("confirmation"), `list backoff 1000 ${lost}`],
+    ["gateway", status(504), at("confirmation"), "watch backoff"],
+    ["expired", status(410), at("confirmation"), "list none"],
+    ["refused", refused, at("confirmation"), "watch backoff"],
+    ["no head", new SilenceError(HEAD, 1), at("confirmation"), "watch backoff"],
     ["short watch", new ShortWatchError("x"), at("watch"), "watch backoff"],
   ];
   for (const [what, error, situation, wanted] of cases) assert.is(brief(decide(error, situation)), wanted, what);
@@ -81,7 +88,9 @@ test("refusals are read from Status objects, and from whatever a proxy says", ()
   assert.is(apiError("GET /x", 429, { "retry-after": "5" }, body).retryAfterMs, 5000);
   assert.is(apiError("GET /x", 503, { "retry-after": "Fri, 31 Dec 1999 23:59:59 GMT" }, "").retryAfterMs, 0);
   assert.is(apiError("GET /x", 502, {}, "<html>\n bad\n</html>").message, "GET /x: 502 <html> bad </html>");
-  for (const odd of ["null", "[]", '"x"', '{"message":5}', '{"details":null}']) {
+  const causes = '{"details":{"causes":[{"reason":"ResourceVersionTooLarge"},null,{}]}}';
+  assert.equal(apiError("GET /x", 504, {}, causes).causes, ["ResourceVersionTooLarge"]);
+  for (const odd of ["null", "[]", '"x"', '{"message":5}', '{"details":null}', '{"details":{"causes":7}}']) {
     assert.is(apiError("GET /x", 500, {}, odd).reason, "", odd);
   }
 });

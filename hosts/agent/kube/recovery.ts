@@ -4,7 +4,8 @@ import { SinkError, UnreadableError } from "./feed.ts";
 import { LineTooLongError } from "./line-splitter.ts";
 import { SilenceError } from "./watchdog.ts";
 
-export type Phase = "streaming list" | "list" | "watch";
+/** Confirmation: after a watch was lost, the server is asked whether it knows where the watch was. */
+export type Phase = "streaming list" | "list" | "confirmation" | "watch";
 
 /** Somebody has asked for a new list. */
 export class RelistRequest extends Error {
@@ -71,7 +72,7 @@ const SERVER_ERRORS_MS = 60_000;
 
 export function decide(error: unknown, situation: Situation): Decision {
   const { phase } = situation;
-  const again = phase === "watch" ? "watch" : "list";
+  const again = afterList(phase) ? "watch" : "list";
   if (error instanceof ApiError) return decideStatus(error, situation);
   if (error instanceof RelistRequest) return { next: "list", wait: "none", atLeastMs: 0, reason: error.message };
   if (error instanceof SinkError) return { next: "list", wait: "backoff", atLeastMs: 0, reason: "engine lost" };
@@ -89,6 +90,10 @@ export function decide(error: unknown, situation: Situation): Decision {
   return { next: again, wait: "backoff", atLeastMs: 0, reason: "connection", ...ordinaryAfterStreaming(phase) };
 }
 
+function afterList(phase: Phase): boolean {
+  return phase === "watch" || phase === "confirmation";
+}
+
 function ordinaryAfterStreaming(phase: Phase): { listOnce?: true } {
   return phase === "streaming list" ? { listOnce: true } : {};
 }
@@ -103,7 +108,7 @@ function decideSilence({ phase: waitedFor }: SilenceError, { phase, silentWatche
     if (silentWatches >= 2) return { next: "list", wait: "none", atLeastMs: 0, reason: "silent watch" };
     return { next: "watch", wait: "none", atLeastMs: 0, reason: "silent watch" };
   }
-  const next = phase === "watch" ? "watch" : "list";
+  const next = afterList(phase) ? "watch" : "list";
   return { next, wait: "backoff", atLeastMs: 0, reason: "no answer", ...ordinaryAfterStreaming(phase) };
 }
 
@@ -112,12 +117,12 @@ export const HEAD = "no answer from the API server";
 
 function decideStatus(error: ApiError, situation: Situation): Decision {
   const { phase, asked, optionalSelector } = situation;
-  const next = phase === "watch" ? "watch" : "list";
+  const next = afterList(phase) ? "watch" : "list";
   const atLeastMs = error.retryAfterMs;
   const listAtOnce = { next: "list", wait: "none", atLeastMs: 0 } as const;
   switch (error.status) {
     case 410:
-      if (phase === "watch") return { ...listAtOnce, reason: "expired" };
+      if (afterList(phase)) return { ...listAtOnce, reason: "expired" };
       // A list in pages whose token has expired, or a server that no longer knows the resourceVersion.
       return { ...listAtOnce, reason: "expired list", forgetResourceVersion: true, unpaged: true };
     case 401: {
@@ -138,7 +143,11 @@ function decideStatus(error: ApiError, situation: Situation): Decision {
     default:
       break;
   }
-  if (error.status === 504 && phase !== "watch" && asked !== "" && asked !== "0") {
+  if (phase === "confirmation" && error.causes.includes("ResourceVersionTooLarge")) {
+    const reason = "history lost";
+    return { next: "list", wait: "backoff", atLeastMs, reason, forgetResourceVersion: true, afresh: true };
+  }
+  if (error.status === 504 && !afterList(phase) && asked !== "" && asked !== "0") {
     return {
       next: "list",
       wait: "backoff",
@@ -148,7 +157,7 @@ function decideStatus(error: ApiError, situation: Situation): Decision {
     };
   }
   if (error.status >= 500) {
-    const givesUp = phase === "watch" && situation.serverErrorsMs >= SERVER_ERRORS_MS;
+    const givesUp = afterList(phase) && situation.serverErrorsMs >= SERVER_ERRORS_MS;
     const reason = "server error";
     return { next: givesUp ? "list" : next, wait: "backoff", atLeastMs, reason, ...ordinaryAfterStreaming(phase) };
   }

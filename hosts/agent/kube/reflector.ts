@@ -9,7 +9,7 @@ import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 import { Feed, SinkError, UnreadableError } from "./feed.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
+import { confirmationQuery, listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
 import { Pacing } from "./pacing.ts";
 import {
   type Decision,
@@ -85,6 +85,8 @@ export class Reflector {
   #streamingAgainAt = Number.NEGATIVE_INFINITY;
   #selectorAgainAt = Number.NEGATIVE_INFINITY;
   #listOnce = false;
+  /** The last watch did not end in good order: the server may be another one since, or have another history. */
+  #lostWatch = false;
   #unpaged = false;
 
   #unauthorized = false;
@@ -165,6 +167,7 @@ export class Reflector {
       this.#attempt = attempt;
       const watchdog = new Watchdog(this.#clock, (error) => attempt.abort(error));
       try {
+        if (this.#next === "watch" && this.#lostWatch) await this.#confirm(attempt.signal, watchdog);
         if (this.#next === "watch") await this.#watch(attempt.signal, watchdog);
         else if (this.#streams()) await this.#streamingList(attempt.signal, watchdog);
         else await this.#list(attempt.signal, watchdog);
@@ -239,6 +242,7 @@ export class Reflector {
     this.#resourceVersion = resourceVersion;
     this.#resourceVersionUnavailable = false;
     this.#listOnce = false;
+    this.#lostWatch = false;
     this.#unpaged = false;
     this.#absent = false;
     this.#next = "watch";
@@ -273,6 +277,18 @@ export class Reflector {
       overall();
     }
     if (this.#phase === "streaming list") throw new StreamEndedError("the stream ended before its initial events had");
+  }
+
+  /** After a restored backup the server has not got as far as we have. It says so: "Too large resource version". */
+  async #confirm(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
+    this.#phase = "confirmation";
+    watchdog.expect(HEAD, HEAD_MS);
+    const query = confirmationQuery(this.#effective(), this.#resourceVersion);
+    const { body } = await this.#client.open({ path: this.resource.path, query, signal });
+    watchdog.expect("the confirmation", LIST_SILENCE_MS);
+    await this.#wholeBody(body, watchdog);
+    watchdog.stop();
+    this.#lostWatch = false;
   }
 
   async #watch(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
@@ -361,6 +377,7 @@ export class Reflector {
       silentWatches: this.#silentWatches,
     });
     this.#unauthorized = error instanceof ApiError && error.status === 401;
+    if (this.#phase === "watch" && isLoss(error)) this.#lostWatch = true;
     this.#adopt(decision, error, now);
     const waitMs = this.#waitFor(decision);
     this.#waiting = new AbortController();
@@ -415,4 +432,9 @@ export class Reflector {
       throw new SinkError(error);
     }
   }
+}
+
+/** Refusals and watches that the server has ended come from a server that is there as it was. */
+function isLoss(error: unknown): boolean {
+  return error instanceof ApiError ? error.status >= 500 : !(error instanceof ShortWatchError);
 }
