@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { ManualClock } from "../testing/manual-clock.ts";
 import { ApiError, ConnectionError } from "./api-error.ts";
 import { Pacing } from "./pacing.ts";
 import { decide, type Situation } from "./recovery.ts";
-import { ManualClock } from "./testing/manual-clock.ts";
 
 const situation: Situation = {
   phase: "watch",
