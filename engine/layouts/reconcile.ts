@@ -89,6 +89,7 @@ export function readKernel(dump: usize, length: usize): bool {
   forgetDrift();
   kernel.reset(length);
   kernel.read(dump, length);
+  drift.rebuilt = !kernel.hasTable;
   return kernel.hasTable;
 }
 

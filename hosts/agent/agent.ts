@@ -219,7 +219,7 @@ export class Agent {
     if (transactions > 0 || failure !== undefined) this.#reports.set(family, report);
     this.#hasLeftOut ||= leftOut.length > 0;
     const line = { family, transactions, bytes, services, full, milliseconds: Math.round(milliseconds * 100) / 100 };
-    if (drift !== undefined && drift.missing + drift.changed + drift.extra > 0) {
+    if (drift !== undefined && (drift.rebuilt || drift.missing + drift.changed + drift.extra > 0)) {
       if (this.#hasSynced) {
         metrics.drift(family, drift);
         log.warn({ family, ...drift }, "somebody else has changed our rules; they are as they should be again");

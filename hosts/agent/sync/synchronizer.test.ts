@@ -180,7 +180,9 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       assert.equal(drift?.names, ["cluster-ips"]);
       nft(`delete table ip ${table}`);
       assert.is(await node.synchronizer.look(), true);
+      node.reports.length = 0;
       await node.settle();
+      assert.is(node.reports.find(({ family }) => family === "ipv4")?.drift?.rebuilt, true);
       assert.equal(await node.difference(all), []);
       await node.writer.close();
     });
