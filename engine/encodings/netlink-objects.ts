@@ -45,6 +45,8 @@ export class Part {
   nextOfBucket: usize;
   hash: u32;
   owner: Named;
+  /** Elements: the one with the same key in the other table, once it has been found; else 0. */
+  counterpart: usize;
   seen: bool;
   /** It has been sent ahead of others. */
   sent: bool;
@@ -66,8 +68,8 @@ export class Objects {
     memory.fill(this.buckets, 0, 4 << 12);
     let count: u32 = 1024;
     while (<usize>count < size / 64) count <<= 1;
-    this.elementBuckets = arenaAlloc(<usize>count << 2);
-    memory.fill(this.elementBuckets, 0, <usize>count << 2);
+    this.elementBuckets = arenaAlloc((<usize>count) << 2);
+    memory.fill(this.elementBuckets, 0, (<usize>count) << 2);
     this.elementMask = count - 1;
   }
 
@@ -80,7 +82,8 @@ export class Objects {
     let at = load<usize>(this.bucket(hash));
     while (at != 0) {
       const named = changetype<Named>(at);
-      if (named.hash == hash && named.isSet == isSet && equalBytes(named.name, named.nameLength, name, length)) return at;
+      if (named.hash == hash && named.isSet == isSet && equalBytes(named.name, named.nameLength, name, length))
+        return at;
       at = named.next;
     }
     return 0;

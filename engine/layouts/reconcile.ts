@@ -106,11 +106,24 @@ const nameBuffer: usize = memory.data(64, 16);
 /** An element's key, as it would be sent. */
 const slotKey = new AttributeWriter(96);
 
+/** Slots of one service port, as they are found. */
+let foundSlots: usize = 0;
+let foundRoom: u32 = 0;
+
+function foundSlot(index: u32): usize {
+  if (index >= foundRoom) {
+    foundRoom = max<u32>(64, index << 1);
+    const size = <usize>foundRoom * offsetof<Slot>();
+    foundSlots = foundSlots == 0 ? heap.alloc(size) : heap.realloc(foundSlots, size);
+  }
+  return foundSlots + <usize>index * offsetof<Slot>();
+}
+
 /**
- * Counts the slots that the kernel has under a key, and copies them to `to` (0: only counts). `local`: those for the
- * Local policy alone.
+ * Copies the slots that the kernel has under a key to `foundSlots`, behind the first `before`, and returns how many they
+ * are. `local`: those for the Local policy alone.
  */
-function readSlots(key: Key, local: bool, to: usize): u32 {
+function readSlots(key: Key, local: bool, before: u32): u32 {
   const map = setNamed(mapOf(key, local));
   if (map == 0) return 0;
   const addressLength: usize = key.family == 0 ? 4 : 16;
@@ -127,7 +140,7 @@ function readSlots(key: Key, local: bool, to: usize): u32 {
   store<u32>(slot, count);
   let found = kernel.findElement(changetype<Named>(map), slotKey.start, slotKey.end);
   while (found != 0) {
-    if (to != 0) readEndpoint(changetype<Part>(found), to + <usize>count * offsetof<Slot>(), addressLength);
+    readEndpoint(changetype<Part>(found), foundSlot(before + count), addressLength);
     store<u32>(slot, ++count);
     found = kernel.findElement(changetype<Named>(map), slotKey.start, slotKey.end);
   }
@@ -162,18 +175,18 @@ function adoptPort(port: FamilyPort): void {
     if (clusterKey == 0) clusterKey = key;
     if (localKey == 0 && !internal) localKey = key;
   }
-  const cluster = clusterKey == 0 ? 0 : readSlots(changetype<Key>(clusterKey), false, 0);
-  const local = localKey == 0 ? 0 : readSlots(changetype<Key>(localKey), localOnly, 0);
+  const cluster: u32 = clusterKey == 0 ? 0 : readSlots(changetype<Key>(clusterKey), false, 0);
+  const local: u32 = localKey == 0 ? 0 : readSlots(changetype<Key>(localKey), localOnly, cluster);
   if (cluster + local == 0) return;
-  const made = heap.alloc(offsetof<Snapshot>() + <usize>(cluster + local) * offsetof<Slot>());
+  const size = <usize>(cluster + local) * offsetof<Slot>();
+  const made = heap.alloc(offsetof<Snapshot>() + size);
   const snapshot = changetype<Snapshot>(made);
   snapshot.signature = 0; // no signature is 0: the port is written anew
   snapshot.chains = 0;
   snapshot.affinityCount = 0;
   snapshot.clusterCount = cluster;
   snapshot.localCount = local;
-  if (cluster != 0) readSlots(changetype<Key>(clusterKey), false, snapshot.slots(false));
-  if (local != 0) readSlots(changetype<Key>(localKey), localOnly, snapshot.slots(true));
+  memory.copy(snapshot.slots(false), foundSlots, size); // those for the Local policy come behind the others there too
   port.committed = made;
 }
 
@@ -305,9 +318,17 @@ function writeObjects(family: u32): void {
 
 let heldSet: usize = 0; // the kernel's counterpart of the set whose elements are looked at
 
+/** The kernel's element with the same key, or 0. */
+function counterpartOf(part: Part): usize {
+  if (part.counterpart == 0 && heldSet != 0) {
+    part.counterpart = kernel.findElement(changetype<Named>(heldSet), part.start, part.end);
+  }
+  return part.counterpart;
+}
+
 /** Marks its counterpart, and says whether the element has to be sent. */
 function mustAdd(part: Part): bool {
-  const found: usize = heldSet == 0 ? 0 : kernel.findElement(changetype<Named>(heldSet), part.start, part.end);
+  const found = counterpartOf(part);
   if (found == 0) {
     drift.missing++;
     return true;
@@ -366,7 +387,7 @@ function isNamed(named: Named, literal: string): bool {
 
 /** Of a slot that the kernel does not have: says that it has to be sent, once. */
 function isMissingSlot(part: Part): bool {
-  if (heldSet != 0 && kernel.findElement(changetype<Named>(heldSet), part.start, part.end) != 0) return false;
+  if (counterpartOf(part) != 0) return false;
   drift.missing++;
   part.sent = true;
   return true;

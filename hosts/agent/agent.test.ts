@@ -3,7 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../engine/test-support.ts";
 import { watchLine } from "../../fixtures/support/objects.ts";
-import type { Batch, Kind } from "../shared/contract.ts";
+import type { Batch, Family, Kind } from "../shared/contract.ts";
+import { joinPieces } from "../shared/engine.ts";
 import { engineDirectory, loadEngine } from "../shared/engine-node.ts";
 import { Agent } from "./agent.ts";
 import { HealthState } from "./http/health-state.ts";
@@ -15,6 +16,7 @@ import { ManualClock } from "./testing/manual-clock.ts";
 const test = suite("agent: cost of a change");
 
 const SERVICES = 50;
+const DUMP_MS = 300;
 /** What an event may cost, however large the cluster is: none of these looks at more than what has changed. */
 const PER_CHANGE = [
   "apply",
@@ -46,11 +48,23 @@ const module = await loadEngine(engineDirectory(), (core, imports) => {
 /** Takes everything, but for the Services that it is told to refuse by the number of their messages. */
 class Kernel implements KernelWriter {
   readonly mode = "flat";
+  readonly #clock: ManualClock;
   refuseNext = false;
   written: Batch[] = [];
+  /** Somebody else changes rules all the time. */
+  restless = false;
+  dumps = 0;
 
-  async dump() {
-    return { outcome: "dumped", bytes: new Uint8Array() } as const;
+  constructor(clock: ManualClock) {
+    this.#clock = clock;
+  }
+
+  /** What was written, as it was written: `written` must not have lost anything. */
+  async dump(family: Family) {
+    this.dumps++;
+    if (this.restless) this.#clock.spend(DUMP_MS);
+    const batches = this.written.filter((batch) => batch.family === family);
+    return { outcome: "dumped", bytes: joinPieces(batches.flatMap(({ data }) => data)) } as const;
   }
   async write(batch: Batch) {
     if (this.refuseNext) {
@@ -69,7 +83,7 @@ class Kernel implements KernelWriter {
     return { outcome: "written" } as const;
   }
   async intactness() {
-    return "untouched" as const;
+    return this.restless ? "perhaps-touched" : "untouched";
   }
   async cleanup() {}
   async close() {}
@@ -77,11 +91,11 @@ class Kernel implements KernelWriter {
 
 class Running {
   readonly clock = new ManualClock();
-  readonly kernel = new Kernel();
+  readonly kernel = new Kernel(this.clock);
   readonly health = new HealthState({ syncPeriodMs: 30_000 });
   readonly agent: Agent;
 
-  constructor() {
+  constructor(lookPeriodMs: number) {
     this.agent = new Agent(
       {
         module,
@@ -94,14 +108,14 @@ class Running {
         clock: this.clock,
         minSyncPeriodMs: 0,
         syncPeriodMs: 3_600_000,
-        lookPeriodMs: 3_600_000,
+        lookPeriodMs,
       },
       { relist: () => {}, synced: async () => {}, nodeChanged: () => {} },
     );
   }
 
-  static async started(): Promise<Running> {
-    const running = new Running();
+  static async started(lookPeriodMs = 3_600_000): Promise<Running> {
+    const running = new Running(lookPeriodMs);
     running.list("node", makeNode("node-a", { ips: ["192.0.2.1"] }));
     running.list("service-cidr");
     const numbers = Array.from({ length: SERVICES }, (_, n) => n);
@@ -109,7 +123,6 @@ class Running {
     running.list("endpoint-slice", ...numbers.map((n) => slice(n, `10.0.1.${n}`)));
     await running.settled();
     calls.length = 0;
-    running.kernel.written = [];
     return running;
   }
 
@@ -138,8 +151,9 @@ function slice(n: number, address: string) {
 
 test("a replaced endpoint calls nothing that looks at more than what has changed", async () => {
   const running = await Running.started();
+  const before = running.kernel.written.length;
   await running.replaced(7, "10.0.2.7");
-  assert.is(running.kernel.written.length, 1);
+  assert.is(running.kernel.written.length - before, 1);
   assert.equal(
     [...new Set(calls)].filter((call) => !PER_CHANGE.includes(call)),
     [],
@@ -152,10 +166,11 @@ test("a replaced endpoint calls nothing that looks at more than what has changed
 
 test("changes that come together are planned once", async () => {
   const running = await Running.started();
+  const before = running.kernel.written.length;
   const sink = running.agent.state.sink("endpoint-slice");
   for (let n = 0; n < 20; n++) sink.apply(new TextEncoder().encode(watchLine("MODIFIED", slice(n, `10.0.2.${n}`))));
   await running.settled();
-  assert.is(running.kernel.written.length, 1);
+  assert.is(running.kernel.written.length - before, 1);
   assert.is(calls.filter((call) => call === "plan").length, 2);
   await running.agent.stop();
 });
@@ -172,6 +187,31 @@ test("Services that the kernel refuses are looked for until none is left", async
   calls.length = 0;
   await running.replaced(7, "10.0.4.7");
   assert.not.ok(calls.includes("left-out"));
+  await running.agent.stop();
+});
+
+test("where others change their rules all the time, ours are read back for a twentieth of the time at most", async () => {
+  const running = await Running.started(2000);
+  running.kernel.restless = true;
+  const { dumps, written } = running.kernel;
+  const before = written.length;
+  await running.clock.advance(600_000);
+  const spent = (running.kernel.dumps - dumps) * DUMP_MS;
+  assert.ok(spent > 0);
+  assert.ok(spent <= 600_000 / 20, `${spent} ms of reading in ten minutes`);
+  assert.is(running.kernel.written.length, before, "nothing differed");
+  await running.agent.stop();
+});
+
+test("somebody who does change our rules again and again is noticed in the next look each time", async () => {
+  const running = await Running.started(2000);
+  running.kernel.restless = true;
+  for (let i = 0; i < 5; i++) {
+    running.kernel.written = []; // all is gone
+    const end = running.clock.now() + 2000 + 4 * DUMP_MS;
+    while (running.kernel.written.length < 2 && running.clock.now() < end) await running.clock.advance(50);
+    assert.ok(running.kernel.written.length >= 2, `the ${i + 1}th time`);
+  }
   await running.agent.stop();
 });
 

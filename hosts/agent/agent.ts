@@ -13,6 +13,12 @@ import { FirstState } from "./sync/first-state.ts";
 import { type RunOutcome, Schedule } from "./sync/schedule.ts";
 import { type FamilyReport, Synchronizer } from "./sync/synchronizer.ts";
 
+/**
+ * Others' rules change as well, and each time ours have to be read back to know that it was not them. At most a twentieth
+ * of the time is spent so.
+ */
+const LOOK_SHARE = 20;
+
 export interface AgentParts {
   readonly module: EngineModule;
   readonly options: Options;
@@ -55,6 +61,9 @@ export class Agent {
   readonly #problems: ProblemLog;
   #cancelLook: (() => void) | undefined;
   #isLookDue = false;
+  /** What the run at work has found where it read the kernel's rules back. */
+  #readBack: "nothing" | "no difference" | "differences" = "nothing";
+  #hasStopped = false;
   #retryAt: number;
   #hasSynced = false;
   /** Services are left out, or were when it was looked at last. */
@@ -130,6 +139,7 @@ export class Agent {
 
   /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
   async stop(): Promise<void> {
+    this.#hasStopped = true;
     this.#cancelLook?.();
     this.#first.stop();
     await this.#schedule.stop();
@@ -151,6 +161,9 @@ export class Agent {
 
   /** Never rejects: whatever a run meets, there is a next one. */
   async #run(): Promise<RunOutcome> {
+    const looks = this.#isLookDue;
+    const start = this.#parts.clock.now();
+    this.#readBack = "nothing";
     try {
       return await this.#runOnce();
     } catch (error) {
@@ -158,6 +171,8 @@ export class Agent {
       if (error instanceof EngineTrapError) return { failed: false };
       this.#parts.log.error({ err: error }, "a run has failed");
       return { failed: true };
+    } finally {
+      if (looks) this.#lookLater(this.#pauseAfterLook(start));
     }
   }
 
@@ -219,7 +234,9 @@ export class Agent {
     if (transactions > 0 || failure !== undefined) this.#reports.set(family, report);
     this.#hasLeftOut ||= leftOut.length > 0;
     const line = { family, transactions, bytes, services, full, milliseconds: Math.round(milliseconds * 100) / 100 };
-    if (drift !== undefined && (drift.rebuilt || drift.missing + drift.changed + drift.extra > 0)) {
+    const differs = drift !== undefined && (drift.missing + drift.changed + drift.extra > 0 || drift.rebuilt);
+    if (drift !== undefined) this.#noteReadBack(differs);
+    if (drift !== undefined && differs) {
       if (this.#hasSynced) {
         metrics.drift(family, drift);
         log.warn({ family, ...drift }, "somebody else has changed our rules; they are as they should be again");
@@ -268,11 +285,24 @@ export class Agent {
     return { seconds: Math.round(this.#parts.clock.now() - this.#started) / 1000 };
   }
 
-  #lookLater(): void {
-    this.#cancelLook = this.#parts.clock.setTimer(this.#parts.lookPeriodMs, () => {
+  #noteReadBack(differs: boolean): void {
+    if (differs) this.#readBack = "differences";
+    else if (this.#readBack === "nothing") this.#readBack = "no difference";
+  }
+
+  #pauseAfterLook(start: number): number {
+    return this.#readBack === "no difference" ? LOOK_SHARE * (this.#parts.clock.now() - start) : 0;
+  }
+
+  /** In a period of looks, or in `pauseMs` where that is longer, but never later than after a sync period. */
+  #lookLater(pauseMs = 0): void {
+    this.#cancelLook?.();
+    if (this.#hasStopped) return;
+    const { clock, lookPeriodMs, syncPeriodMs } = this.#parts;
+    this.#cancelLook = clock.setTimer(Math.max(lookPeriodMs, Math.min(pauseMs, syncPeriodMs)), () => {
       this.#isLookDue = true;
       if (this.#hasSynced) this.#schedule.request();
-      this.#lookLater();
+      else this.#lookLater();
     });
   }
 
