@@ -32,8 +32,8 @@ async function runOnce(settings: AgentSettings, context: AgentContext, signal: A
   const agent = await RunningAgent.start(settings, context);
   let next = settings;
   await new Promise<void>((resolve) => {
-    const watch = watchConfig(settings, context, agent, (config) => {
-      next = { ...settings, config };
+    const watch = watchConfig(settings, context, agent, (config, configContent) => {
+      next = { ...settings, config, configContent };
       end();
     });
     const end = () => {
@@ -69,7 +69,7 @@ function watchConfig(
   { configFile, configContent, flagsBesideFile, config }: AgentSettings,
   { log }: AgentContext,
   agent: RunningAgent,
-  restart: (config: AgentConfig) => void,
+  restart: (config: AgentConfig, content: Uint8Array) => void,
 ): ConfigWatch | undefined {
   if (configFile === undefined) return undefined;
   let inForce = config;
@@ -77,7 +77,7 @@ function watchConfig(
     path: configFile,
     flags: flagsBesideFile,
     ...(configContent === undefined ? {} : { content: configContent }),
-    changed: (found, { diagnostics }) => {
+    changed: (found, { diagnostics }, content) => {
       const change = whatChanged(inForce, found);
       for (const { message, hint, field } of diagnostics) log.warn({ hint }, `configuration: ${field}: ${message}`);
       const fields = change.fields.map(({ field }) => field);
@@ -85,7 +85,7 @@ function watchConfig(
       const anew = change.restart.size > 0 || [...change.inPlace].some((part) => !IN_PLACE.has(part));
       log.info({ fields, anew }, "the configuration changed");
       inForce = found;
-      if (anew) restart(found);
+      if (anew) restart(found, content);
       else void agent.reconfigureRules(found);
     },
     broken: (diagnostics) => {

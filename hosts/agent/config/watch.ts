@@ -13,7 +13,7 @@ export interface ConfigWatchOptions {
   readonly content?: Uint8Array;
   readonly intervalMs?: number;
   /** Another content that is valid; the diagnostics are warnings and notes. */
-  changed(config: AgentConfig, result: AgentConfigResult): void;
+  changed(config: AgentConfig, result: AgentConfigResult, content: Uint8Array): void;
   /** Another content with errors, or it can't be read. Told once; what was in force stays in force. */
   broken(diagnostics: readonly Diagnostic[]): void;
 }
@@ -79,7 +79,7 @@ export class ConfigWatch {
     const result = parseAgentConfig({ name: path, bytes: content }, flags);
     if (result.config === undefined) return broken(result.diagnostics);
     try {
-      changed(result.config, result);
+      changed(result.config, result, content);
     } catch (error) {
       const message = `the new configuration could not be put in force: ${error instanceof Error ? error.message : error}`;
       broken([diagnostic("error", "config-apply", message, { file: path })]);
