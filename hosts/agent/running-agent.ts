@@ -36,6 +36,8 @@ export interface AgentContext {
 
 /** Netlink says at once whether anybody has committed anything; a look at iptables' canaries starts processes. */
 const LOOK_PERIOD_MS = 2_000;
+/** What an older API server does not offer is done without, as it always was. */
+const OF_OLD_SERVERS: ReadonlySet<string> = new Set(["no streaming lists", "no such field selector"]);
 
 export class RunningAgent {
   readonly #settings: AgentSettings;
@@ -239,7 +241,9 @@ export class RunningAgent {
     if (progress.kind !== "failed") return;
     const { error, reason, waitMs } = progress;
     const message = error instanceof Error ? error.message : String(error);
-    this.#context.log.warn({ resource, reason, waitMs: Math.round(waitMs) }, `${resource}: ${message}`);
+    const ordinary = OF_OLD_SERVERS.has(reason) || (reason === "not found" && reflector.state().absent);
+    const fields = { resource, reason, waitMs: Math.round(waitMs) };
+    this.#context.log[ordinary ? "info" : "warn"](fields, `${resource}: ${message}`);
   }
 
   *#watches(): Generator<WatchView> {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ApiServer, Fault } from "../../../fixtures/api-server/api-server.ts";
+import type { Access } from "../../../fixtures/api-server/options.ts";
 import { serviceCIDRs } from "./resources.ts";
 import {
   type EngineSink,
@@ -620,5 +621,27 @@ test("404s of a resource that was there are not believed at once", () =>
       assert.ok(clock.waits.length >= 3);
     },
   ));
+
+const withoutServiceCIDRs = { absent: ["servicecidrs"], allow: ({ resource }: Access) => resource !== "servicecidrs" };
+
+test("403 of a resource that the server does not have: it has none, at once", () =>
+  reflecting({ resource: serviceCIDRs, server: withoutServiceCIDRs }, async (setting) => {
+    const { reflector, sink, clock } = setting;
+    clock.frozen = true;
+    await reflector.whenSynced;
+    assert.ok(reflector.state().absent);
+    assert.is(sink.completeLists, 1);
+    assert.equal(setting.failures(), ["not found"]);
+    assert.match(reflector.state().lastError, /403 .*none of them/);
+    assert.ok((clock.waits[0] ?? 0) >= 600_000, "it is not asked for every minute");
+  }));
+
+test("403 of a resource that the server has is waited out", () =>
+  reflecting({ resource: serviceCIDRs, server: { allow: withoutServiceCIDRs.allow } }, async (setting) => {
+    await until("it has tried for a while", () => setting.clock.waits.length >= 4);
+    assert.not(setting.reflector.synced);
+    assert.not(setting.reflector.state().absent);
+    assert.equal([...new Set(setting.failures())], ["status 403"]);
+  }));
 
 test.run();

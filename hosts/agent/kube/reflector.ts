@@ -58,6 +58,11 @@ const ABSENT_MS = [600_000, 1_200_000] as const;
 /** Where there were objects, so many 404s in a row make it absent. */
 const ABSENT_AFTER = 5;
 
+/** APIResourceList, as far as it matters. */
+interface Discovered {
+  readonly resources?: readonly { readonly name?: unknown }[];
+}
+
 export class Reflector {
   readonly resource: Resource;
   /** Resolves when the sink has been given the first complete state. Never rejects; stays open if stopped before. */
@@ -363,8 +368,9 @@ export class Reflector {
     throw new ApiError(code, reason, `${this.resource.name}: ${code} ${message}`, retryAfterSeconds * 1000);
   }
 
-  async #recover(error: unknown): Promise<void> {
+  async #recover(failure: unknown): Promise<void> {
     this.#connected = false;
+    const error = await this.#seenThrough(failure);
     this.#lastError = error instanceof Error ? error.message : String(error);
     const now = this.#clock.now();
     if (error instanceof ApiError && error.status >= 500) this.#serverErrorsSince ??= now;
@@ -389,6 +395,28 @@ export class Reflector {
     this.#waitingUntil = now + waitMs;
     if (waitMs > 0 && !this.#waiting.signal.aborted) await this.#clock.sleep(waitMs, this.#waiting.signal);
     this.#waitingUntil = undefined;
+  }
+
+  /**
+   * Servers look at what is allowed before they look at what there is. One that does not have the resource has no role
+   * that names it either, and says 403.
+   */
+  async #seenThrough(error: unknown): Promise<unknown> {
+    const refused = error instanceof ApiError && error.status === 403;
+    if (!refused || this.resource.optional !== true || (await this.#isServed())) return error;
+    return new ApiError(404, "NotFound", `${error.message}; the server has none of them`);
+  }
+
+  /** By discovery, which everybody may read. */
+  async #isServed(): Promise<boolean> {
+    const { path, name } = this.resource;
+    const group = path.slice(0, path.lastIndexOf("/"));
+    try {
+      const { resources } = await this.#client.json<Discovered>({ path: group, signal: this.#attempt.signal });
+      return !Array.isArray(resources) || resources.some((resource) => resource.name === name);
+    } catch (error) {
+      return !(error instanceof ApiError && error.status === 404); // nobody knows, else
+    }
   }
 
   #adopt(decision: Decision, error: unknown, now: number): void {

@@ -10,7 +10,7 @@ export interface Resource {
   readonly fieldSelector?: string;
   /** Old servers refuse the field selector (400): it is then left out, and the engine ignores what it would have. */
   readonly fieldSelectorOptional?: boolean;
-  /** Servers without it (404) are taken for servers that have none of these objects. */
+  /** Servers without it (404, or 403 and not in discovery) are taken for servers that have none of these objects. */
   readonly optional?: boolean;
 }
 
