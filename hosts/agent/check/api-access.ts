@@ -4,6 +4,8 @@ import { type Finding, ok } from "./finding.ts";
 export interface AccessReviews {
   /** POSTs JSON and resolves with the answer's JSON. @throws for everything but success */
   post(path: string, body: unknown): Promise<unknown>;
+  /** Whether the server has the resource at this path. Never rejects. */
+  serves(path: string): Promise<boolean>;
 }
 
 const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -14,6 +16,8 @@ interface Need {
   readonly verbs: readonly string[];
   /** What is missing without it; absent: the agent cannot work. */
   readonly without?: string;
+  /** Where servers have it; absent: all have. */
+  readonly path?: string;
 }
 
 /** The part of the built-in ClusterRole system:node-proxier that is used. */
@@ -26,6 +30,7 @@ export const needs: readonly Need[] = [
     resource: "servicecidrs",
     verbs: ["list", "watch"],
     without: "cluster IPs that no Service has are not rejected",
+    path: "/apis/networking.k8s.io/v1/servicecidrs",
   },
   { group: "events.k8s.io", resource: "events", verbs: ["create", "patch"], without: "no events on the Node" },
 ];
@@ -38,7 +43,7 @@ export async function checkApiAccess(reviews: AccessReviews | undefined, reason 
     return [{ area, subject: "access", status: "failed", detail: reason, hint }];
   }
   const findings: Finding[] = [];
-  for (const { group, resource, verbs, without } of needs) {
+  for (const { group, resource, verbs, without, path: where } of needs) {
     for (const verb of verbs) {
       const subject = `${verb} ${resource}${group === "" ? "" : `.${group}`}`;
       let allowed: boolean;
@@ -52,7 +57,9 @@ export async function checkApiAccess(reviews: AccessReviews | undefined, reason 
         return [...findings, { area, subject, status: "failed", detail, hint }];
       }
       if (allowed) findings.push(ok(area, subject, "allowed"));
-      else {
+      else if (where !== undefined && !(await reviews.serves(where))) {
+        findings.push(ok(area, subject, "not needed: this API server has none"));
+      } else {
         const detail = without === undefined ? "not allowed" : `not allowed: ${without}`;
         const status = without === undefined ? "failed" : "warning";
         const hint = "bind the ClusterRole system:node-proxier to this user or service account";

@@ -7,6 +7,9 @@ import * as assert from "uvu/assert";
 import { ApiServer } from "../../../fixtures/api-server/api-server.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
 import type { Machine } from "../host/setting.ts";
+import { ApiClient } from "../kube/api-client.ts";
+import { isServed } from "../kube/discovery.ts";
+import { plainAccess } from "../kube/testing/reflecting.ts";
 import { FEATURES } from "../netlink/probe-features.ts";
 import type { AccessReviews } from "./api-access.ts";
 import { type CheckOptions, checkConfiguration, runCheck } from "./check.ts";
@@ -24,7 +27,15 @@ const good: KernelProbes = {
   probe: async () => ({ outcome: "supported" }),
   findIptables: async () => ({ outcome: "missing", message: "no iptables here" }),
 };
-const allowAll: AccessReviews = { post: async () => ({ status: { allowed: true } }) };
+const allowAll: AccessReviews = { post: async () => ({ status: { allowed: true } }), serves: async () => true };
+
+const reviewsOf = (server: ApiServer): AccessReviews => {
+  const client = new ApiClient(plainAccess(server.url), { userAgent: "sluice/test" });
+  return {
+    post: (path, body) => client.json({ method: "POST", path, body }),
+    serves: (path) => isServed(client, path),
+  };
+};
 
 interface Context {
   machine: Machine;
@@ -157,14 +168,7 @@ check("permissions in the cluster, asked of an API server", async ({ run }) => {
     },
   });
   try {
-    const reviews: AccessReviews = {
-      async post(path, body) {
-        const response = await fetch(`${server.url}${path}`, { method: "POST", body: JSON.stringify(body) });
-        if (!response.ok) throw new Error(`status ${response.status}`);
-        return response.json();
-      },
-    };
-    const { findings, exitCode } = await run({ reviews });
+    const { findings, exitCode } = await run({ reviews: reviewsOf(server) });
     assert.equal(notOk(findings), [
       "failed list nodes",
       "failed watch nodes",
@@ -179,10 +183,27 @@ check("permissions in the cluster, asked of an API server", async ({ run }) => {
   }
 });
 
+check("permissions for what the API server does not have are not missed", async ({ run }) => {
+  const allow = ({ resource }: { resource: string }) => resource !== "servicecidrs";
+  for (const absent of [["servicecidrs"], []]) {
+    const server = await ApiServer.start({ allow, absent });
+    try {
+      const { findings, exitCode } = await run({ reviews: reviewsOf(server) });
+      const missed = ["warning list servicecidrs.networking.k8s.io", "warning watch servicecidrs.networking.k8s.io"];
+      assert.equal(notOk(findings), absent.length === 0 ? missed : []);
+      assert.is(exitCode, 0);
+    } finally {
+      await server.close();
+    }
+  }
+});
+
 check("no way to the API server, and one that does not answer", async ({ run }) => {
   const none = await run({ reviews: undefined, reason: "no kubeconfig is given" });
   assert.equal(notOk(none.findings), ["failed access"]);
-  const refused = await run({ reviews: { post: () => Promise.reject(new Error("connection refused")) } });
+  const refused = await run({
+    reviews: { post: () => Promise.reject(new Error("connection refused")), serves: async () => true },
+  });
   assert.equal(notOk(refused.findings), ["failed list services"]);
   assert.match(formatFindings(refused.findings), /FAILED .*connection refused/);
 });

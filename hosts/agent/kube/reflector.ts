@@ -7,6 +7,7 @@ import type { ApplyResult } from "../../shared/contract.ts";
 import { type Clock, systemClock, uniform } from "../clock.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
+import { isServed } from "./discovery.ts";
 import { Feed, SinkError, UnreadableError } from "./feed.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { confirmationQuery, listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
@@ -57,11 +58,6 @@ const UNSUPPORTED_MS = 3_600_000;
 const ABSENT_MS = [600_000, 1_200_000] as const;
 /** Where there were objects, so many 404s in a row make it absent. */
 const ABSENT_AFTER = 5;
-
-/** APIResourceList, as far as it matters. */
-interface Discovered {
-  readonly resources?: readonly { readonly name?: unknown }[];
-}
 
 export class Reflector {
   readonly resource: Resource;
@@ -397,26 +393,16 @@ export class Reflector {
     this.#waitingUntil = undefined;
   }
 
-  /**
-   * Servers look at what is allowed before they look at what there is. One that does not have the resource has no role
-   * that names it either, and says 403.
-   */
+  /** A server that does not have the resource may say 403. */
   async #seenThrough(error: unknown): Promise<unknown> {
     const refused = error instanceof ApiError && error.status === 403;
-    if (!refused || this.resource.optional !== true || (await this.#isServed())) return error;
+    if (
+      !refused ||
+      this.resource.optional !== true ||
+      (await isServed(this.#client, this.resource.path, this.#attempt.signal))
+    )
+      return error;
     return new ApiError(404, "NotFound", `${error.message}; the server has none of them`);
-  }
-
-  /** By discovery, which everybody may read. */
-  async #isServed(): Promise<boolean> {
-    const { path, name } = this.resource;
-    const group = path.slice(0, path.lastIndexOf("/"));
-    try {
-      const { resources } = await this.#client.json<Discovered>({ path: group, signal: this.#attempt.signal });
-      return !Array.isArray(resources) || resources.some((resource) => resource.name === name);
-    } catch (error) {
-      return !(error instanceof ApiError && error.status === 404); // nobody knows, else
-    }
   }
 
   #adopt(decision: Decision, error: unknown, now: number): void {

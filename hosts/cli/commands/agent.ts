@@ -141,13 +141,15 @@ async function writeConfig({ config, writeConfigTo }: AgentSettings, io: Io): Pr
 }
 
 async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
-  const [{ runCheck }, { formatFindings }, { findCluster }, { ApiClient }, { userAgent }] = await Promise.all([
-    import("../../agent/check/check.ts"),
-    import("../../agent/check/table.ts"),
-    import("../../agent/kube/find-cluster.ts"),
-    import("../../agent/kube/api-client.ts"),
-    import("../../agent/kube/user-agent.ts"),
-  ]);
+  const [{ runCheck }, { formatFindings }, { findCluster }, { ApiClient }, { isServed }, { userAgent }] =
+    await Promise.all([
+      import("../../agent/check/check.ts"),
+      import("../../agent/check/table.ts"),
+      import("../../agent/kube/find-cluster.ts"),
+      import("../../agent/kube/api-client.ts"),
+      import("../../agent/kube/discovery.ts"),
+      import("../../agent/kube/user-agent.ts"),
+    ]);
   const { config, master } = settings;
   let client: InstanceType<typeof ApiClient> | undefined;
   let reason = "";
@@ -161,7 +163,10 @@ async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[]
   const reviews =
     opened === undefined
       ? undefined
-      : { post: (path: string, body: unknown) => opened.json<unknown>({ method: "POST", path, body }) };
+      : {
+          post: (path: string, body: unknown) => opened.json<unknown>({ method: "POST", path, body }),
+          serves: (path: string) => isServed(opened, path),
+        };
   const { findings, exitCode: code } = await runCheck({ config, diagnostics, reviews, reason });
   await opened?.close();
   await write(io.stdout, formatFindings(findings));
