@@ -53,6 +53,8 @@ class Kernel implements KernelWriter {
   written: Batch[] = [];
   /** Somebody else changes rules all the time. */
   restless = false;
+  /** Runs once, while rules are read back. */
+  meanwhile: (() => void) | undefined;
   dumps = 0;
 
   constructor(clock: ManualClock) {
@@ -63,6 +65,8 @@ class Kernel implements KernelWriter {
   async dump(family: Family) {
     this.dumps++;
     if (this.restless) this.#clock.spend(DUMP_MS);
+    this.meanwhile?.();
+    this.meanwhile = undefined;
     const batches = this.written.filter((batch) => batch.family === family);
     return { outcome: "dumped", bytes: joinPieces(batches.flatMap(({ data }) => data)) } as const;
   }
@@ -94,6 +98,8 @@ class Running {
   readonly kernel = new Kernel(this.clock);
   readonly health = new HealthState({ syncPeriodMs: 30_000 });
   readonly agent: Agent;
+  /** Of the log. */
+  readonly lines: string[] = [];
 
   constructor(lookPeriodMs: number) {
     this.agent = new Agent(
@@ -104,7 +110,7 @@ class Running {
         families: ["ipv4", "ipv6"],
         health: this.health,
         metrics: new Metrics({ mode: "flat", version: "0" }),
-        log: openLog({ format: "json", verbosity: 0 }, { write: () => {} }).log,
+        log: openLog({ format: "json", verbosity: 0 }, { write: (line) => void this.lines.push(line) }).log,
         clock: this.clock,
         minSyncPeriodMs: 0,
         syncPeriodMs: 3_600_000,
@@ -212,6 +218,24 @@ test("somebody who does change our rules again and again is noticed in the next 
     while (running.kernel.written.length < 2 && running.clock.now() < end) await running.clock.advance(50);
     assert.ok(running.kernel.written.length >= 2, `the ${i + 1}th time`);
   }
+  await running.agent.stop();
+});
+
+test("changes that come before or while rules are read back are not taken for somebody else's doing", async () => {
+  const running = await Running.started(2000);
+  running.kernel.restless = true;
+  const sink = running.agent.state.sink("endpoint-slice");
+  const change = (n: number) => sink.apply(new TextEncoder().encode(watchLine("MODIFIED", slice(n, `10.0.5.${n}`))));
+  const said = (text: string) => running.lines.filter((line) => line.includes(text)).length;
+  running.kernel.meanwhile = () => change(7);
+  for (let i = 0; i < 100 && said("read back while changes were on their way") === 0; i++)
+    await running.clock.advance(50);
+  assert.is(said("read back while changes were on their way"), 1);
+  assert.is(said("somebody else"), 0);
+  running.kernel.written = []; // all is gone
+  change(8);
+  await running.clock.advance(60_000);
+  assert.ok(said("somebody else") > 0);
   await running.agent.stop();
 });
 

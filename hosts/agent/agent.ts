@@ -237,7 +237,11 @@ export class Agent {
     const differs = drift !== undefined && (drift.missing + drift.changed + drift.extra > 0 || drift.rebuilt);
     if (drift !== undefined) this.#noteReadBack(differs);
     if (drift !== undefined && differs) {
-      if (this.#hasSynced) {
+      // What has changed in the cluster since the last write is missing, too: nobody has done it.
+      const isOurs = !drift.rebuilt && (this.#hasChanges || this.#waitingSince !== undefined);
+      if (this.#hasSynced && isOurs) {
+        log.info({ family, ...drift }, "the rules were read back while changes were on their way");
+      } else if (this.#hasSynced) {
         metrics.drift(family, drift);
         log.warn({ family, ...drift }, "somebody else has changed our rules; they are as they should be again");
       } else {
