@@ -1,4 +1,5 @@
 // What follows a write: the rest of the node is brought in step with the rules that the kernel has now.
+import type { Clock } from "./clock.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { checkSanity } from "./config/sanity.ts";
 import { ConntrackReconciler } from "./conntrack/reconciler.ts";
@@ -21,7 +22,11 @@ export interface AfterWriteParts {
   readonly metrics: Metrics;
   readonly events: EventRecorder;
   readonly log: Log;
+  readonly clock: Clock;
 }
+
+/** Times the duration of a run over UDP flows, until the next. */
+const CONNTRACK_PAUSE = 2;
 
 /** Health-check node ports, counts, UDP flows in conntrack, and what kube-proxy or another mode has left. */
 export class AfterWrite {
@@ -33,6 +38,11 @@ export class AfterWrite {
   #leftoverTimer: NodeJS.Timeout | undefined;
   #standing: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
+  #cancelConntrack: (() => void) | undefined;
+  #conntrackNotBefore = 0;
+  /** Something was written since the last run began. */
+  #isConntrackAsked = false;
+  #isClosed = false;
 
   constructor(parts: AfterWriteParts) {
     this.#parts = parts;
@@ -75,11 +85,13 @@ export class AfterWrite {
       this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
     }
     this.#updateServiceHealth();
-    void this.#reconcileConntrack();
+    this.#reconcileConntrackSoon();
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#leftoverTimer);
+    this.#cancelConntrack?.();
     await Promise.all([this.#conntrack.close(), this.#serviceHealth.close(), this.#looking]);
   }
 
@@ -91,6 +103,23 @@ export class AfterWrite {
     const checks = state.use((engine) => engine.healthChecks());
     const addresses = state.use((engine) => ({ ipv4: engine.nodePortIps("ipv4"), ipv6: engine.nodePortIps("ipv6") }));
     void this.#serviceHealth.update(checks, addresses);
+  }
+
+  /** All UDP flows are read for it: under churn that takes a third of the time at most. */
+  #reconcileConntrackSoon(): void {
+    this.#isConntrackAsked = true;
+    if (this.#cancelConntrack !== undefined || this.#isClosed) return;
+    const wait = Math.max(0, this.#conntrackNotBefore - this.#parts.clock.now());
+    this.#cancelConntrack = this.#parts.clock.setTimer(wait, () => {
+      this.#isConntrackAsked = false;
+      const start = this.#parts.clock.now();
+      void this.#reconcileConntrack().then(() => {
+        const end = this.#parts.clock.now();
+        this.#conntrackNotBefore = end + CONNTRACK_PAUSE * (end - start);
+        this.#cancelConntrack = undefined;
+        if (this.#isConntrackAsked) this.#reconcileConntrackSoon();
+      });
+    });
   }
 
   async #reconcileConntrack(): Promise<void> {

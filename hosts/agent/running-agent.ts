@@ -159,6 +159,7 @@ export class RunningAgent {
       state: this.#agent.state,
       opened: parts.writer,
       events: this.#events,
+      clock: systemClock,
     });
     this.#servers = new Servers({ ...shared, agent: this.#agent, config: () => this.#config });
     const sinks = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];

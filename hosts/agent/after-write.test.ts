@@ -1,0 +1,64 @@
+// How often UDP flows are looked at: once for all that was written meanwhile, and for a third of the time at most.
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { AfterWrite, type AfterWriteParts } from "./after-write.ts";
+import { ManualClock } from "./testing/manual-clock.ts";
+
+const test = suite("agent: after a write");
+
+/** An engine of which only what is asked for after each write is there; a run over the flows takes `cost` ms. */
+function started(cost: number) {
+  const clock = new ManualClock();
+  const runs: number[] = [];
+  const engine = {
+    healthChecksRevision: () => 1,
+    healthChecks: () => [],
+    nodePortIps: () => undefined,
+    flowCheckDue: (family: string) => {
+      if (family === "ipv4") runs.push(clock.now());
+      clock.spend(cost / 2); // for each family
+      return false;
+    },
+  };
+  const after = new AfterWrite({
+    settings: { config: { mode: "flat" }, conntrackDryRun: false, hostname: "node-a" },
+    state: { use: (run: (engine: unknown) => unknown) => run(engine) },
+    opened: { families: ["ipv4", "ipv6"] },
+    health: { healthy: true },
+    clock,
+  } as unknown as AfterWriteParts);
+  return { clock, runs, after };
+}
+
+test("writes of one moment are one run", async () => {
+  const { clock, runs, after } = started(0);
+  for (let i = 0; i < 5; i++) await after.synced(false);
+  await clock.advance(0);
+  assert.equal(runs, [0]);
+  await after.close();
+});
+
+test("after a run there is a pause of twice its duration, and what is written then is not forgotten", async () => {
+  const { clock, runs, after } = started(100);
+  await after.synced(false);
+  await clock.advance(0);
+  for (let i = 0; i < 5; i++) {
+    await after.synced(false);
+    await clock.advance(20);
+  }
+  assert.equal(runs, [0]);
+  await clock.advance(1000);
+  assert.equal(runs, [0, 300]);
+  await after.close();
+});
+
+test("nothing runs once it is closed", async () => {
+  const { clock, runs, after } = started(0);
+  await after.synced(false);
+  await after.close();
+  await after.synced(false);
+  await clock.advance(1000);
+  assert.equal(runs, []);
+});
+
+test.run();
