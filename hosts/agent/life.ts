@@ -5,6 +5,7 @@ import { ConfigWatch } from "./config/watch.ts";
 import { whatChanged } from "./config/what-changed.ts";
 import type { Log } from "./log.ts";
 import { type AgentContext, RunningAgent } from "./running-agent.ts";
+import { StartError } from "./start-error.ts";
 
 /** kubelet and systemd kill what takes longer; whatever is on its way then, the kernel has it whole or not at all. */
 const STOP_MS = 4_500;
@@ -12,7 +13,8 @@ const STOP_MS = 4_500;
 const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
 
 /**
- * Runs until `signal` is aborted; resolves then, with the rules left in the kernel.
+ * Runs until `signal` is aborted; resolves then, with the rules left in the kernel. A new configuration with which it
+ * can't start is reported, and the one before stays in force.
  *
  * @throws {StartError} it could not start
  */
@@ -23,7 +25,20 @@ export async function runAgent(
   openContext: (config: AgentConfig) => AgentContext = () => context,
 ): Promise<void> {
   let current = settings;
-  while (!signal.aborted) current = await runOnce(current, openContext(current.config), signal);
+  let before: AgentSettings | undefined;
+  while (!signal.aborted) {
+    try {
+      const next = await runOnce(current, openContext(current.config), signal);
+      before = current;
+      current = next;
+    } catch (error) {
+      if (!(error instanceof StartError) || before === undefined) throw error;
+      openContext(before.config).log.error({}, `the new configuration is not taken: ${error.message}`);
+      // The content is known now: only another one is looked at.
+      current = { ...before, configContent: current.configContent };
+      before = undefined;
+    }
+  }
 }
 
 /** Runs with one configuration. Returns the settings to go on with. */
