@@ -153,12 +153,11 @@ export class RunningAgent {
       reportingInstance: `sluice-${settings.hostname}`.slice(0, 128),
       onDropped: ({ reason }, why) => log.warn({ reason, why }, "an event could not be sent"),
     });
-    const shared = { settings, health: this.#health, metrics: this.#metrics, log };
+    const shared = { settings, health: this.#health, metrics: this.#metrics, events: this.#events, log };
     this.#afterWrite = new AfterWrite({
       ...shared,
       state: this.#agent.state,
       opened: parts.writer,
-      events: this.#events,
       clock: systemClock,
     });
     this.#servers = new Servers({ ...shared, agent: this.#agent, config: () => this.#config });

@@ -8,6 +8,7 @@ import { healthServer } from "./http/health-server.ts";
 import type { HealthState } from "./http/health-state.ts";
 import type { HttpListener } from "./http/listener.ts";
 import { metricsServer } from "./http/metrics-server.ts";
+import type { EventRecorder } from "./kube/events.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { StartError } from "./start-error.ts";
@@ -19,8 +20,12 @@ export interface ServerParts {
   readonly agent: Agent;
   readonly health: HealthState;
   readonly metrics: Metrics;
+  readonly events: EventRecorder;
   readonly log: Log;
 }
+
+/** How long the end of the process waits for the event that tells why it ends. */
+const LAST_EVENT_MS = 3_000;
 
 export class Servers {
   readonly #parts: ServerParts;
@@ -41,11 +46,13 @@ export class Servers {
     };
     if (healthzBindAddress !== undefined) {
       const onProbe = (path: "healthz" | "livez", code: number) => metrics.probed(path, code);
-      await this.#listen(healthServer(health, { ...options, address: healthzBindAddress, onProbe }));
+      const server = healthServer(health, { ...options, address: healthzBindAddress, onProbe });
+      await this.#listen(server, "FailedToStartProxierHealthcheck");
     }
     if (metricsBindAddress !== undefined) {
       const pages = { mode, metrics, config: () => kubeProxyConfiguration(this.#parts.config()) };
-      await this.#listen(metricsServer(pages, { ...options, address: metricsBindAddress }));
+      const server = metricsServer(pages, { ...options, address: metricsBindAddress });
+      await this.#listen(server, "FailedToStartMetricServer");
     }
     if (settings.debugSocket !== undefined) await this.#openDebugSocket(settings.debugSocket);
   }
@@ -54,12 +61,18 @@ export class Servers {
     await Promise.all(this.#open.map((each) => each.close()));
   }
 
-  async #listen(listener: HttpListener): Promise<void> {
+  /** @param reason of the event on the Node, as kube-proxy's */
+  async #listen(listener: HttpListener, reason: string): Promise<void> {
     this.#open.push(listener);
     try {
       await listener.start();
     } catch (error) {
-      throw new StartError(error instanceof Error ? error.message : String(error));
+      const note = error instanceof Error ? error.message : String(error);
+      const { events, settings } = this.#parts;
+      const regarding = { kind: "Node", name: settings.hostname, uid: settings.hostname };
+      events.event({ regarding, type: "Warning", reason, action: "StartKubeProxy", note });
+      await events.drain(LAST_EVENT_MS);
+      throw new StartError(note);
     }
   }
 

@@ -129,6 +129,21 @@ test("beyond a thousand that wait, more are dropped, and nothing blocks or throw
     assert.is(dropped.length, 99, "one is on its way");
   }));
 
+test("whoever is about to end can wait for what is on its way, but not for ever", () =>
+  recording({}, async ({ server, recorder, clock }) => {
+    await recorder.drain(1000);
+    assert.equal(clock.waits, [], "there is nothing to wait for");
+    recorder.event(starting);
+    clock.frozen = true;
+    await recorder.drain(1000);
+    assert.is(server.objects("Event").length, 1);
+    clock.frozen = false;
+    server.misbehave({ fault: "silence", afterBytes: 0 }, { verb: "create" });
+    recorder.event({ ...starting, reason: "Another" });
+    await recorder.drain(1000);
+    assert.equal(clock.waits.slice(-1), [1000]);
+  }));
+
 test("times have six digits after the second", () => {
   assert.is(microTime(0), "1970-01-01T00:00:00.000000Z");
 });

@@ -105,6 +105,14 @@ export class EventRecorder {
     this.#begin(key, details, now);
   }
 
+  /** Resolves when nothing waits to be sent any more, or after so many milliseconds. */
+  async drain(milliseconds: number): Promise<void> {
+    if (this.#sending === undefined) return;
+    const late = new AbortController();
+    await Promise.race([this.#sending, this.#clock.sleep(milliseconds, late.signal)]);
+    late.abort();
+  }
+
   /** What has not been sent by now never will be. */
   async stop(): Promise<void> {
     this.#stopping.abort();
