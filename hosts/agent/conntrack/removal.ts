@@ -1,5 +1,6 @@
 // Removes flows from conntrack, each by its original tuple and its id: a flow that a client has made anew meanwhile has
-// the same tuple and another id, and stays.
+// the same tuple and another id, and stays. (Unless it got the very memory of the old one, of whose address the kernel
+// makes the id. Then the client's next packet makes it once more.)
 import { readAcknowledgement } from "../netlink/acknowledgement.ts";
 import { AttributeWriter, readAttributes } from "../netlink/attributes.ts";
 import { ENOBUFS, ETIMEDOUT, NetlinkError } from "../netlink/errno.ts";
