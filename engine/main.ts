@@ -36,12 +36,7 @@ import {
   retryRefused,
 } from "./layouts/plan";
 import { drift } from "./layouts/reconcile";
-import {
-  plannedKey,
-  plannedKeyLength,
-  plannedNamespaceLength,
-  plannedServiceCount,
-} from "./layouts/planned-services";
+import { plannedKey, plannedKeyLength, plannedNamespaceLength, plannedServiceCount } from "./layouts/planned-services";
 import { refused } from "./layouts/refusals";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";

@@ -35,12 +35,12 @@ export function mix(hash: u64, word: u64): u64 {
 
 /** 64-bit hash of bytes. Not for keys that an attacker must not collide: tables compare the bytes as well. */
 export function hashBytes(bytes: usize, length: usize, seed: u64 = K0): u64 {
-  let h = seed ^ ((<u64>length) * K0);
+  let h = seed ^ (<u64>length * K0);
   let i: usize = 0;
   for (; i + 8 <= length; i += 8) h = mix(h, load<u64>(bytes + i));
   if (i < length) {
     // Reads up to seven bytes past the end (see SLACK) and masks them off.
-    h = mix(h, load<u64>(bytes + i) & ((<u64>1 << ((<u64>(length - i)) << 3)) - 1));
+    h = mix(h, load<u64>(bytes + i) & (((<u64>1) << ((<u64>(length - i)) << 3)) - 1));
   }
   return h;
 }

@@ -45,7 +45,7 @@ export function mergeRanges(cidrs: Vector, length: usize): u32 {
     const from = <usize>cidrs.get(i);
     memory.copy(row, from, 16);
     memory.copy(row + 16, from, 16);
-    for (let bit = load<u32>(from, 16); bit < <u32>length << 3; bit++) {
+    for (let bit = load<u32>(from, 16); bit < (<u32>length) << 3; bit++) {
       const at = row + 16 + <usize>(bit >> 3);
       store<u8>(at, <u8>(<u32>load<u8>(at) | (0x80 >> (bit & 7))));
     }

@@ -26,13 +26,7 @@ export function sortVector(vector: Vector, from: u32, to: u32, compare: (a: u32,
 }
 
 /** Merges the sorted runs [start, middle) and [middle, end) in place; the first run is copied aside. */
-export function mergeRuns(
-  vector: Vector,
-  start: u32,
-  middle: u32,
-  end: u32,
-  compare: (a: u32, b: u32) => i32,
-): void {
+export function mergeRuns(vector: Vector, start: u32, middle: u32, end: u32, compare: (a: u32, b: u32) => i32): void {
   if (compare(vector.get(middle - 1), vector.get(middle)) <= 0) return;
   const count = middle - start;
   buffer.reserve(count);

@@ -17,9 +17,7 @@ export const slices = new Table();
 
 /** The first EndpointRecord of a slice. */
 export function firstEndpoint(record: SliceRecord): usize {
-  return (
-    changetype<usize>(record) + offsetof<SliceRecord>() + (<usize>record.portCount) * offsetof<SlicePortRecord>()
-  );
+  return changetype<usize>(record) + offsetof<SliceRecord>() + <usize>record.portCount * offsetof<SlicePortRecord>();
 }
 
 function releaseStrings(record: usize): void {
@@ -40,9 +38,7 @@ function changeOf(record: usize): u32 {
 
 function listOf(service: Service, record: usize): usize {
   const field =
-    changetype<SliceRecord>(record).family == IPV4
-      ? offsetof<Service>("slicesIPv4")
-      : offsetof<Service>("slicesIPv6");
+    changetype<SliceRecord>(record).family == IPV4 ? offsetof<Service>("slicesIPv4") : offsetof<Service>("slicesIPv6");
   return changetype<usize>(service) + field;
 }
 

@@ -22,7 +22,7 @@ references.push(0);
 nexts.push(0);
 
 function bucketOf(bytes: usize, length: usize): usize {
-  return buckets + ((<usize>((<u32>hashBytes(bytes, length)) & (bucketCount - 1))) << 2);
+  return buckets + ((<usize>(<u32>hashBytes(bytes, length) & (bucketCount - 1))) << 2);
 }
 
 function rehash(count: u32): void {

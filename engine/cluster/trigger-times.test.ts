@@ -88,7 +88,13 @@ test("what needs no write is part of the kernel with the plan that finds this ou
   put(engine, slice(["10.0.0.1"], "2026-11-01T10:00:00Z"));
   sync(engine);
   assert.is(times(engine).length, 1);
-  const port = { ...slice(["10.0.0.1"], "2026-11-01T10:00:05Z"), ports: [{ name: "", port: 8080 }, { name: "x", port: 1 }] };
+  const port = {
+    ...slice(["10.0.0.1"], "2026-11-01T10:00:05Z"),
+    ports: [
+      { name: "", port: 8080 },
+      { name: "x", port: 1 },
+    ],
+  };
   put(engine, port);
   assert.equal(engine.plan(0), []);
   assert.equal(times(engine), ["2026-11-01T10:00:05.000Z"]);

@@ -84,7 +84,8 @@ function sameExpression(kernel: Objects, held: usize, ours: Objects, wanted: usi
   // Whether the lookup is inverted: ours says so only if it is.
   const inverted = numberOf(findAttribute(start, end, Attribute.LOOKUP_FLAGS));
   if (numberOf(findAttribute(valueOf(heldData), valueEnd(heldData), Attribute.LOOKUP_FLAGS)) != inverted) return false;
-  if (numberOf(findAttribute(start, end, Attribute.LOOKUP_SET_ID)) == 0) return covers(valueOf(heldData), valueEnd(heldData), start, end);
+  if (numberOf(findAttribute(start, end, Attribute.LOOKUP_SET_ID)) == 0)
+    return covers(valueOf(heldData), valueEnd(heldData), start, end);
   const ourSet = ours.setOfLookup(start, end);
   const itsSet = kernel.setOfLookup(valueOf(heldData), valueEnd(heldData));
   if (ourSet == 0 || itsSet == 0) return false;

@@ -228,7 +228,10 @@ export class NftNetlink extends NftEncoding {
       this.beginMessage(Message.DELETE_RULE, 0);
       name(Attribute.RULE_CHAIN, prefix, base, length);
     } else {
-      this.beginMessage(verb == Verb.ADD ? Message.NEW_CHAIN : Message.DELETE_CHAIN, verb == Verb.ADD ? Flag.CREATE : 0);
+      this.beginMessage(
+        verb == Verb.ADD ? Message.NEW_CHAIN : Message.DELETE_CHAIN,
+        verb == Verb.ADD ? Flag.CREATE : 0,
+      );
       name(Attribute.CHAIN_NAME, prefix, base, length);
     }
     endMessage();
@@ -242,7 +245,10 @@ export class NftNetlink extends NftEncoding {
   }
 
   counter(verb: u32, counter: string): void {
-    this.beginMessage(verb == Verb.ADD ? Message.NEW_OBJECT : Message.DELETE_OBJECT, verb == Verb.ADD ? Flag.CREATE : 0);
+    this.beginMessage(
+      verb == Verb.ADD ? Message.NEW_OBJECT : Message.DELETE_OBJECT,
+      verb == Verb.ADD ? Flag.CREATE : 0,
+    );
     text(Attribute.OBJECT_NAME, counter);
     number32(Attribute.OBJECT_TYPE, OBJECT_COUNTER);
     if (verb == Verb.ADD) endAttribute(beginNest(Attribute.OBJECT_DATA));
@@ -432,7 +438,10 @@ export class NftNetlink extends NftEncoding {
   }
 
   private openElements(verb: u32, prefix: string, base: usize, length: usize, setId: u32): void {
-    this.beginMessage(verb == Verb.ADD ? Message.NEW_ELEMENT : Message.DELETE_ELEMENT, verb == Verb.ADD ? Flag.CREATE : 0);
+    this.beginMessage(
+      verb == Verb.ADD ? Message.NEW_ELEMENT : Message.DELETE_ELEMENT,
+      verb == Verb.ADD ? Flag.CREATE : 0,
+    );
     name(Attribute.ELEMENTS_SET, prefix, base, length);
     if (setId != 0) number32(Attribute.ELEMENTS_SET_ID, setId);
     this.elementList = beginNest(Attribute.ELEMENTS_LIST);
@@ -685,7 +694,7 @@ export class NftNetlink extends NftEncoding {
   }
 
   matchCIDR(source: bool, not: bool, ip: usize, prefix: u32): void {
-    this.expressions.cidr(source, not, ip, min(prefix, <u32>this.addressLength() << 3));
+    this.expressions.cidr(source, not, ip, min(prefix, (<u32>this.addressLength()) << 3));
   }
 
   matchInterface(not: bool, isPrefix: bool, interfaceName: usize, length: usize): void {

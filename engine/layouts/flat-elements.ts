@@ -58,15 +58,7 @@ function ownSlot(claim: Claim, policy: u32, slot: u32): void {
  * Writes the slots that differ: `now` has `count` Slots, `before` those that the kernel has under the key (0: it has
  * `had` of them, but other ones).
  */
-function writeSlots(
-  claim: Claim,
-  local: bool,
-  policy: u32,
-  now: usize,
-  count: u32,
-  before: usize,
-  had: u32,
-): void {
+function writeSlots(claim: Claim, local: bool, policy: u32, now: usize, count: u32, before: usize, had: u32): void {
   const key = claim.key;
   for (let slot: u32 = 0; slot < count; slot++) {
     const at = now + <usize>slot * SLOT;
@@ -123,7 +115,8 @@ function settleSlots(key: Key, pool: u64, slots: u32, localSlots: u32): void {
   key.plannedSlots = slots;
   key.plannedLocalSlots = localSlots;
   if (key.open) return;
-  if (pool != key.committedPool || slots != key.committedSlots || localSlots != key.committedLocalSlots) journalKey(key);
+  if (pool != key.committedPool || slots != key.committedSlots || localSlots != key.committedLocalSlots)
+    journalKey(key);
 }
 
 /** A hash of whose slots an entry point shows. */
@@ -191,7 +184,15 @@ export function writeFlatEntry(claim: Claim): void {
     localSlots = emptyLater(key, true, hadLocal);
     pool = 0;
   } else {
-    writeSlots(claim, true, Routed.LOCAL_POLICY, snapshot.slots(true), localSlots, same ? old.slots(true) : 0, hadLocal);
+    writeSlots(
+      claim,
+      true,
+      Routed.LOCAL_POLICY,
+      snapshot.slots(true),
+      localSlots,
+      same ? old.slots(true) : 0,
+      hadLocal,
+    );
   }
   writeKeyElements(claim);
   if (!fullText) settleSlots(key, pool, slots, localSlots);

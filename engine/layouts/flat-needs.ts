@@ -79,7 +79,8 @@ function takeNeeds(port: FamilyPort): void {
   for (let i: u32 = 0; i < needs.length; i++) changetype<FlatChain>(<usize>needs.get(i)).wanted++;
   const old = port.sharedChains;
   if (old != 0) {
-    for (let i: usize = 1; i <= <usize>load<u32>(old); i++) changetype<FlatChain>(<usize>load<u32>(old + (i << 2))).wanted--;
+    for (let i: usize = 1; i <= <usize>load<u32>(old); i++)
+      changetype<FlatChain>(<usize>load<u32>(old + (i << 2))).wanted--;
     heap.free(old);
   }
   port.sharedChains = 0;

@@ -14,26 +14,19 @@ import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateH
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
+import { beginBatch, currentBatch, endNftBatch, isForgotten, journal, JournalKind, journalPort } from "./batches";
 import {
-  beginBatch,
-  currentBatch,
-  endNftBatch,
-  isForgotten,
-  journal,
-  JournalKind,
-  journalPort,
-} from "./batches";
-import { dropUnusedFlatChains, FlatChain, listFlatChains, retireFlatChains, writeAllFlatChains, writeListedChains } from "./flat-chains";
+  dropUnusedFlatChains,
+  FlatChain,
+  listFlatChains,
+  retireFlatChains,
+  writeAllFlatChains,
+  writeListedChains,
+} from "./flat-chains";
 import { dropFlatKey, planEmptying, useSnapshots, writeFlatEntry } from "./flat-elements";
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { freshSlots, keepSlots } from "./flat-slots";
-import {
-  beginFullText,
-  endFullText,
-  writeChangedKeys,
-  writeClusterIP,
-  writeSetElement,
-} from "./nft-elements";
+import { beginFullText, endFullText, writeChangedKeys, writeClusterIP, writeSetElement } from "./nft-elements";
 import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";

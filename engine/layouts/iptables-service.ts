@@ -24,7 +24,15 @@ import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../routi
 import { options } from "../routing/options";
 import { Claim, EntryPoint } from "../routing/ownership";
 import { firstRange } from "../routing/route";
-import { Decision, externalIsLocal, FamilyPort, hasAffinity, internalIsLocal, recordOf, ServicePort } from "../routing/service-ports";
+import {
+  Decision,
+  externalIsLocal,
+  FamilyPort,
+  hasAffinity,
+  internalIsLocal,
+  recordOf,
+  ServicePort,
+} from "../routing/service-ports";
 import { ownClaim, ownEndpoint, ownField, ownPort } from "./owning";
 
 /** Chains of a service port that exist, as bits. */
@@ -283,7 +291,12 @@ function writeFirewallChain(port: FamilyPort): void {
   }
   ownPort(port);
   append(FIREWALL_PREFIX, hash);
-  comment("other traffic to ", port.port.printable, port.port.printableLength, " will be dropped by KUBE-PROXY-FIREWALL");
+  comment(
+    "other traffic to ",
+    port.port.printable,
+    port.port.printableLength,
+    " will be dropped by KUBE-PROXY-FIREWALL",
+  );
   endRule();
 }
 

@@ -205,7 +205,12 @@ function sortKeys(keys: Vector): void {
 }
 
 /** Brings keys up to date that none of the service ports written in this plan has; `write` does one that is claimed. */
-export function writeChangedKeys(changed: Vector, family: u32, write: (claim: Claim) => void, drop: (key: Key) => void): void {
+export function writeChangedKeys(
+  changed: Vector,
+  family: u32,
+  write: (claim: Claim) => void,
+  drop: (key: Key) => void,
+): void {
   keys.clear();
   for (let i: u32 = 0; i < changed.length; i++) {
     const key = changetype<Key>(<usize>changed.get(i));

@@ -115,13 +115,7 @@ let openFull: bool = false;
  * or bytes, if `cut` is set: ports of one Service stay together, so that none is ever half loaded. `full`: the open one
  * has the stock rules.
  */
-export function writeParts(
-  family: u32,
-  ports: Vector,
-  full: bool,
-  cut: bool,
-  write: (port: FamilyPort) => void,
-): void {
+export function writeParts(family: u32, ports: Vector, full: bool, cut: bool, write: (port: FamilyPort) => void): void {
   openServices = 0;
   openFull = full;
   let last: usize = 0;

@@ -38,19 +38,12 @@ export class Slot {
 const TEXT: usize = 48;
 
 /** A snapshot of a service port that has just been routed, with room for slots. */
-export function makeSnapshot(
-  port: FamilyPort,
-  signature: u64,
-  chains: u32,
-  clusterCount: u32,
-  localCount: u32,
-): usize {
+export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clusterCount: u32, localCount: u32): usize {
   let count: u32 = 0;
   if (hasAffinity(port)) {
     for (let i: u32 = 0; i < endpoints.length; i++) if ((endpointAt(i).flags & Routed.REACHABLE) != 0) count++;
   }
-  const size =
-    offsetof<Snapshot>() + <usize>count * TEXT + <usize>(clusterCount + localCount) * offsetof<Slot>();
+  const size = offsetof<Snapshot>() + <usize>count * TEXT + <usize>(clusterCount + localCount) * offsetof<Slot>();
   const at = heap.alloc(size);
   const snapshot = changetype<Snapshot>(at);
   snapshot.signature = signature;
@@ -86,7 +79,8 @@ export function retireChains(port: FamilyPort, before: usize, after: usize): voi
   const owner: ServicePort = port.port;
   const left = after == 0 ? 0 : changetype<Snapshot>(after).chains;
   for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
-    if ((old.chains & prefix & ~left) != 0) retire(port.family, false, prefixText(prefix), owner.base, owner.baseLength);
+    if ((old.chains & prefix & ~left) != 0)
+      retire(port.family, false, prefixText(prefix), owner.base, owner.baseLength);
   }
   let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
   const stop: usize = after == 0 ? 0 : at + <usize>changetype<Snapshot>(after).affinityCount * TEXT;
@@ -144,7 +138,11 @@ export function mergeSnapshots(committed: usize, planned: usize): usize {
   const right = planned + offsetof<Snapshot>();
   while (a < oldCount || b < plan.affinityCount) {
     const order: i32 =
-      a >= oldCount ? 1 : b >= plan.affinityCount ? -1 : memory.compare(left + <usize>a * TEXT, right + <usize>b * TEXT, TEXT);
+      a >= oldCount
+        ? 1
+        : b >= plan.affinityCount
+          ? -1
+          : memory.compare(left + <usize>a * TEXT, right + <usize>b * TEXT, TEXT);
     memory.copy(to, order <= 0 ? left + <usize>a * TEXT : right + <usize>b * TEXT, TEXT);
     if (order <= 0) a++;
     if (order >= 0) b++;

@@ -11,7 +11,16 @@ import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoi
 import { CIDR, masqueradeMark } from "../routing/facts";
 import { Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind } from "../routing/ownership";
 import { firstAddress, firstRange } from "../routing/route";
-import { Decision, externalIsLocal, FamilyPort, hasAffinity, lastBaseLength, recordOf, ServicePort, writeBase } from "../routing/service-ports";
+import {
+  Decision,
+  externalIsLocal,
+  FamilyPort,
+  hasAffinity,
+  lastBaseLength,
+  recordOf,
+  ServicePort,
+  writeBase,
+} from "../routing/service-ports";
 import { writeClusterIP, writeSetElement } from "./nft-elements";
 import { ChainPrefix, externalPolicyChain, prefixText, writeEntryElements } from "./nftables-elements";
 import { writeShortCircuits } from "./nftables-stock";

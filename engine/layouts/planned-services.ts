@@ -49,7 +49,8 @@ export function notePlannedService(service: Service, family: u32): void {
   if (count == MOST) return;
   if (count > 0) {
     const last = count - 1;
-    const same = plannedKeyLength(family, last) == service.keyLength &&
+    const same =
+      plannedKeyLength(family, last) == service.keyLength &&
       memory.compare(plannedKey(family, last), service.key, service.keyLength) == 0;
     if (same) return;
   }

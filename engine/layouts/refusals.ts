@@ -74,4 +74,3 @@ export function keepChainsOfRefused(family: u32): void {
     if (port.family == family && port.committed != 0 && port.port.service.refused) keepChains(port);
   }
 }
-

@@ -5,7 +5,16 @@ import { nft } from "../encodings/nft";
 import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
 import { beginBatch, currentBatch, endNftBatch, journal, JournalKind } from "./batches";
-import { addStale, forgetStale, listStale, nothingStale, REST, StaleChain, staleNamed, StaleState } from "./stale-chains";
+import {
+  addStale,
+  forgetStale,
+  listStale,
+  nothingStale,
+  REST,
+  StaleChain,
+  staleNamed,
+  StaleState,
+} from "./stale-chains";
 
 const nameBuffer: usize = memory.data(512, 16);
 

@@ -45,7 +45,13 @@ function checkClusterCIDR(text: usize, length: usize): void {
     while (from < to && load<u8>(text + from) <= 0x20) from++;
     while (to > from && load<u8>(text + to - 1) <= 0x20) to--;
     if (parseCIDR(text + from, to - from, ip) < 0) {
-      report("clusterCIDR", "invalid-cidr", text + from, to - from, "write CIDRs separated by commas, e.g. 10.244.0.0/16");
+      report(
+        "clusterCIDR",
+        "invalid-cidr",
+        text + from,
+        to - from,
+        "write CIDRs separated by commas, e.g. 10.244.0.0/16",
+      );
     }
     start = i + 1;
   }
@@ -60,7 +66,13 @@ function checkNodePortAddress(text: usize, length: usize): void {
 
 function checkInterface(text: usize, length: usize, field: string): void {
   if (isInterfaceName(text, length)) return;
-  report(field, "invalid-interface", text, length, "write a network interface name of 1 to 15 letters, digits, . _ - or @");
+  report(
+    field,
+    "invalid-interface",
+    text,
+    length,
+    "write a network interface name of 1 to 15 letters, digits, . _ - or @",
+  );
 }
 
 /** Reports what is wrong with the options. True if they can be taken. */
@@ -98,7 +110,13 @@ export function checkOptions(o: Options): bool {
       const at = o.interfaceAddresses + (i << 3);
       const length = load<usize>(at, 4);
       if (parseAddress(load<usize>(at), length, arenaAlloc(16)) == 0) {
-        report("interfaceAddresses", "invalid-address", load<usize>(at), length, "pass addresses without prefix length");
+        report(
+          "interfaceAddresses",
+          "invalid-address",
+          load<usize>(at),
+          length,
+          "pass addresses without prefix length",
+        );
       }
     }
   }

@@ -60,7 +60,11 @@ function report(loser: Claim): void {
   const key = loser.key;
   const service = serviceOf(loser.port);
   const owner = serviceOf(key.owner().port);
-  const problem = addProblem(Severity.ERROR, key.kind == <u8>KeyKind.NODE_PORT ? "node-port-taken" : "address-taken", 0);
+  const problem = addProblem(
+    Severity.ERROR,
+    key.kind == <u8>KeyKind.NODE_PORT ? "node-port-taken" : "address-taken",
+    0,
+  );
   problem.setObject(
     "Service",
     service.key,

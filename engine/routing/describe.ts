@@ -10,7 +10,15 @@ import { factsOf, formatCIDR, LocalDetector, primaryFamily, zone, zoneLength } f
 import { options } from "./options";
 import { Claim, EntryPoint } from "./ownership";
 import { clusterFallback, firstRange, localFallback, route, Topology, topology } from "./route";
-import { Decision, externalIsLocal, FamilyPort, internalIsLocal, recordOf, serviceOf, ServicePort } from "./service-ports";
+import {
+  Decision,
+  externalIsLocal,
+  FamilyPort,
+  internalIsLocal,
+  recordOf,
+  serviceOf,
+  ServicePort,
+} from "./service-ports";
 
 const scratch: usize = memory.data(128, 16);
 
@@ -238,9 +246,7 @@ function writeServicePort(port: FamilyPort): void {
   jsonLiteral(policyName(externalLocal));
   lit(",");
   jsonKey("topology");
-  jsonLiteral(
-    topology == Topology.SAME_NODE ? "same-node" : topology == Topology.SAME_ZONE ? "same-zone" : "none",
-  );
+  jsonLiteral(topology == Topology.SAME_NODE ? "same-node" : topology == Topology.SAME_ZONE ? "same-zone" : "none");
   lit(",");
   jsonKey("terminatingFallback");
   jsonBoolean(clusterFallback || localFallback);

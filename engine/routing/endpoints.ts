@@ -74,7 +74,7 @@ function reserveRows(count: u32): void {
   if (count <= rowCapacity) return;
   if (rows != 0) heap.free(rows);
   rowCapacity = max<u32>(count, 64);
-  rows = heap.alloc((<usize>rowCapacity) * offsetof<RoutedEndpoint>() + SLACK);
+  rows = heap.alloc(<usize>rowCapacity * offsetof<RoutedEndpoint>() + SLACK);
 }
 
 // Endpoints of one node follow each other often enough that the last comparison is worth keeping.

@@ -159,8 +159,7 @@ function distinct(vector: Vector, compare: (a: u32, b: u32) => i32): void {
 
 /** Internal addresses before external ones, in listed order; 0 at the end. */
 function nodeAddress(node: NodeRecord, position: u32): usize {
-  const first =
-    changetype<usize>(node) + offsetof<NodeRecord>() + (<usize>node.podCIDRCount) * offsetof<RangeRecord>();
+  const first = changetype<usize>(node) + offsetof<NodeRecord>() + <usize>node.podCIDRCount * offsetof<RangeRecord>();
   let left = position;
   for (let kind: u8 = NodeAddressKind.INTERNAL_IP; kind <= NodeAddressKind.EXTERNAL_IP; kind++) {
     for (let i: u32 = 0; i < node.addressCount; i++) {
@@ -428,9 +427,9 @@ function findServiceCIDRs(): void {
 /** What the rules of every service port depend on. */
 function hashSettings(): u64 {
   const o = options();
-  let h = mix(<u64>o.mode, (<u64>masqueradeMark()) | ((<u64>o.masqueradeAll) << 32));
+  let h = mix(<u64>o.mode, <u64>masqueradeMark() | ((<u64>o.masqueradeAll) << 32));
   if (o.mode == Mode.IPTABLES) {
-    h = mix(h, (<u64>o.nfacctLocalhostAccepted) | ((<u64>localhostNodePorts(IPV4)) << 1));
+    h = mix(h, <u64>o.nfacctLocalhostAccepted | ((<u64>localhostNodePorts(IPV4)) << 1));
   }
   for (let family = IPV4; family <= IPV6; family++) {
     const facts = factsOf(family);
@@ -445,7 +444,7 @@ function hashStock(): u64 {
   const o = options();
   let h = mix(
     settingsHash,
-    (<u64>o.nfacctInvalidDropped) | ((<u64>o.conntrackTCPBeLiberal) << 1) | ((<u64>o.randomFully) << 2),
+    <u64>o.nfacctInvalidDropped | ((<u64>o.conntrackTCPBeLiberal) << 1) | ((<u64>o.randomFully) << 2),
   );
   for (let family = IPV4; family <= IPV6; family++) {
     const facts = factsOf(family);

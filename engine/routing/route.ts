@@ -1,13 +1,6 @@
 // Which endpoints of a service port serve which traffic on this node: as kube-proxy decides it in pkg/proxy/topology.go.
 import { hashBytes, mix } from "../bytes/compare";
-import {
-  AddressKind,
-  AddressRecord,
-  EndpointFlag,
-  PortRecord,
-  RangeRecord,
-  ServiceRecord,
-} from "../cluster/records";
+import { AddressKind, AddressRecord, EndpointFlag, PortRecord, RangeRecord, ServiceRecord } from "../cluster/records";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { countPort } from "./counters";
 import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
@@ -29,11 +22,11 @@ export let localFallback: bool = false;
 
 /** The first AddressRecord of a ServiceRecord; RangeRecords follow the addresses. */
 export function firstAddress(record: ServiceRecord): usize {
-  return changetype<usize>(record) + offsetof<ServiceRecord>() + (<usize>record.portCount) * offsetof<PortRecord>();
+  return changetype<usize>(record) + offsetof<ServiceRecord>() + <usize>record.portCount * offsetof<PortRecord>();
 }
 
 export function firstRange(record: ServiceRecord): usize {
-  return firstAddress(record) + (<usize>record.addressCount) * offsetof<AddressRecord>();
+  return firstAddress(record) + <usize>record.addressCount * offsetof<AddressRecord>();
 }
 
 /** True if the list of names, each followed by a zero byte, contains the name. */

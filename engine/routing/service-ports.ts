@@ -185,7 +185,8 @@ function portNamed(service: Service, name: usize, nameLength: usize, protocol: u
 }
 
 function setPresent(port: ServicePort, family: u32, present: bool): void {
-  const field = changetype<usize>(port) + (family == IPV4 ? offsetof<ServicePort>("ipv4") : offsetof<ServicePort>("ipv6"));
+  const field =
+    changetype<usize>(port) + (family == IPV4 ? offsetof<ServicePort>("ipv4") : offsetof<ServicePort>("ipv6"));
   let at = load<usize>(field);
   if (at == 0) {
     if (!present) return;
