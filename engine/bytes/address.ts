@@ -242,3 +242,12 @@ export function formatIPv6(to: usize, from: usize): usize {
   }
   return at;
 }
+
+/** Writes an address as it stands before a port, IPv6 in brackets. Returns the end. */
+export function formatHost(at: usize, ip: usize, isIPv6: bool): usize {
+  if (!isIPv6) return formatIPv4(at, ip);
+  store<u8>(at, 0x5b);
+  at = formatIPv6(at + 1, ip);
+  store<u8>(at, 0x5d);
+  return at + 1;
+}

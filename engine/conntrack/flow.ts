@@ -1,7 +1,7 @@
 // One flow as ctnetlink dumps it: IPCTNL_MSG_CT_NEW of linux/netfilter/nfnetlink_conntrack.h, a netlink header, struct
 // nfgenmsg, then attributes of length, type and value, each aligned to four bytes. Numbers are in network order.
 import { IPV4, Protocol, protocolNumber } from "../cluster/records";
-import { TYPE_MASK } from "../encodings/netlink-numbers";
+import { firstAttribute, nextAttribute, typeOf, valueEnd, valueLength, valueOf } from "../encodings/netlink-attributes";
 
 /** NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW */
 const NEW_FLOW: u32 = 0x100;
@@ -51,48 +51,37 @@ export class Tuple {
 export const original = changetype<Tuple>(memory.data(offsetof<Tuple>(), 16));
 export const reply = changetype<Tuple>(memory.data(offsetof<Tuple>(), 16));
 
-function read16(value: usize, length: usize): u32 {
-  return length < 2 ? 0 : <u32>bswap<u16>(load<u16>(value));
+function read16(attribute: usize): u32 {
+  return valueLength(attribute) < 2 ? 0 : <u32>bswap<u16>(load<u16>(valueOf(attribute)));
 }
 
 function readAddresses(tuple: Tuple, from: usize, end: usize): void {
-  for (let at = from; at + 4 <= end; ) {
-    const length = <usize>load<u16>(at);
-    if (length < 4 || at + length > end) return;
-    const type = <u32>load<u16>(at, 2) & TYPE_MASK;
-    if (type >= Attribute.V4_SOURCE && type <= Attribute.V6_DESTINATION) {
-      const size: usize = type < 3 ? 4 : 16;
-      if (length == 4 + size) {
-        memory.copy((type & 1) == 1 ? tuple.source() : tuple.destination(), at + 4, size);
-        tuple.addresses |= 1 << type;
-      }
-    }
-    at += (length + 3) & ~3;
+  for (let at = firstAttribute(from, end); at != 0; at = nextAttribute(at, end)) {
+    const type = typeOf(at);
+    if (type < Attribute.V4_SOURCE || type > Attribute.V6_DESTINATION) continue;
+    const size: usize = type < 3 ? 4 : 16;
+    if (valueLength(at) != size) continue;
+    memory.copy((type & 1) == 1 ? tuple.source() : tuple.destination(), valueOf(at), size);
+    tuple.addresses |= 1 << type;
   }
 }
 
 function readProtocol(tuple: Tuple, from: usize, end: usize): void {
-  for (let at = from; at + 4 <= end; ) {
-    const length = <usize>load<u16>(at);
-    if (length < 4 || at + length > end) return;
-    const type = <u32>load<u16>(at, 2) & TYPE_MASK;
-    if (type == Attribute.PROTO_NUMBER) tuple.protocol = length < 5 ? 0 : <u32>load<u8>(at + 4);
-    else if (type == Attribute.SOURCE_PORT) tuple.sourcePort = read16(at + 4, length - 4);
-    else if (type == Attribute.DESTINATION_PORT) tuple.destinationPort = read16(at + 4, length - 4);
-    at += (length + 3) & ~3;
+  for (let at = firstAttribute(from, end); at != 0; at = nextAttribute(at, end)) {
+    const type = typeOf(at);
+    if (type == Attribute.PROTO_NUMBER) tuple.protocol = valueLength(at) < 1 ? 0 : <u32>load<u8>(valueOf(at));
+    else if (type == Attribute.SOURCE_PORT) tuple.sourcePort = read16(at);
+    else if (type == Attribute.DESTINATION_PORT) tuple.destinationPort = read16(at);
   }
 }
 
 function readTuple(tuple: Tuple, from: usize, end: usize): void {
   memory.fill(changetype<usize>(tuple), 0, offsetof<Tuple>());
-  for (let at = from; at + 4 <= end; ) {
-    const length = <usize>load<u16>(at);
-    if (length < 4 || at + length > end) return;
-    const type = <u32>load<u16>(at, 2) & TYPE_MASK;
-    if (type == Attribute.TUPLE_IP) readAddresses(tuple, at + 4, at + length);
-    else if (type == Attribute.TUPLE_PROTO) readProtocol(tuple, at + 4, at + length);
-    else if (type == Attribute.TUPLE_ZONE) tuple.zone = read16(at + 4, length - 4);
-    at += (length + 3) & ~3;
+  for (let at = firstAttribute(from, end); at != 0; at = nextAttribute(at, end)) {
+    const type = typeOf(at);
+    if (type == Attribute.TUPLE_IP) readAddresses(tuple, valueOf(at), valueEnd(at));
+    else if (type == Attribute.TUPLE_PROTO) readProtocol(tuple, valueOf(at), valueEnd(at));
+    else if (type == Attribute.TUPLE_ZONE) tuple.zone = read16(at);
   }
 }
 
@@ -111,19 +100,17 @@ export function readFlow(family: u32, message: usize, size: usize): bool {
   original.addresses = 0;
   reply.addresses = 0;
   const end = message + size;
-  for (let at = message + HEADERS; at + 4 <= end; ) {
-    const length = <usize>load<u16>(at);
-    if (length < 4 || at + length > end) return false;
-    const type = <u32>load<u16>(at, 2) & TYPE_MASK;
+  for (let at = message + HEADERS; at + 4 <= end; at += (valueEnd(at) - at + 3) & ~3) {
+    if (firstAttribute(at, end) == 0) return false;
+    const type = typeOf(at);
     if (type == Attribute.TUPLE_ORIG) {
-      readTuple(original, at + 4, at + length);
+      readTuple(original, valueOf(at), valueEnd(at));
       if (original.protocol != protocolNumber(Protocol.UDP)) return false;
     } else if (type == Attribute.TUPLE_REPLY) {
-      readTuple(reply, at + 4, at + length);
-    } else if (type == Attribute.ZONE && read16(at + 4, length - 4) != 0) {
+      readTuple(reply, valueOf(at), valueEnd(at));
+    } else if (type == Attribute.ZONE && read16(at) != 0) {
       return false;
     }
-    at += (length + 3) & ~3;
   }
   return hasAddresses(original, family) && hasAddresses(reply, family) && (original.zone | reply.zone) == 0;
 }

@@ -1,6 +1,6 @@
 // UDP flows that contradict the rules: conntrack repeats for every packet what was decided for the first one, so a client
 // that keeps sending is never sent anywhere else.
-import { formatIPv4, formatIPv6 } from "../bytes/address";
+import { formatHost } from "../bytes/address";
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
 import { IPV4, Protocol } from "../cluster/records";
@@ -107,17 +107,9 @@ let textLength: usize = 0;
 /** `ip:port` or `[ip]:port` in the arena. */
 function socketText(family: u32, ip: usize, port: u32): usize {
   const text = arenaAlloc(64, 1);
-  let at = text;
-  if (family == IPV4) {
-    at = formatIPv4(at, ip);
-  } else {
-    store<u8>(at, 0x5b);
-    at = formatIPv6(at + 1, ip);
-    store<u8>(at++, 0x5d);
-  }
+  const at = formatHost(text, ip, family != IPV4);
   store<u8>(at, 0x3a);
-  at = writeDecimal(at + 1, port);
-  textLength = at - text;
+  textLength = writeDecimal(at + 1, port) - text;
   return text;
 }
 

@@ -1,5 +1,5 @@
 // The endpoints of one service port in one family: merged from its slices, distinct, sorted by their text.
-import { formatIPv4, formatIPv6 } from "../bytes/address";
+import { formatHost } from "../bytes/address";
 import { SLACK, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
@@ -95,15 +95,7 @@ function setText(row: RoutedEndpoint, family: u32): void {
   v128.store(start, i64x2(0, 0));
   v128.store(start, i64x2(0, 0), 16);
   v128.store(start, i64x2(0, 0), 32);
-  let at = start;
-  const ip = changetype<usize>(row.record);
-  if (family == IPV4) {
-    at = formatIPv4(at, ip);
-  } else {
-    store<u8>(at, 0x5b);
-    at = formatIPv6(at + 1, ip);
-    store<u8>(at++, 0x5d);
-  }
+  let at = formatHost(start, changetype<usize>(row.record), family != IPV4);
   row.addressLength = <u32>(at - start);
   store<u8>(at, 0x3a);
   at = writeDecimal(at + 1, row.port);

@@ -27,7 +27,7 @@ export class GoneEntryPoint {
 }
 
 /** Of what an earlier instance has left in the kernel no more than the key is known: names are empty. */
-export const UNKNOWN_ENTRY_POINT: u32 = 4;
+const UNKNOWN_ENTRY_POINT: u32 = 4;
 
 /** What comes beyond it is not remembered: its flows stay until nobody sends any more. */
 const MOST_REMEMBERED: u32 = 65536;

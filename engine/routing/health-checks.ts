@@ -18,7 +18,7 @@ function compareAddresses(a: u32, b: u32): i32 {
 }
 
 /** True for Services whose health-check node port is to be answered, in the families in which they have a cluster IP. */
-export function hasHealthCheck(service: Service): bool {
+function hasHealthCheck(service: Service): bool {
   if (service.record == 0) return false;
   const record = changetype<ServiceRecord>(service.record);
   return (
@@ -28,13 +28,13 @@ export function hasHealthCheck(service: Service): bool {
   );
 }
 
-export function isInFamily(service: Service, family: u32): bool {
+function isInFamily(service: Service, family: u32): bool {
   const flag = family == 0 ? ServiceFlag.HAS_IPV4 : ServiceFlag.HAS_IPV6;
   return (changetype<ServiceRecord>(service.record).flags & flag) != 0;
 }
 
 /** Distinct addresses of the Service's endpoints that are ready and on this node: ready, not only serving. */
-export function countLocalEndpoints(service: Service, family: u32): u32 {
+function countLocalEndpoints(service: Service, family: u32): u32 {
   addresses.clear();
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
     const familyPort = changetype<ServicePort>(at).family(family);
