@@ -36,6 +36,8 @@ export class AfterWrite {
   readonly #takeOver: TakeOver;
   #healthChecksRevision: number | undefined;
   #leftoverTimer: NodeJS.Timeout | undefined;
+  /** Signs of a kube-proxy that is alive, as of the last look. */
+  #liveKubeProxy: readonly string[] = [];
   #standing: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
   #cancelConntrack: (() => void) | undefined;
@@ -47,7 +49,10 @@ export class AfterWrite {
   constructor(parts: AfterWriteParts) {
     this.#parts = parts;
     const { settings, state, opened, health, events, log } = parts;
-    this.#takeOver = new TakeOver(settings.config.mode, opened.tools === undefined ? {} : { tools: opened.tools });
+    this.#takeOver = new TakeOver(settings.config.mode, {
+      ...(opened.tools === undefined ? {} : { tools: opened.tools }),
+      live: async () => this.#liveKubeProxy,
+    });
     this.#conntrack = new ConntrackReconciler({
       engine: (run) => state.use(run),
       dryRun: settings.conntrackDryRun,
@@ -155,8 +160,9 @@ export class AfterWrite {
 
   async #takeOverOnce(): Promise<void> {
     const { settings, health, log } = this.#parts;
-    const { removed, standing } = await this.#takeOver.look();
     const live = await findLiveKubeProxy();
+    this.#liveKubeProxy = live;
+    const { removed, standing } = await this.#takeOver.look();
     health.warn("kube-proxy", live.length === 0 ? undefined : liveKubeProxyMessage(settings.config.mode, live));
     for (const text of removed) log.info({}, `removed: ${text}`);
     for (const text of standing) if (!this.#standing.has(text)) log.warn({}, text);

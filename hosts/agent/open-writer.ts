@@ -1,6 +1,8 @@
 // The writer of a mode, and what it has found out about this machine that changes rules.
+
 import { existsSync } from "node:fs";
 import type { Family, Mode, Options } from "../shared/contract.ts";
+import { FAMILIES } from "../shared/families.ts";
 import { ensureNfacct } from "./host/nfacct.ts";
 import type { IptablesTools } from "./kernel/iptables-tools.ts";
 import { IptablesWriter } from "./kernel/iptables-writer.ts";
@@ -27,7 +29,7 @@ export async function openWriter(mode: Mode, log: Log): Promise<OpenedWriter> {
   if (opened.outcome === "unsupported") throw new StartError(opened.message);
   return {
     writer: opened.writer,
-    families: withIPv6(["ipv4", "ipv6"], log),
+    families: withIPv6(FAMILIES, log),
     facts: { nfacctInvalidDropped: false, nfacctLocalhostAccepted: false, randomFully: true },
     tools: undefined,
   };
@@ -37,7 +39,7 @@ async function openIptables(log: Log): Promise<OpenedWriter> {
   const opened = await IptablesWriter.open();
   if (opened.outcome === "unavailable") throw new StartError(opened.message);
   const { tools } = opened.writer;
-  const families = (["ipv4", "ipv6"] as const).filter((family) => {
+  const families = FAMILIES.filter((family) => {
     const reason = tools.unusable[family];
     if (reason !== undefined) log.warn({ family, reason }, "this family's rules are not written");
     return reason === undefined;

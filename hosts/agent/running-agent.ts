@@ -16,7 +16,7 @@ import { HealthState, type WatchView } from "./http/health-state.ts";
 import { findLiveKubeProxy, liveKubeProxyMessage } from "./kernel/live-kube-proxy.ts";
 import { ApiClient } from "./kube/api-client.ts";
 import { ClusterAccessError } from "./kube/cluster-access.ts";
-import { EventRecorder } from "./kube/events.ts";
+import { EventRecorder, nodeReference } from "./kube/events.ts";
 import { findCluster } from "./kube/find-cluster.ts";
 import { Reflector } from "./kube/reflector.ts";
 import type { Progress } from "./kube/reflector-state.ts";
@@ -71,9 +71,7 @@ export class RunningAgent {
         if (agent !== undefined) agent.#metrics.apiRequest(verb, code, host, seconds);
       });
       opened.push(() => client.close());
-      for (const { message, hint } of settingDiagnostics(await applySettings(settings.config))) {
-        log.warn({ hint }, message);
-      }
+      await setUpMachine(settings.config, log);
       const writer = await openWriter(settings.config.mode, log);
       opened.push(() => writer.writer.close());
       const interfaces = await watchInterfaces({
@@ -189,9 +187,7 @@ export class RunningAgent {
   /** Takes a configuration that differs in nothing but what rules depend on. */
   async reconfigureRules(config: AgentConfig): Promise<void> {
     this.#config = config;
-    for (const { message, hint } of settingDiagnostics(await applySettings(config))) {
-      this.#context.log.warn({ hint }, message);
-    }
+    await setUpMachine(config, this.#context.log);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
     this.reconfigure("the configuration changed");
   }
@@ -225,9 +221,8 @@ export class RunningAgent {
       "watching the API server",
     );
     for (const reflector of this.#reflectors) reflector.start();
-    const { hostname } = this.#settings;
     this.#events.event({
-      regarding: { kind: "Node", name: hostname, uid: hostname },
+      regarding: nodeReference(this.#settings.hostname),
       type: "Normal",
       reason: "Starting",
       action: "StartKubeProxy",
@@ -253,6 +248,11 @@ export class RunningAgent {
       yield { resource: RESOURCES[reflector.resource.kind], staleSeconds, alive: connected && synced };
     }
   }
+}
+
+/** Makes the kernel settings of the configuration, and says what is not as wanted. */
+async function setUpMachine(config: AgentConfig, log: Log): Promise<void> {
+  for (const { message, hint } of settingDiagnostics(await applySettings(config))) log.warn({ hint }, message);
 }
 
 async function openClient(

@@ -8,7 +8,7 @@ import { healthServer } from "./http/health-server.ts";
 import type { HealthState } from "./http/health-state.ts";
 import type { HttpListener } from "./http/listener.ts";
 import { metricsServer } from "./http/metrics-server.ts";
-import type { EventRecorder } from "./kube/events.ts";
+import { type EventRecorder, nodeReference } from "./kube/events.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { StartError } from "./start-error.ts";
@@ -69,7 +69,7 @@ export class Servers {
     } catch (error) {
       const note = error instanceof Error ? error.message : String(error);
       const { events, settings } = this.#parts;
-      const regarding = { kind: "Node", name: settings.hostname, uid: settings.hostname };
+      const regarding = nodeReference(settings.hostname);
       events.event({ regarding, type: "Warning", reason, action: "StartKubeProxy", note });
       await events.drain(LAST_EVENT_MS);
       throw new StartError(note);

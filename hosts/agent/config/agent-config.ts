@@ -75,9 +75,9 @@ export interface FlagField {
   readonly flag: string;
 }
 
-export const defaultAgentMode: Mode = "flat";
+const defaultAgentMode: Mode = "flat";
 export const healthzPort = 10256;
-export const metricsPort = 10249;
+const metricsPort = 10249;
 
 /** A configuration file. `flags` win over it. */
 export function parseAgentConfig(source: Source, flags: readonly FlagField[] = []): AgentConfigResult {

@@ -1,6 +1,8 @@
 // A valid configuration that does not fit this node, or is probably not what is meant. Known once the Node is.
+
 import type { Family } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
+import { familyName } from "../../shared/families.ts";
 import { familyOf, familyOfCidr } from "./addresses.ts";
 import type { AgentConfig } from "./agent-config.ts";
 
@@ -11,8 +13,6 @@ export interface NodeFacts {
   readonly nodeIps: readonly string[];
   readonly podCidrs: readonly string[];
 }
-
-const shown: Readonly<Record<Family, string>> = { ipv4: "IPv4", ipv6: "IPv6" };
 
 /**
  * Errors are what kube-proxy ends for: no traffic of pods could be told from other traffic. A caller that is running
@@ -26,11 +26,11 @@ export function checkSanity(config: AgentConfig, facts: NodeFacts): Diagnostic[]
   const { rules } = config;
   const isSingleStack = families.length === 1;
   const other: Family = primaryFamily === "ipv4" ? "ipv6" : "ipv4";
-  const primary = shown[primaryFamily];
+  const primary = familyName(primaryFamily);
 
   const cidrs = rules.clusterCidr === "" ? [] : rules.clusterCidr.split(",").map((cidr) => familyOfCidr(cidr.trim()));
   if (rules.detectLocalMode === "cluster-cidr" && cidrs.length > 0 && isSingleStack && !cidrs.includes(primaryFamily)) {
-    const message = `this node has ${primary} only, and all of it is ${shown[other]}`;
+    const message = `this node has ${primary} only, and all of it is ${familyName(other)}`;
     say("error", "cluster-cidr-family", "clusterCIDR", message, `add the pods' ${primary} CIDR`);
   } else if (rules.detectLocalMode === "cluster-cidr" && cidrs.length > 0 && !cidrs.includes(primaryFamily)) {
     const message = `it has no CIDR of this node's primary family, ${primary}`;
@@ -60,23 +60,23 @@ export function checkSanity(config: AgentConfig, facts: NodeFacts): Diagnostic[]
     const message = "not given: node ports answer on every address of this node";
     say("warning", "nodeport-addresses-unset", "nodePortAddresses", message, "consider `nodePortAddresses: [primary]`");
   } else if (ports.length > 0 && !hasPort(primaryFamily)) {
-    const message = `all of it is ${shown[other]}: for ${primary}, this node's primary family, every address counts`;
+    const message = `all of it is ${familyName(other)}: for ${primary}, this node's primary family, every address counts`;
     say("warning", "nodeport-addresses-family", "nodePortAddresses", message, `add an ${primary} CIDR, or \`primary\``);
   } else if (ports.length > 0 && !hasPort(other) && hintsAtDualStack(cidrs, facts)) {
-    const message = `all of it is ${primary}, and this cluster has both families: for ${shown[other]} every address counts`;
+    const message = `all of it is ${primary}, and this cluster has both families: for ${familyName(other)} every address counts`;
     say(
       "warning",
       "nodeport-addresses-family",
       "nodePortAddresses",
       message,
-      `add an ${shown[other]} CIDR, or \`primary\``,
+      `add an ${familyName(other)} CIDR, or \`primary\``,
     );
   }
 
   for (const field of ["healthzBindAddress", "metricsBindAddress"] as const) {
     const host = config[field]?.host;
     if (!isSingleStack || host === undefined || familyOf(host) === primaryFamily) continue;
-    const message = `${host} is ${shown[other]}, and this node has ${primary} only`;
+    const message = `${host} is ${familyName(other)}, and this node has ${primary} only`;
     say("warning", "bind-address-family", field, message, `listen on an ${primary} address`);
   }
   return found;

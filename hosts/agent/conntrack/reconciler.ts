@@ -1,12 +1,14 @@
 // Removes UDP flows that contradict our rules: conntrack goes on sending their packets to endpoints that are gone, or
 // nowhere. The engine decides which, and why; here flows are fetched and removed.
+
 import type { EntryPoint, Family, StaleFlow, StaleReason } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import { viewOf } from "../netlink/attributes.ts";
 import { EINVAL, ENOENT, EPERM, errnoName, NetlinkError } from "../netlink/errno.ts";
 import type { Libc } from "../netlink/libc.ts";
+import { NFPROTO } from "../netlink/protocol-family.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
-import { NFPROTO_IPV4, NFPROTO_IPV6 } from "../netlink/uapi.ts";
 import { dumpFlows } from "./dump.ts";
 import { identityOf, MOST_AT_ONCE, removeFlows } from "./removal.ts";
 
@@ -55,9 +57,6 @@ export interface ConntrackOptions {
   /** For tests. */
   readonly libc?: Libc;
 }
-
-const PROTOCOL_FAMILY: Readonly<Record<Family, number>> = { ipv4: NFPROTO_IPV4, ipv6: NFPROTO_IPV6 };
-const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 
 interface StaleEntry {
   readonly flow: StaleFlow;
@@ -159,7 +158,7 @@ class Run {
     const reader = NetlinkSocket.open(open);
     const remover = NetlinkSocket.open(open);
     try {
-      const end = await dumpFlows(reader, PROTOCOL_FAMILY[this.#family], (messages) => this.#take(remover, messages));
+      const end = await dumpFlows(reader, NFPROTO[this.#family], (messages) => this.#take(remover, messages));
       this.#flows = end.flows;
       if (end.errno !== 0) throw new NetlinkError("conntrack dump", end.errno, explainDump(end.errno));
       if (end.lost) this.#failed("the kernel dropped parts of the dump of conntrack; the rest is looked at next time");
@@ -193,7 +192,7 @@ class Run {
   async #remove(remover: NetlinkSocket, batch: readonly StaleEntry[]): Promise<void> {
     try {
       const identities = batch.map(({ identity }) => identity);
-      const errnos = await removeFlows(remover, PROTOCOL_FAMILY[this.#family], identities);
+      const errnos = await removeFlows(remover, NFPROTO[this.#family], identities);
       for (const [index, { flow }] of batch.entries()) {
         const errno = errnos[index] ?? 0;
         if (errno === 0) this.#done(flow);

@@ -2,7 +2,7 @@
 import { ensureSetting, type Machine, readSetting, type Setting, type Wish } from "./setting.ts";
 
 /** `net.ipv4.ip_forward`. Not for names with an interface in them, which may have dots. */
-export function sysctlPath(name: string): string {
+function sysctlPath(name: string): string {
   return `/proc/sys/${name.replaceAll(".", "/")}`;
 }
 

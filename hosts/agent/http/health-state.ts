@@ -1,5 +1,7 @@
 // What the agent knows of its own health, and what its health endpoints say about it.
+
 import type { Family, NodeView } from "../../shared/contract.ts";
+import { FAMILIES, familyName } from "../../shared/families.ts";
 
 /** What the agent watches. */
 export type Resource = "services" | "endpointslices" | "nodes" | "servicecidrs";
@@ -43,10 +45,8 @@ interface FamilyState {
 /** A watch that is quiet for longer is called stale: API servers send a bookmark about once a minute. */
 const STALE_SECONDS = 5 * 60;
 
-export const familyName = (family: Family): "IPv4" | "IPv6" => (family === "ipv4" ? "IPv4" : "IPv6");
-
 /** Go's time.Time in JSON: RFC 3339 without zeros at the end of the fraction. */
-export function goTime(milliseconds: number | undefined): string {
+function goTime(milliseconds: number | undefined): string {
   if (milliseconds === undefined) return "0001-01-01T00:00:00Z";
   return new Date(milliseconds).toISOString().replace(/\.?0*Z$/, "Z");
 }
@@ -68,7 +68,7 @@ export class HealthState {
 
   constructor(options: HealthOptions) {
     this.#timeoutMs = 2 * options.syncPeriodMs;
-    this.#families = options.families ?? ["ipv4", "ipv6"];
+    this.#families = options.families ?? FAMILIES;
     this.#required = options.required ?? ["services", "endpointslices"];
     this.#watches = options.watches ?? (() => []);
     this.#now = options.now ?? Date.now;

@@ -1,5 +1,7 @@
 // Mode iptables: batches go to iptables-restore and ip6tables-restore, as kube-proxy's do.
+
 import type { Batch, Family } from "../../shared/contract.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
 import { checkArguments, insertionInput, JUMPS, type Jump } from "./iptables-jumps.ts";
@@ -87,7 +89,7 @@ export class IptablesWriter implements KernelWriter {
 
   /** @throws {RemovalError | NetlinkError} what could not be removed, and why */
   async cleanup(): Promise<void> {
-    for (const family of ["ipv4", "ipv6"] as const) {
+    for (const family of FAMILIES) {
       if (this.tools.unusable[family] !== undefined) continue;
       this.#set.delete(family);
       for (const table of XTABLES) {

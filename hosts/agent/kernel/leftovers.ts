@@ -5,7 +5,9 @@
 // the packet translated, and match service addresses no more; both mark with the same bit, and whoever masquerades first
 // takes the mark off. Only what the old rules say of a Service that has changed since (a reject or a drop before the
 // translation) is out of date, for as long as they stay. Connections keep their translation in conntrack when the rules go.
+
 import type { Family, Mode } from "../../shared/contract.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import type { KeptChain } from "./chain-removal.ts";
 import type { IptablesTools, IptablesVariant } from "./iptables-tools.ts";
@@ -70,7 +72,6 @@ export interface LeftoverOptions {
   readonly host?: IpvsHost;
 }
 
-const families: readonly Family[] = ["ipv4", "ipv6"];
 const IP: Readonly<Record<Family, string>> = { ipv4: "ip", ipv6: "ip6" };
 const KUBE_PROXY_TABLE = "kube-proxy";
 const OUR_TABLE = "sluice";
@@ -91,7 +92,7 @@ export async function findLeftovers(mode: Mode | "none", options: LeftoverOption
     }
   };
   await attempt("tables and chains of nf_tables", () => findInNfTables(mode, options.tools));
-  for (const family of families) {
+  for (const family of FAMILIES) {
     await attempt(`legacy ${IP[family]}tables`, () => findInLegacy(host, family, mode, options.tools));
     const { tools } = options;
     if (mode !== "iptables" || tools === undefined || tools.unusable[family] !== undefined) continue;

@@ -1,6 +1,7 @@
 // Writes the batches of the modes flat and nftables as netlink, without any binary.
 import type { Batch, Family, Mode } from "../../shared/contract.ts";
 import { joinPieces } from "../../shared/engine.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import {
   type BatchError,
   type BatchResult,
@@ -14,18 +15,18 @@ import { readGeneration } from "../netlink/generation.ts";
 import type { Libc } from "../netlink/libc.ts";
 import type { TableName } from "../netlink/monitor.ts";
 import { probeKernel } from "../netlink/probe.ts";
+import { NFPROTO } from "../netlink/protocol-family.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
-import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_ACK } from "../netlink/uapi.ts";
+import { NLM_F_ACK } from "../netlink/uapi.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
 export type NetlinkMode = Exclude<Mode, "iptables">;
 
 /** What each mode calls its tables, one of each family. */
 const TABLES: Readonly<Record<NetlinkMode, string>> = { flat: "sluice", nftables: "kube-proxy" };
-const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 
 function tableOf(mode: NetlinkMode, family: Family): TableName {
-  return { family: family === "ipv4" ? NFPROTO_IPV4 : NFPROTO_IPV6, table: TABLES[mode] };
+  return { family: NFPROTO[family], table: TABLES[mode] };
 }
 
 export type OpenedNetlinkWriter =

@@ -4,10 +4,9 @@ import { askAll, askOne } from "../netlink/ask.ts";
 import { type Attribute, findAttribute, readAttributes, readString, readU32 } from "../netlink/attributes.ts";
 import { ENOENT, errnoName, NetlinkError } from "../netlink/errno.ts";
 import { ATTRIBUTES, type Message, messageFamily, request } from "../netlink/messages.ts";
+import { NFPROTO } from "../netlink/protocol-family.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import * as uapi from "../netlink/uapi.ts";
-
-export const NFPROTO: Readonly<Record<Family, number>> = { ipv4: uapi.NFPROTO_IPV4, ipv6: uapi.NFPROTO_IPV6 };
 
 export interface NftTable {
   readonly family: Family;

@@ -1,13 +1,15 @@
 // Removes tables and iptables chains from nf_tables, by netlink: no nft or iptables binary is needed, and one transaction
 // takes all jumps out at once.
+
 import type { Family } from "../../shared/contract.ts";
 import { sendBatch } from "../netlink/batch.ts";
 import { BatchWriter } from "../netlink/batch-writer.ts";
+import { NFPROTO } from "../netlink/protocol-family.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import * as uapi from "../netlink/uapi.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
 import { isKubeProxyComment } from "./kube-proxy-chains.ts";
-import { listChains, listRules, NFPROTO, type NftChain, type NftTable } from "./nft-listing.ts";
+import { listChains, listRules, type NftChain, type NftTable } from "./nft-listing.ts";
 
 /** The kernel did not do it; the message says what and why. */
 export class RemovalError extends Error {

@@ -14,6 +14,11 @@ export interface ObjectReference {
   readonly uid?: string;
 }
 
+/** As kube-proxy's events have it: the name in place of the uid. */
+export function nodeReference(name: string): ObjectReference {
+  return { kind: "Node", name, uid: name };
+}
+
 export interface EventDetails {
   readonly regarding: ObjectReference;
   readonly type: "Normal" | "Warning";

@@ -1,7 +1,7 @@
 // The parameters of lists and watches. Both carry the same selectors.
 import type { Resource } from "./resources.ts";
 
-export const PAGE_LIMIT = 500;
+const PAGE_LIMIT = 500;
 
 type Query = Record<string, string>;
 

@@ -1,38 +1,37 @@
-// How much a batch changes: counted from its bytes, so that the writers need not know.
+// How much a batch changes: counted from its bytes, so that the writers need not know. What is no batch counts as far as it
+// can be read, and costs nobody anything: these are not netlink/messages.ts' readers, which throw, and make an object of
+// each attribute.
 import { joinPieces } from "../../shared/engine.ts";
+import { ATTRIBUTE_HEADER, align4, viewOf } from "../netlink/attributes.ts";
+import { ATTRIBUTES } from "../netlink/messages.ts";
 import {
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_DELSETELEM,
   NFT_MSG_NEWSETELEM,
   NFTA_LIST_ELEM,
   NFTA_SET_ELEM_LIST,
+  NLA_TYPE_MASK,
+  NLMSG_HEADER,
 } from "../netlink/uapi.ts";
 
 type Pieces = readonly Uint8Array[];
 
-const MESSAGE_HEADER = 16;
-const NFTABLES_HEADER = 4;
-const ATTRIBUTE_HEADER = 4;
-const TYPE_MASK = 0x3fff;
-
-const aligned = (length: number): number => (length + 3) & ~3;
-
 /** Elements, rules, chains, sets and tables that an nfnetlink batch adds and deletes. */
 export function changesInNetlink(pieces: Pieces): number {
   const bytes = joinPieces(pieces);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   let count = 0;
-  for (let at = 0; at + MESSAGE_HEADER <= bytes.length; ) {
+  for (let at = 0; at + NLMSG_HEADER <= bytes.length; ) {
     const length = view.getUint32(at, true);
     const type = view.getUint16(at + 4, true);
-    if (length < MESSAGE_HEADER) break; // what is no batch, the kernel refuses
+    if (length < NLMSG_HEADER) break; // what is no batch, the kernel refuses
     const end = Math.min(at + length, bytes.length);
     if (type === NFT_MSG_NEWSETELEM || type === NFT_MSG_DELSETELEM) {
-      count += elementsIn(view, at + MESSAGE_HEADER + NFTABLES_HEADER, end);
+      count += elementsIn(view, at + ATTRIBUTES, end);
     } else if (type >> 8 === NFNL_SUBSYS_NFTABLES) {
       count++;
     }
-    at += aligned(length);
+    at += align4(length);
   }
   return count;
 }
@@ -51,8 +50,8 @@ function* attributes(view: DataView, from: number, to: number): Generator<[numbe
   for (let at = from; at + ATTRIBUTE_HEADER <= to; ) {
     const length = view.getUint16(at, true);
     if (length < ATTRIBUTE_HEADER) return;
-    yield [view.getUint16(at + 2, true) & TYPE_MASK, at + ATTRIBUTE_HEADER, Math.min(at + length, to)];
-    at += aligned(length);
+    yield [view.getUint16(at + 2, true) & NLA_TYPE_MASK, at + ATTRIBUTE_HEADER, Math.min(at + length, to)];
+    at += align4(length);
   }
 }
 

@@ -1,7 +1,9 @@
 // All that the agent measures, behind plain methods.
+
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Batch, DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
-import { familyName, type WatchView } from "../http/health-state.ts";
+import { FAMILIES, familyName } from "../../shared/families.ts";
+import type { WatchView } from "../http/health-state.ts";
 import { requestBuckets } from "./buckets.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
@@ -70,7 +72,7 @@ export class Metrics {
     this.#buildInfo(options.version);
     registerProcessMetrics(this.registry, this.#now);
     // Dashboards take the list of instances from series that must be there before the first event.
-    for (const family of ["ipv4", "ipv6"] as const) this.#zero(family);
+    for (const family of FAMILIES) this.#zero(family);
   }
 
   /** The text of /metrics. */
@@ -162,7 +164,7 @@ export class Metrics {
   counted(totals: Totals): void {
     this.#sluice.services.set(totals.services);
     const { iptables, noLocalEndpoints } = this.#kubeProxy;
-    for (const family of ["ipv4", "ipv6"] as const) {
+    for (const family of FAMILIES) {
       const of = totals[family];
       iptables?.rules.set({ ...label(family), table: "filter" }, of.iptablesFilterRules);
       iptables?.rules.set({ ...label(family), table: "nat" }, of.iptablesNatRules);

@@ -81,8 +81,6 @@ export const NFT_MSG_DELOBJ = type(20);
 export const NFT_MSG_NEWFLOWTABLE = type(22);
 export const NFT_MSG_DELFLOWTABLE = type(24);
 
-export const NFT_SET_ANONYMOUS = 0x1;
-export const NFT_SET_CONSTANT = 0x2;
 export const NFT_SET_INTERVAL = 0x4;
 export const NFT_SET_MAP = 0x8;
 export const NFT_SET_TIMEOUT = 0x10;
@@ -90,7 +88,6 @@ export const NFT_SET_TIMEOUT = 0x10;
 export const NFT_SET_EVAL = 0x20;
 export const NFT_SET_CONCAT = 0x80;
 
-export const NFT_DATA_VALUE = 0;
 export const NFT_DATA_VERDICT = 0xffffff00;
 export const NFT_JUMP = -3;
 export const NFT_GOTO = -4;
@@ -236,7 +233,6 @@ export const NFNL_MSG_ACCT_GET = (NFNL_SUBSYS_ACCT << 8) | 1;
 export const NFACCT = { NAME: 1, PKTS: 2, BYTES: 3 } as const;
 
 export const RTM_NEWADDR = 20;
-export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
 export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV6_IFADDR = 9;

@@ -7,13 +7,14 @@ import { World } from "../../../fixtures/random/world.ts";
 import { applyJson, engineModule, newEngine } from "../../../fixtures/support/engine.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import type { Batch, Family } from "../../shared/contract.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import { type NetlinkMode, openNetlinkWriter } from "../kernel/netlink-writer.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "../kernel/writer.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
 import { ClusterState, KEPT_CHAINS } from "./cluster-state.ts";
-import { FAMILIES, type FamilyReport, Synchronizer } from "./synchronizer.ts";
+import { type FamilyReport, Synchronizer } from "./synchronizer.ts";
 
 /** Passes batches on, unless it is told what becomes of the next ones. */
 class FaultyWriter implements KernelWriter {

@@ -1,12 +1,11 @@
 // Takes the kernel from what it holds to what it should hold: one run reads what is in doubt, plans, and writes.
 import type { Batch, DriftReport, Family } from "../../shared/contract.ts";
 import { type EngineInstance, EngineTrapError } from "../../shared/engine.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import type { Clock } from "../clock.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import type { RunOutcome } from "./schedule.ts";
-
-export const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 
 /** What one run has done for one family. */
 export interface FamilyReport {

@@ -112,10 +112,8 @@ async function initOnly({ config }: AgentSettings, io: Io): Promise<ExitCode> {
   }
   const settings = await applyNodeSettings(config);
   for (const { name, wanted, found, action } of settings) {
-    await write(
-      io.stdout,
-      `${name}: ${action}${found === undefined ? "" : ` (was ${found}`}${found === undefined ? "" : `, wanted ${wanted})`}\n`,
-    );
+    const values = found === undefined ? "" : ` (was ${found}, wanted ${wanted})`;
+    await write(io.stdout, `${name}: ${action}${values}\n`);
   }
   const reporter = new Reporter(io, true);
   const problems = settingDiagnostics(settings);
