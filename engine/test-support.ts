@@ -160,6 +160,17 @@ export function commitAll(engine: Engine, now: number): number {
   return now + 10_000;
 }
 
+/** The messages of a batch or dump, one by one. */
+export function messagesOf(bytes: Buffer): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + ((bytes.readUInt32LE(at) + 3) & ~3);
+    messages.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return messages;
+}
+
 // ---- kernels
 
 interface NftTable {

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { families, type Mode, newEngine } from "../../fixtures/support/engine.ts";
 import { type EngineInstance, joinPieces } from "../../hosts/shared/engine.ts";
-import { applyJson, defaultOptions, type Family, listOf, makeService, makeSlice } from "../test-support.ts";
+import { applyJson, defaultOptions, type Family, listOf, makeService, makeSlice, messagesOf } from "../test-support.ts";
 
 const test = suite("reconcile");
 const NEW_CHAIN = 0xa03;
@@ -40,16 +40,6 @@ function sent(mode: Mode, family: Family): Buffer {
     .plan(0)
     .filter((batch) => batch.family === family);
   return Buffer.concat(batches.map(({ data }) => joinPieces(data)));
-}
-
-function messagesOf(bytes: Buffer): Buffer[] {
-  const messages: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + ((bytes.readUInt32LE(at) + 3) & ~3);
-    messages.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return messages;
 }
 
 /** Type and length of each message: numbers of sets and messages count on from plan to plan. */

@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type EngineInstance, joinPieces } from "../../hosts/shared/engine.ts";
-import { makeEngine, makeService, makeSlice, put, remove } from "../test-support.ts";
+import { makeEngine, makeService, makeSlice, messagesOf, put, remove } from "../test-support.ts";
 
 const test = suite("layouts: refusals");
 
@@ -13,17 +13,6 @@ const database = makeService("shop/database", { ip: "10.96.0.2", sessionAffinity
 const databaseEndpoints = (...ips: string[]) => makeSlice("shop/database-1", "database", ips);
 
 const address = (ip: string): Buffer => Buffer.from(ip.split(".").map(Number));
-
-/** The messages of one batch. */
-function messagesOf(bytes: Buffer): Buffer[] {
-  const messages: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + ((bytes.readUInt32LE(at) + 3) & ~3);
-    messages.push(bytes.subarray(at, end));
-    at = end;
-  }
-  return messages;
-}
 
 /** Sends what is planned to a kernel that refuses each message with that address; returns what was named, and sent. */
 function send(engine: EngineInstance, now: number, refuse?: string): { named: string[]; sent: Buffer } {

@@ -1,6 +1,8 @@
 // Sums over Services and service ports, and the hash of what is desired.
+
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { noTotals } from "../../hosts/shared/testing/fake-engine.ts";
 import {
   commitAll,
   defaultOptions,
@@ -26,17 +28,9 @@ const external = { type: "NodePort", externalTrafficPolicy: "Local", ports: [{ p
 
 test("Services, slices, service ports and endpoints", () => {
   const engine = makeEngine();
-  const none = {
-    servicePorts: 0,
-    endpoints: 0,
-    noLocalEndpointsInternal: 0,
-    noLocalEndpointsExternal: 0,
-    iptablesFilterRules: 0,
-    iptablesNatRules: 0,
-  };
   assert.equal(
     { ...engine.count(), stateHash: 0n },
-    { services: 0, endpointSlices: 0, ipv4: none, ipv6: none, stateHash: 0n },
+    { services: 0, endpointSlices: 0, ipv4: noTotals, ipv6: noTotals, stateHash: 0n },
   );
   const ports = [
     { name: "a", port: 1 },
@@ -48,10 +42,10 @@ test("Services, slices, service ports and endpoints", () => {
   const counts = engine.count();
   assert.is(counts.services, 1);
   assert.is(counts.endpointSlices, 2);
-  assert.equal(counts.ipv4, { ...none, servicePorts: 2, endpoints: 4 });
-  assert.equal(counts.ipv6, { ...none, servicePorts: 2 });
+  assert.equal(counts.ipv4, { ...noTotals, servicePorts: 2, endpoints: 4 });
+  assert.equal(counts.ipv6, { ...noTotals, servicePorts: 2 });
   remove(engine, web);
-  assert.equal(engine.count().ipv4, none);
+  assert.equal(engine.count().ipv4, noTotals);
   assert.is(engine.count().services, 0);
 });
 

@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultConfig } from "../../shared/config.ts";
+import { kubeadmConfig } from "../deploy/testing/kubeadm.ts";
 import { type AgentConfig, type AgentConfigResult, agentConfigFromFlags, parseAgentConfig } from "./agent-config.ts";
 
 const head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
@@ -42,74 +43,6 @@ const defaults: AgentConfig = {
   featureGates: {},
 };
 
-/** As `kubeadm init` writes it into the ConfigMap kube-proxy. */
-const kubeadm = `bindAddress: 0.0.0.0
-bindAddressHardFail: false
-clientConnection:
-  acceptContentTypes: ""
-  burst: 0
-  contentType: ""
-  kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
-  qps: 0
-clusterCIDR: 10.244.0.0/16
-configSyncPeriod: 0s
-conntrack:
-  maxPerCore: null
-  min: null
-  tcpBeLiberal: false
-  tcpCloseWaitTimeout: null
-  tcpEstablishedTimeout: null
-  udpStreamTimeout: 0s
-  udpTimeout: 0s
-detectLocal:
-  bridgeInterface: ""
-  interfaceNamePrefix: ""
-detectLocalMode: ""
-enableProfiling: false
-healthzBindAddress: ""
-hostnameOverride: ""
-iptables:
-  localhostNodePorts: null
-  masqueradeAll: false
-  masqueradeBit: null
-  minSyncPeriod: 0s
-  syncPeriod: 0s
-ipvs:
-  excludeCIDRs: null
-  minSyncPeriod: 0s
-  scheduler: ""
-  strictARP: false
-  syncPeriod: 0s
-  tcpFinTimeout: 0s
-  tcpTimeout: 0s
-  udpTimeout: 0s
-logging:
-  flushFrequency: 0
-  options:
-    json:
-      infoBufferSize: "0"
-    text:
-      infoBufferSize: "0"
-  verbosity: 0
-metricsBindAddress: ""
-mode: ""
-nftables:
-  masqueradeAll: false
-  masqueradeBit: null
-  minSyncPeriod: 0s
-  syncPeriod: 0s
-nodePortAddresses: null
-oomScoreAdj: null
-portRange: ""
-showHiddenMetricsForVersion: ""
-winkernel:
-  enableDSR: false
-  forwardHealthCheckVip: false
-  networkName: ""
-  rootHnsEndpointName: ""
-  sourceVip: ""
-`;
-
 test("nothing given is kube-proxy's defaults, in flat mode, which is said", () => {
   const { config, diagnostics } = parse("");
   assert.equal(config, defaults);
@@ -120,7 +53,8 @@ test("nothing given is kube-proxy's defaults, in flat mode, which is said", () =
 });
 
 test("kubeadm's file is the defaults too, without a warning", () => {
-  const { config, diagnostics } = parse(kubeadm);
+  const text = kubeadmConfig.replace(",fd00:244::/32", "");
+  const { config, diagnostics } = parseAgentConfig({ name: "config.conf", bytes: new TextEncoder().encode(text) });
   const expected = {
     ...defaults,
     kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf",

@@ -1,21 +1,14 @@
 // What /metrics says: names and labels that kube-proxy's dashboards and alerts query, and what the methods count.
+
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Mode } from "../../shared/contract.ts";
+import { noTotals } from "../../shared/testing/fake-engine.ts";
 import { Metrics, type MetricsOptions } from "./metrics.ts";
 
 const test = suite("agent: metrics");
 
 const T0 = Date.parse("2026-11-01T10:00:00Z");
-
-const none = {
-  servicePorts: 0,
-  endpoints: 0,
-  noLocalEndpointsInternal: 0,
-  noLocalEndpointsExternal: 0,
-  iptablesFilterRules: 0,
-  iptablesNatRules: 0,
-};
 
 const batchOf = (text: string) => ({ family: "ipv4" as const, data: [new TextEncoder().encode(text)] });
 
@@ -86,7 +79,7 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     metrics.probed("healthz", 200);
     metrics.probed("livez", 503);
     metrics.apiRequest("GET", "200", "10.0.0.1:6443", 0.01);
-    const sums = { ...none, noLocalEndpointsInternal: 3, noLocalEndpointsExternal: 4 };
+    const sums = { ...noTotals, noLocalEndpointsInternal: 3, noLocalEndpointsExternal: 4 };
     metrics.counted({ services: 1, endpointSlices: 1, ipv4: sums, ipv6: sums, stateHash: 255n });
     const series = await scrape(metrics);
     assertThere(series, queriedLater);
@@ -104,7 +97,7 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     metrics.failed("ipv6", 0.1, false);
     metrics.written(batchOf("*filter\n:KUBE-A - [0:0]\n-A KUBE-A -j B\nCOMMIT\n*nat\n-A X -j Y\n-A X -j Z\nCOMMIT\n"));
     metrics.synced("ipv4", 0.1, true, { bytes: 80 });
-    const sums = { ...none, iptablesFilterRules: 11, iptablesNatRules: 12 };
+    const sums = { ...noTotals, iptablesFilterRules: 11, iptablesNatRules: 12 };
     metrics.counted({ services: 0, endpointSlices: 0, ipv4: sums, ipv6: sums, stateHash: 0n });
     const series = await scrape(metrics);
     const own = [...names(series)].filter((name) => /iptables_|nftables_/.test(name)).sort();
@@ -230,7 +223,7 @@ test("ours: drift, waves, staleness, memory, restarts, refused objects, children
 test("one desired state at a time, and no series that grow with what the cluster says", async () => {
   const metrics = make("flat");
   for (let hash = 0n; hash < 100n; hash++) {
-    metrics.counted({ services: 0, endpointSlices: 0, ipv4: none, ipv6: none, stateHash: hash });
+    metrics.counted({ services: 0, endpointSlices: 0, ipv4: noTotals, ipv6: noTotals, stateHash: hash });
   }
   const hashes = [...(await scrape(metrics)).keys()].filter((each) => each.startsWith("sluice_desired_state_info"));
   assert.equal(hashes, ['sluice_desired_state_info{hash="0000000000000063"}']);

@@ -1,6 +1,6 @@
 // A stand-in for the engine that does what a test says: it shows what the hosts do with an engine, not what the engine
 // does. Objects are read with JSON.parse; `render` writes a line for each Service.
-import type { ApplyResult, EngineExports, Family, NodeView, Options, Problem } from "../contract.ts";
+import type { ApplyResult, EngineExports, Family, FamilyTotals, NodeView, Options, Problem } from "../contract.ts";
 import { EngineModule } from "../engine.ts";
 
 export interface FakeBehaviour {
@@ -33,7 +33,8 @@ export function fakeEngine(behaviour: FakeBehaviour = {}): { module: EngineModul
   return { module: new EngineModule(create, () => ({}) as WebAssembly.Module), log };
 }
 
-const NOTHING = {
+/** What an empty engine counts in each family. */
+export const noTotals: FamilyTotals = {
   servicePorts: 0,
   endpoints: 0,
   noLocalEndpointsInternal: 0,
@@ -105,8 +106,8 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     count: () => ({
       services: services.size,
       endpointSlices: 0,
-      ipv4: { ...NOTHING },
-      ipv6: { ...NOTHING },
+      ipv4: { ...noTotals },
+      ipv6: { ...noTotals },
       stateHash: 0n,
     }),
     measureChanges() {},
