@@ -11,6 +11,9 @@ export interface Misfit {
 /** Go's time.ParseDuration. */
 const duration = /^[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$/;
 
+const digits = "write it in digits, without quotes";
+const units = "write a number and its unit, one of: ms, s, m, h";
+
 export function* misfits(value: unknown, fields: Fields): Generator<Misfit> {
   yield* checkFields(value as object, fields, []);
 }
@@ -30,19 +33,20 @@ function* checkFields(object: object, fields: Fields, path: (string | number)[])
 function* check(value: unknown, type: FieldType, path: (string | number)[]): Generator<Misfit> {
   // Go reads null as "not given".
   if (value === null) return;
-  const wrong = (wanted: string): Misfit => ({
+  const wrong = (wanted: string, hint: string): Misfit => ({
     code: "wrong-type",
     path,
     message: `${wanted} is wanted, and this is ${describe(value)}`,
-    hint: typeof value === "number" && wanted === "text" ? "put it in quotes" : "",
+    hint,
   });
   if (typeof type === "object") {
     if ("list" in type) {
-      if (!Array.isArray(value)) return yield wrong("a list");
+      if (!Array.isArray(value)) return yield wrong("a list", "write `- VALUE` in a line for each");
       for (const [index, item] of value.entries()) yield* check(item, type.list, [...path, index]);
       return;
     }
-    if (typeof value !== "object" || Array.isArray(value)) return yield wrong("a mapping");
+    if (typeof value !== "object" || Array.isArray(value))
+      return yield wrong("a mapping", "write `NAME: VALUE` in a line for each, further to the right");
     if ("fields" in type) yield* checkFields(value, type.fields, path);
     else for (const [key, item] of Object.entries(value)) yield* check(item, type.map, [...path, key]);
     return;
@@ -50,28 +54,31 @@ function* check(value: unknown, type: FieldType, path: (string | number)[]): Gen
   const isInteger = typeof value === "number" && Number.isInteger(value);
   switch (type) {
     case "string":
-      if (typeof value !== "string") yield wrong("text");
+      if (typeof value !== "string")
+        yield wrong("text", typeof value === "object" ? "write one value" : "put it in quotes");
       return;
     case "bool":
-      if (typeof value !== "boolean") yield wrong("true or false");
+      if (typeof value !== "boolean") yield wrong("true or false", "write one of these words, without quotes");
       return;
     case "int32":
-      if (!isInteger || Math.abs(value) > 0x7fffffff) yield wrong("a whole number");
+      if (!isInteger || Math.abs(value) > 0x7fffffff) yield wrong("a whole number", digits);
       return;
     case "uint32":
-      if (!isInteger || value < 0 || value > 0xffffffff) yield wrong("a whole number from 0 on");
+      if (!isInteger || value < 0 || value > 0xffffffff) yield wrong("a whole number from 0 on", digits);
       return;
     case "float":
-      if (typeof value !== "number") yield wrong("a number");
+      if (typeof value !== "number") yield wrong("a number", digits);
       return;
     case "duration":
-      if (typeof value !== "string" || !duration.test(value)) yield wrong("a duration such as 30s or 1m");
+      if (typeof value !== "string" || !duration.test(value)) yield wrong("a duration such as 30s or 1m", units);
       return;
     case "durationOrNumber":
-      if (!isInteger && (typeof value !== "string" || !duration.test(value))) yield wrong("a duration such as 5s");
+      if (!isInteger && (typeof value !== "string" || !duration.test(value)))
+        yield wrong("a duration such as 5s", units);
       return;
     case "quantity":
-      if (typeof value !== "string" && !isInteger) yield wrong("a quantity such as 64Ki");
+      if (typeof value !== "string" && !isInteger)
+        yield wrong("a quantity such as 64Ki", "write a number and its unit");
   }
 }
 

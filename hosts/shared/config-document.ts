@@ -9,13 +9,15 @@ import { fieldAt, parsePath } from "./manifests/scan.ts";
 import { skipBlanks, toUtf8 } from "./manifests/text.ts";
 
 export interface ConfigDocument {
-  /** Every field is known and has its type. Undefined if there is an error. */
+  /** Fields that are unknown or not of their type are left out. Undefined if this is no KubeProxyConfiguration. */
   readonly value: RawConfig | undefined;
   /** Errors; what `report` says is added. */
   readonly diagnostics: Diagnostic[];
   /** Where a field stands. */
   place(field: string): Partial<Diagnostic>;
-  /** Says something about a field at its place. */
+  /** The field, or the one that it is part of, was left out of `value`. */
+  isLeftOut(field: string): boolean;
+  /** Says something about a field at its place, once; nothing about one that was left out, which is reported already. */
   report(severity: Diagnostic["severity"], field: string, code: string, message: string, hint?: string): void;
 }
 
@@ -29,7 +31,11 @@ export function readConfigDocument(source: Source): ConfigDocument {
     const at = fieldAt(input.json, 0, path);
     return { file, ...input.position(wanted === "key" ? at.key : at.value) };
   };
+  const leftOut: string[] = [];
+  const isLeftOut = (field: string) => leftOut.some((path) => isWithin(field, path));
   const report: ConfigDocument["report"] = (severity, field, code, message, hint = "") => {
+    if (isLeftOut(field)) return;
+    if (diagnostics.some((said) => said.field === field && said.code === code && said.message === message)) return;
     diagnostics.push(diagnostic(severity, code, message, { ...placeOf(parsePath(field)), field, hint }));
   };
 
@@ -38,16 +44,18 @@ export function readConfigDocument(source: Source): ConfigDocument {
     const { json, hint } = input;
     const parsed = JSON.parse(new TextDecoder().decode(json)) as Record<string, unknown>;
     if (checkType(parsed, report)) {
-      for (const misfit of misfits(parsed, configFields)) {
+      for (const misfit of [...misfits(parsed, configFields)]) {
         const { code, path, message } = misfit;
+        leftOut.push(showPath(path));
+        leaveOut(parsed, path);
         const at = placeOf(path, code === "unknown-field" ? "key" : "value");
         const more = { ...at, field: showPath(path), hint: hint(fieldAt(json, 0, path).value) || misfit.hint };
         diagnostics.push(diagnostic("error", code, message, more));
       }
-      if (diagnostics.length === 0) value = parsed as RawConfig;
+      value = parsed as RawConfig;
     }
   }
-  return { value, diagnostics, place: (field) => placeOf(parsePath(field)), report };
+  return { value, diagnostics, place: (field) => placeOf(parsePath(field)), isLeftOut, report };
 }
 
 /** The file's one document. Undefined: reported. */
@@ -84,10 +92,26 @@ function checkType(value: Record<string, unknown>, report: ConfigDocument["repor
   }
   if (value.apiVersion !== "kubeproxy.config.k8s.io/v1alpha1") {
     const found = value.apiVersion === undefined ? "it is missing" : `this is ${JSON.stringify(value.apiVersion)}`;
-    report("error", "apiVersion", "config-version", `only kubeproxy.config.k8s.io/v1alpha1 is known, and ${found}`);
+    const hint = "write `apiVersion: kubeproxy.config.k8s.io/v1alpha1`";
+    const message = `only kubeproxy.config.k8s.io/v1alpha1 is known, and ${found}`;
+    report("error", "apiVersion", "config-version", message, hint);
     return false;
   }
   return true;
+}
+
+/** Whether `field` is `outer`, or a part of it: `a.b[0]` is within `a.b` and `a`. */
+export function isWithin(field: string, outer: string): boolean {
+  return field === outer || (field.startsWith(outer) && /^[.[]/.test(field.slice(outer.length)));
+}
+
+/** An item of a list becomes null, so that the others keep their numbers. */
+function leaveOut(value: object, path: readonly (string | number)[]): void {
+  const [first = "", ...rest] = path;
+  const parent = value as Record<string | number, object>;
+  if (rest.length > 0) leaveOut(parent[first] ?? {}, rest);
+  else if (Array.isArray(value)) value[Number(first)] = null;
+  else delete parent[first];
 }
 
 function showPath(path: readonly (string | number)[]): string {

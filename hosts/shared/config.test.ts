@@ -127,6 +127,25 @@ test("all that is wrong is said at once", () => {
   assert.is(parse(`${head}modes: x\nclusterCIDR: 5\niptables: {masqueradeBit: x}\n`).diagnostics.length, 3);
 });
 
+test("an unknown field or a wrong type hides no other error, and brings none that only follows from it", () => {
+  const found = (text: string) => parse(head + text).diagnostics.map(({ field, line, code }) => [field, line, code]);
+  assert.equal(found("modes: x\nmode: ipvs\nnftables:\n  masqueradeBit: 99\n"), [
+    ["modes", 3, "unknown-field"],
+    ["mode", 4, "mode-ipvs"],
+    ["nftables.masqueradeBit", 6, "masquerade-bit"],
+  ]);
+  assert.equal(found("hostnameOverride: 5\ndetectLocalMode: BridgeInterface\n"), [
+    ["hostnameOverride", 3, "wrong-type"],
+  ]);
+});
+
+test("every error says what to do", () => {
+  for (const [yaml] of refused.filter(([, code]) => !code.startsWith("yaml-"))) {
+    for (const { hint, message } of parse(`${head}${yaml}\n`).diagnostics)
+      assert.ok(hint !== "", `${yaml}: ${message}`);
+  }
+});
+
 test("hints name the field that was meant, and words that are booleans", () => {
   assert.match(parse(`${head}clustercidr: x`).diagnostics[0]?.hint ?? "", "clusterCIDR");
   assert.match(parse(`${head}hostnameOverride: on`).diagnostics[0]?.hint ?? "", 'write "on"');

@@ -26,6 +26,8 @@ export interface ProxyConfig {
 export interface ConfigResult {
   /** Undefined if there is an error. */
   config: ProxyConfig | undefined;
+  /** The same, where need be with defaults in place of what is wrong: so that the rest can be checked too. */
+  tolerant: ProxyConfig | undefined;
   diagnostics: Diagnostic[];
   /** Where a field stands, for what the engine says about it. */
   place(field: string): Partial<Diagnostic>;
@@ -71,7 +73,7 @@ export function parseConfig(source: Source): ConfigResult {
     value === undefined
       ? undefined
       : configOf(value, (field, code, message, hint) => document.report("error", field, code, message, hint));
-  return { config: diagnostics.length === 0 ? config : undefined, diagnostics, place };
+  return { config: diagnostics.length === 0 ? config : undefined, tolerant: config, diagnostics, place };
 }
 
 /** Says what is wrong with a field. */

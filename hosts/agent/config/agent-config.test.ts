@@ -169,6 +169,41 @@ test("all that is wrong is said at once", () => {
   assert.equal(codes.sort(), ["invalid-address", "listen-address", "mode-ipvs", "out-of-range", "out-of-range"]);
 });
 
+test("unknown fields, wrong types and bad values are said together, each at its place and with what to do", () => {
+  const yaml = [
+    "modes: x",
+    "oomScoreAdj: 5000",
+    "detectLocalMode: BridgeInterface",
+    "detectLocal: {bridgeInterface: 5}",
+    "nodePortAddresses: [5, nowhere]",
+    "nftables: {syncPeriod: 500, minSyncPeriod: 1m}",
+    "featureGates: {NoSuch: true}",
+    "bindAddress: localhost",
+  ];
+  const { config, diagnostics } = parse(yaml.join("\n"));
+  assert.is(config, undefined);
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  assert.equal(errors.map(({ field, code, line }) => `${line} ${field}: ${code}`).sort(), [
+    "10 bindAddress: invalid-address",
+    "3 modes: unknown-field",
+    "4 oomScoreAdj: out-of-range",
+    "6 detectLocal.bridgeInterface: wrong-type",
+    "7 nodePortAddresses[0]: wrong-type",
+    "7 nodePortAddresses[1]: invalid-cidr",
+    "8 nftables.syncPeriod: wrong-type",
+    "9 featureGates.NoSuch: unknown-feature-gate",
+  ]);
+  for (const { hint, message } of errors) assert.ok(hint !== "", message);
+});
+
+test("a mode of the wrong type does not bring what its default would be told", () => {
+  const { diagnostics } = parse("mode: 5\niptables: {masqueradeAll: true}\nnftables: {minSyncPeriod: 1m}");
+  assert.equal(
+    diagnostics.map(({ code }) => code),
+    ["wrong-type"],
+  );
+});
+
 const withoutEffect: [yaml: string, field: string, why: RegExp][] = [
   ["clientConnection: {contentType: application/cbor}", "clientConnection.contentType", /JSON/],
   ["clientConnection: {acceptContentTypes: text/x}", "clientConnection.acceptContentTypes", /JSON/],

@@ -1,6 +1,6 @@
 // KubeProxyConfiguration as the agent takes it: everything that it needs, in final units, with all defaults filled in.
 import { configOf, type ProxyConfig } from "../../shared/config.ts";
-import { readConfigDocument } from "../../shared/config-document.ts";
+import { type ConfigDocument, readConfigDocument } from "../../shared/config-document.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import type { Source } from "../../shared/manifests/input.ts";
@@ -81,9 +81,10 @@ const metricsPort = 10249;
 
 /** A configuration file. `flags` win over it. */
 export function parseAgentConfig(source: Source, flags: readonly FlagField[] = []): AgentConfigResult {
-  const { value, diagnostics, place, report } = readConfigDocument(source);
+  const document = readConfigDocument(source);
+  const { value, diagnostics, place } = document;
   if (value === undefined) return { config: undefined, diagnostics, place };
-  return interpret(value as RawAgentConfig, flags, { diagnostics, place, report }, false);
+  return interpret(value as RawAgentConfig, flags, document, false);
 }
 
 /** Flags without a configuration file. */
@@ -94,14 +95,10 @@ export function agentConfigFromFlags(flags: readonly FlagField[]): AgentConfigRe
   };
   // kube-proxy's flags have these defaults whatever --bind-address is; in a file they follow bindAddress.
   const defaults = { healthzBindAddress: `0.0.0.0:${healthzPort}`, metricsBindAddress: `127.0.0.1:${metricsPort}` };
-  return interpret(defaults, flags, { diagnostics, place: () => ({}), report }, true);
+  return interpret(defaults, flags, { diagnostics, place: () => ({}), isLeftOut: () => false, report }, true);
 }
 
-interface Document {
-  diagnostics: Diagnostic[];
-  place(field: string): Partial<Diagnostic>;
-  report: Say;
-}
+type Document = Pick<ConfigDocument, "diagnostics" | "place" | "isLeftOut" | "report">;
 
 /** `blankDisables`: an empty address switches the server off; in a file it is the default. */
 function interpret(
@@ -126,7 +123,7 @@ function interpret(
 
   const rules = configOf(raw, (field, code, message, hint) => say("error", field, code, message, hint));
   const mode = rules.mode ?? defaultAgentMode;
-  checkValues(raw, mode, say);
+  checkValues(raw, mode, say, document.isLeftOut);
   const config: AgentConfig = {
     mode,
     rules: { ...rules, mode, bindAddress: rules.bindAddress || "0.0.0.0" },
@@ -153,7 +150,8 @@ function interpret(
     const hint = "write `mode: iptables` (--proxy-mode=iptables) for what kube-proxy does without one";
     say("note", "mode", "mode-default", `no mode is given, so it is ${defaultAgentMode}`, hint);
   }
-  sayWithoutEffect(raw, mode, say);
+  // What one field's value means for another's is said once the value is known.
+  if (!["mode", "detectLocalMode"].some(document.isLeftOut)) sayWithoutEffect(raw, mode, say);
   const failed = diagnostics.some(({ severity }) => severity === "error");
   return { config: failed ? undefined : config, diagnostics, place };
 }

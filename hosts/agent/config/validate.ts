@@ -17,10 +17,10 @@ export type Say = (
 ) => void;
 
 /** The addresses to listen on, the mode and masqueradeBit are checked where they are read. */
-export function checkValues(raw: RawAgentConfig, mode: Mode, say: Say): void {
+export function checkValues(raw: RawAgentConfig, mode: Mode, say: Say, isLeftOut: (field: string) => boolean): void {
   checkNumbers(raw, say);
   checkDurations(raw, say);
-  checkPeriods(raw, mode, say);
+  checkPeriods(raw, mode, say, isLeftOut);
   checkAddresses(raw, say);
   checkDetectLocal(raw, say);
   checkWords(raw, say);
@@ -64,10 +64,12 @@ function checkDurations(raw: RawAgentConfig, say: Say): void {
   }
 }
 
-function checkPeriods(raw: RawAgentConfig, mode: Mode, say: Say): void {
+function checkPeriods(raw: RawAgentConfig, mode: Mode, say: Say, isLeftOut: (field: string) => boolean): void {
+  const section = mode === "iptables" ? "iptables" : "nftables";
+  // A default in place of one would be blamed on the other.
+  if (["mode", `${section}.syncPeriod`, `${section}.minSyncPeriod`].some(isLeftOut)) return;
   const { syncPeriodMs, minSyncPeriodMs } = periods(raw, mode);
   if (syncPeriodMs < 0 || minSyncPeriodMs <= syncPeriodMs) return;
-  const section = mode === "iptables" ? "iptables" : "nftables";
   const found = `${formatDuration(minSyncPeriodMs)} is longer than syncPeriod, ${formatDuration(syncPeriodMs)}`;
   const field = valueAt(raw, `${section}.minSyncPeriod`) === undefined ? "syncPeriod" : "minSyncPeriod";
   say("error", `${section}.${field}`, "min-sync-period", found, "make syncPeriod the longer one");
@@ -76,7 +78,13 @@ function checkPeriods(raw: RawAgentConfig, mode: Mode, say: Say): void {
 function checkAddresses(raw: RawAgentConfig, say: Say): void {
   const bindAddress = raw.bindAddress ?? "";
   if (bindAddress !== "" && familyOf(bindAddress) === undefined) {
-    say("error", "bindAddress", "invalid-address", `${quote(bindAddress)} is no IP address`);
+    say(
+      "error",
+      "bindAddress",
+      "invalid-address",
+      `${quote(bindAddress)} is no IP address`,
+      "write one such as 10.0.0.1",
+    );
   }
   for (const [index, address] of (raw.nodePortAddresses ?? []).entries()) {
     const text = address ?? "";

@@ -195,6 +195,22 @@ render("options that the engine refuses point into the configuration", async ({ 
   assert.match(stderr, `${config}:3:14: error: clusterCIDR: no CIDR`);
 });
 
+render("what the engine finds wrong with a configuration is said with the unknown fields", async ({ file }) => {
+  const text = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmodes: x\nclusterCIDR: x\n";
+  const config = file("c", `${text}nodePortAddresses: [5]\n`);
+  const path = file("web.yaml", service("web"));
+  const { module } = fakeEngine({
+    configure: () => [
+      problem({ field: "clusterCIDR", message: "no CIDR" }),
+      problem({ field: "nodePortAddresses[0]", message: "no CIDR" }),
+    ],
+  });
+  const { code, stderr } = await runCli(["render", "-f", path, "--config", config], { engine: module });
+  assert.is(code, 1);
+  const places = [...stderr.matchAll(/^\S+:(\d+):\d+: error: (\S+):/gm)].map(([, line, field]) => `${line} ${field}`);
+  assert.equal(places, ["3 modes", "5 nodePortAddresses[0]", "4 clusterCIDR"]);
+});
+
 render("errors in one object: the rest is rendered, and the exit code says so", async ({ file }) => {
   const path = file("web.yaml", `${service("web")}---\n${service("api").replace("80", "70000")}`);
   const { module } = fakeEngine({

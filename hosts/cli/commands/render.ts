@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../shared/cluster.ts";
 import { defaultConfig, defaultMode, engineOptions, type ProxyConfig, parseConfig } from "../../shared/config.ts";
+import { isWithin } from "../../shared/config-document.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError, readSources } from "../../shared/manifests/files.ts";
@@ -66,9 +67,17 @@ async function readConfig(options: RenderOptions, io: Io, reporter: Reporter): P
     reporter.report(fileError(path, error));
     return undefined;
   }
-  const { config, diagnostics, place } = parseConfig({ name: path === "-" ? "stdin" : path, bytes });
+  const { config, tolerant, diagnostics, place } = parseConfig({ name: path === "-" ? "stdin" : path, bytes });
   for (const found of diagnostics) reporter.report(found);
-  return config === undefined ? undefined : { config, place };
+  if (config !== undefined) return { config, place };
+  if (tolerant === undefined) return undefined;
+  // What only the engine finds wrong is said with the rest.
+  const checked = new Cluster(await io.loadEngine(), (found) => {
+    if (!diagnostics.some(({ field }) => isWithin(found.field, field))) reporter.report(found);
+  });
+  const mode = options.mode ?? tolerant.mode ?? defaultMode;
+  checked.configure(engineOptions(tolerant, { mode, node: "", nfacct: false }), ({ field }) => place(field));
+  return undefined;
 }
 
 /** Says what is wrong with the combination of mode, family and output before anything is read. */
