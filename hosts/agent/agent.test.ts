@@ -56,6 +56,9 @@ class Kernel implements KernelWriter {
   /** Runs once, while rules are read back. */
   meanwhile: (() => void) | undefined;
   dumps = 0;
+  isDumpRefused = false;
+  /** Writes wait for it. */
+  gate: Promise<void> | undefined;
 
   constructor(clock: ManualClock) {
     this.#clock = clock;
@@ -64,6 +67,7 @@ class Kernel implements KernelWriter {
   /** What was written, as it was written: `written` must not have lost anything. */
   async dump(family: Family) {
     this.dumps++;
+    if (this.isDumpRefused) return { outcome: "failed", message: "told to" } as const;
     if (this.restless) this.#clock.spend(DUMP_MS);
     this.meanwhile?.();
     this.meanwhile = undefined;
@@ -71,6 +75,7 @@ class Kernel implements KernelWriter {
     return { outcome: "dumped", bytes: joinPieces(batches.flatMap(({ data }) => data)) } as const;
   }
   async write(batch: Batch) {
+    await this.gate;
     if (this.refuseNext) {
       this.refuseNext = false;
       const view = new DataView((batch.data[0] as Uint8Array).buffer, batch.data[0]?.byteOffset);
@@ -194,6 +199,70 @@ test("Services that the kernel refuses are looked for until none is left", async
   await running.replaced(7, "10.0.4.7");
   assert.not.ok(calls.includes("left-out"));
   await running.agent.stop();
+});
+
+test("what would be written next is told as often as it is asked, and written once", async () => {
+  const running = await Running.started();
+  const { agent, kernel } = running;
+  assert.is(agent.outlook().summary, "the kernel has what it should have");
+  const before = kernel.written.length;
+  const line = watchLine("MODIFIED", slice(7, "10.0.2.7"));
+  agent.state.sink("endpoint-slice").apply(new TextEncoder().encode(line));
+  for (let i = 0; i < 3; i++) {
+    const [ipv4, ipv6] = agent.outlook().plan;
+    assert.equal([ipv4?.transactions, ipv4?.services, ipv4?.names], [1, 1, ["shop/service-7"]]);
+    assert.equal([ipv6?.transactions, ipv6?.names], [0, []]);
+  }
+  assert.match(agent.outlook().summary, /^something waits to be written in 0 ms: a change/);
+  assert.is(kernel.written.length, before);
+  await running.settled();
+  assert.is(kernel.written.length, before + 1);
+  assert.is(agent.outlook().summary, "the kernel has what it should have");
+  await agent.stop();
+});
+
+test("while a run is at work nothing else plans, and its batches count", async () => {
+  const running = await Running.started();
+  const { agent, kernel, clock } = running;
+  let go = () => {};
+  kernel.gate = new Promise((resolve) => {
+    go = resolve;
+  });
+  agent.state.sink("endpoint-slice").apply(new TextEncoder().encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
+  await clock.advance(50);
+  const plans = calls.filter((call) => call === "plan").length;
+  const { plan, summary } = agent.outlook();
+  assert.equal(plan, []);
+  assert.match(summary, /^a run has been at work for \d+ ms$/);
+  assert.is(calls.filter((call) => call === "plan").length, plans);
+  const before = kernel.written.length;
+  go();
+  await running.settled();
+  assert.is(kernel.written.length, before + 1, "it was committed, and is not written again");
+  await agent.stop();
+});
+
+test("Services that are left out, and rules that are read back first, are told", async () => {
+  const running = await Running.started(2000);
+  const { agent, kernel, clock } = running;
+  kernel.refuseNext = true;
+  await running.replaced(7, "10.0.2.7");
+  const { leftOut, summary } = agent.outlook();
+  assert.equal([leftOut.count, leftOut.services], [1, ["shop/service-7"]]);
+  assert.ok(leftOut.retryMs > 0 && leftOut.retryMs <= 3_600_000);
+  assert.match(summary, /1 left out/);
+  kernel.isDumpRefused = true;
+  kernel.restless = true;
+  await clock.advance(2500);
+  assert.equal(
+    agent.outlook().plan.map(({ readFirst }) => readFirst),
+    [true, true],
+  );
+  assert.match(
+    agent.outlook().summary,
+    /^the kernel's rules are read back in the next run, in \d+ ms: what has failed/,
+  );
+  await agent.stop();
 });
 
 test("where others change their rules all the time, ours are read back for a twentieth of the time at most", async () => {

@@ -2,11 +2,13 @@
 // everybody who asks is told how it stands.
 import type { Batch, Family, Kind, NodeView, Options } from "../shared/contract.ts";
 import { type EngineModule, EngineTrapError } from "../shared/engine.ts";
+import { plural } from "../shared/plural.ts";
 import type { Clock } from "./clock.ts";
 import type { HealthState, Resource as WatchedResource } from "./http/health-state.ts";
 import type { KernelWriter } from "./kernel/writer.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import { type Outlook, outlookOf } from "./outlook.ts";
 import { ProblemLog } from "./problem-log.ts";
 import { ClusterState } from "./sync/cluster-state.ts";
 import { FirstState } from "./sync/first-state.ts";
@@ -60,6 +62,7 @@ export class Agent {
   readonly #synchronizer: Synchronizer;
   readonly #problems: ProblemLog;
   #cancelLook: (() => void) | undefined;
+  #lookAt: number | undefined;
   #isLookDue = false;
   /** What the run at work has found where it read the kernel's rules back. */
   #readBack: "nothing" | "no difference" | "differences" = "nothing";
@@ -122,13 +125,21 @@ export class Agent {
     this.#lookLater();
   }
 
-  /** How it stands, for people: what the first write waits for, and what the last run did for each family. */
-  outlook(): object {
-    return {
-      waitingFor: this.#first.waitingFor(),
+  /** @throws {EngineTrapError} */
+  outlook(): Outlook {
+    return outlookOf({
+      state: this.state,
+      clock: this.#parts.clock,
+      families: this.#parts.families,
+      unread: this.#synchronizer.unread,
+      waitingFor: this.#first.isReady ? [] : this.#first.waitingFor(),
+      nextRun: this.#schedule.next,
       failedRuns: this.#schedule.failures,
+      waitingSince: this.#waitingSince,
+      lookAt: this.#lookAt,
+      retryAt: this.#retryAt,
       lastRun: [...this.#reports.values()],
-    };
+    });
   }
 
   /** @throws {InvalidOptionsError} nothing was changed */
@@ -303,7 +314,9 @@ export class Agent {
     this.#cancelLook?.();
     if (this.#hasStopped) return;
     const { clock, lookPeriodMs, syncPeriodMs } = this.#parts;
-    this.#cancelLook = clock.setTimer(Math.max(lookPeriodMs, Math.min(pauseMs, syncPeriodMs)), () => {
+    const wait = Math.max(lookPeriodMs, Math.min(pauseMs, syncPeriodMs));
+    this.#lookAt = clock.now() + wait;
+    this.#cancelLook = clock.setTimer(wait, () => {
       this.#isLookDue = true;
       if (this.#hasSynced) this.#schedule.request();
       else this.#lookLater();
@@ -319,6 +332,6 @@ export class Agent {
 function of(names: readonly string[], services: number): string {
   if (names.length === 0) return "";
   const more = services - names.length;
-  const rest = more > 0 ? ` and ${more} more Service${more === 1 ? "" : "s"}` : "";
+  const rest = more > 0 ? ` and ${plural(more, "more Service")}` : "";
   return ` of ${names.join(", ")}${rest}`;
 }

@@ -82,7 +82,7 @@ export class Servers {
     const pages = {
       describe: () => state.use((engine) => engine.describe()),
       rules: (family: "ipv4" | "ipv6") => state.use((engine) => engine.render(family)),
-      plan: () => [Buffer.from(JSON.stringify(agent.outlook()))],
+      plan: () => [Buffer.from(`${JSON.stringify(agent.outlook(), null, 2)}\n`)],
     };
     const onDefect = (error: unknown) => log.error({ err: error }, "a request could not be answered");
     try {

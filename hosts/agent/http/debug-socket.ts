@@ -18,7 +18,7 @@ export interface DebugPages {
   describe(): Pieces;
   /** The whole rules of a family, as they should be. */
   rules(family: Family): Pieces;
-  /** What would be written next: JSON. */
+  /** What would be written next, when and why: JSON of hosts/agent/outlook.ts. */
   plan(): Pieces;
 }
 

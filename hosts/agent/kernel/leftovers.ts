@@ -8,6 +8,7 @@
 
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
+import { plural } from "../../shared/plural.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import type { KeptChain } from "./chain-removal.ts";
 import type { IptablesTools, IptablesVariant } from "./iptables-tools.ts";
@@ -99,14 +100,14 @@ export async function findLeftovers(mode: Mode | "none", options: LeftoverOption
     await attempt(`stale chains of ${tools.commands[family].iptables}`, async () => {
       const chains = await findStaleChains(host.run, tools.variant, family);
       const { variant } = tools;
-      const text = `${chains.length} chains of ${IP[family]} nat (iptables, ${variant}) that nothing leads to`;
+      const text = `${plural(chains.length, "chain")} of ${IP[family]} nat (iptables, ${variant}) that nothing leads to`;
       return chains.length === 0 ? [] : [{ kind: "stale-chains", family, variant, chains, text }];
     });
   }
   await attempt("IPVS", async () => {
     const found = await findIpvs(host);
     if (!found.interface && found.sets.length === 0) return [];
-    const text = `kube-proxy's mode ipvs: ${found.interface ? "interface kube-ipvs0 and virtual servers, " : ""}${found.sets.length} ipsets`;
+    const text = `kube-proxy's mode ipvs: ${found.interface ? "interface kube-ipvs0 and virtual servers, " : ""}${plural(found.sets.length, "ipset")}`;
     return [{ kind: "ipvs", ...found, text }];
   });
   return { leftovers, problems };
@@ -182,7 +183,7 @@ function chainLeftovers(
   const chains = forward ? unwanted.filter((name) => name !== FORWARD_CHAIN) : unwanted;
   const found: Leftover[] = [];
   if (chains.length > 0) {
-    const text = `${chains.length} chains of kube-proxy in ${IP[family]} ${table} (iptables, ${variant})`;
+    const text = `${plural(chains.length, "chain")} of kube-proxy in ${IP[family]} ${table} (iptables, ${variant})`;
     found.push({ kind: "iptables-chains", family, table, variant, chains, text });
   }
   if (forward) {

@@ -44,6 +44,16 @@ inNamespaces(import.meta.url, ["root"], (test) => {
     assert.equal(removals, [0, 1, 2, 4, 8, 16, 32]);
   });
 
+  test("a chain is one chain, and when two are there again it has come back", async () => {
+    const takeOver = new TakeOver("flat", { live: async () => [] });
+    shell("iptables-nft -t nat -N KUBE-MARK-MASQ");
+    assert.equal((await takeOver.look()).removed, ["1 chain of kube-proxy in ip nat (iptables, nf_tables)"]);
+    shell("iptables-nft -t nat -N KUBE-MARK-MASQ; iptables-nft -t nat -N KUBE-SERVICES");
+    assert.equal((await takeOver.look()).standing, [
+      "2 chains of kube-proxy in ip nat (iptables, nf_tables): removed before, and somebody has made it again",
+    ]);
+  });
+
   test("a chain that foreign rules keep has not come back", async () => {
     loadKubeProxyIptables(each, "-nft");
     shell("iptables-nft -t nat -A PREROUTING -s 192.0.2.1 -j KUBE-MARK-MASQ");

@@ -70,5 +70,5 @@ export class TakeOver {
 }
 
 function withoutNumber(text: string): string {
-  return text.replace(/^\d+ /, "");
+  return text.replace(/^\d+ chains? /, "");
 }

@@ -110,6 +110,27 @@ test("what is due later runs then, or earlier with a change", async () => {
   assert.equal(runs.starts, [0, 1000]);
 });
 
+test("it says when the next run is due, and why", async () => {
+  const runs = new Runs(1000);
+  const { schedule, clock } = runs;
+  const due = (why: RegExp, inMs: number) => {
+    const { next } = schedule;
+    assert.is(next.state === "due" && next.inMs, inMs);
+    assert.match(next.state === "due" ? next.why : "", why);
+  };
+  assert.equal(schedule.next, { state: "not asked for" });
+  runs.outcome = { failed: false, dueIn: 5000 };
+  schedule.request();
+  await clock.advance(0);
+  due(/deleted/, 5000);
+  await clock.advance(400);
+  schedule.request();
+  due(/change/, 600);
+  runs.outcome = { failed: true };
+  await clock.advance(600);
+  due(/failed/, 500);
+});
+
 test("stop waits for the run at work, and nothing runs after it", async () => {
   const clock = new ManualClock();
   let finish = () => {};
@@ -126,6 +147,8 @@ test("stop waits for the run at work, and nothing runs after it", async () => {
   schedule.request();
   await clock.advance(0);
   schedule.request();
+  clock.spend(30);
+  assert.equal(schedule.next, { state: "at work", forMs: 30 });
   let stopped = false;
   const stopping = schedule.stop().then(() => {
     stopped = true;

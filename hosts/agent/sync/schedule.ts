@@ -9,6 +9,13 @@ export interface RunOutcome {
   readonly dueIn?: number | undefined;
 }
 
+/** When the next run begins, for people. */
+export type NextRun =
+  | { readonly state: "at work"; readonly forMs: number }
+  | { readonly state: "due"; readonly inMs: number; readonly why: string }
+  /** With the next request. */
+  | { readonly state: "not asked for" };
+
 export interface ScheduleOptions {
   readonly clock: Clock;
   /** Milliseconds from the end of one run to the start of the next, at least (minSyncPeriod). */
@@ -34,6 +41,7 @@ export class Schedule {
   #cancelTimer: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
+  #startedAt = 0;
   #requested = false;
   #stopped = false;
   #notBefore = 0;
@@ -51,6 +59,13 @@ export class Schedule {
   /** Failed runs since the last that succeeded. */
   get failures(): number {
     return this.#failures;
+  }
+
+  get next(): NextRun {
+    const now = this.#clock.now();
+    if (this.#running !== undefined) return { state: "at work", forMs: Math.round(now - this.#startedAt) };
+    if (this.#cancelTimer === undefined) return { state: "not asked for" };
+    return { state: "due", inMs: Math.max(0, Math.round(this.#timerAt - now)), why: this.#why() };
   }
 
   /** There is something to write. While runs fail, the back-off holds. */
@@ -85,8 +100,15 @@ export class Schedule {
     });
   }
 
+  #why(): string {
+    if (this.#failures > 0) return "what has failed is tried again, ever later";
+    if (!this.#requested) return "what nothing leads to any more may be deleted then";
+    return "a change or a look at the kernel is due, and the least time between two runs is kept";
+  }
+
   async #work(): Promise<void> {
     const start = this.#clock.now();
+    this.#startedAt = start;
     const { failed, dueIn } = await this.#run();
     const end = this.#clock.now();
     this.#notBefore = end + Math.max(this.#minInterval, Math.min(end - start, this.#maxPause));

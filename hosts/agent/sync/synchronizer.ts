@@ -117,6 +117,12 @@ export class Synchronizer {
     this.#generation = state.generation;
   }
 
+  /** Families whose rules the next run reads before it plans. */
+  get unread(): Family[] {
+    const isLost = this.#isLost();
+    return this.#families.filter(({ unread }) => unread || isLost).map(({ family }) => family);
+  }
+
   /** The next run reads the kernel before it plans. */
   doubt(family?: Family): void {
     for (const each of this.#families) if (family === undefined || each.family === family) each.unread = true;

@@ -7,6 +7,7 @@ import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError, readSources } from "../../shared/manifests/files.ts";
 import { parseSource } from "../../shared/manifests/parse.ts";
+import { plural } from "../../shared/plural.ts";
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
 import { Reporter } from "../output/diagnostics.ts";
@@ -167,8 +168,4 @@ function sayCounts({ counts }: Cluster, { verbose }: RenderOptions, reporter: Re
     const list = [...kinds].map(([kind, count]) => `${count} ${kind === "" ? "without kind" : kind}`);
     reporter.say(`  ${printable(file)}: ${printable(list.join(", "), 2000)}`);
   }
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
