@@ -26,6 +26,22 @@ test("@kubernetes/client-node, which costs seconds and 90 MB, is loaded only whe
   }
 });
 
+test("the agent starts without the parts of its packages that it does not use, and without Node's own undici", () => {
+  const life = readdirSync(directory).find((file) => /^life-.*\.js$/.test(file)) ?? "";
+  const loaded = loadedWith(life);
+  for (const [file, text] of loaded) {
+    assert.not.match(
+      text,
+      /^\/\/ .*node_modules\/(undici\/lib\/(web\/fetch\/index|web\/websocket|mock|cache)|prom-client\/lib\/metrics|@opentelemetry)[/.]/m,
+      file,
+    );
+    assert.not.match(text, /^import .* from "node:https?";$/m, file);
+  }
+  const texts = [...loaded.values()].join("\n");
+  assert.match(texts, /^\/\/ .*node_modules\/undici\/lib\/dispatcher\/agent\.js$/m);
+  assert.match(texts, /^\/\/ .*node_modules\/prom-client\/lib\/counter\.js$/m);
+});
+
 test("the files of bundled packages say where they come from, or this would find nothing", () => {
   const texts = [...loadedWith("sluice.js").values()].join("\n");
   assert.match(texts, /^\/\/ .*node_modules\/yaml\//m);

@@ -1,7 +1,8 @@
 // An HTTP server that slow, many and broken clients cannot hurt: everything that a client can make it wait for or keep
 // is limited, and when all connections are taken the oldest goes, so that a probe is always answered.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { createServer } from "./node-http.ts";
 
 export interface Limits {
   readonly connections: number;

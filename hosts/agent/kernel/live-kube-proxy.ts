@@ -1,9 +1,9 @@
 // Is a kube-proxy alive that writes rules into our network namespace? It would undo in modes iptables and nftables what we
 // write there, and we what it writes.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { get } from "node:http";
 import { basename } from "node:path";
 import { serverName } from "../http/limited-server.ts";
+import { get } from "../http/node-http.ts";
 
 export interface LiveKubeProxyOptions {
   /** For tests. */

@@ -1,10 +1,10 @@
 // Requests to the API server: bodies as streams, or small ones as JSON.
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { type Dispatcher, request as send } from "undici";
 import { ApiError, apiError, ConnectionError } from "./api-error.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { Transport } from "./transport.ts";
+import type { Dispatcher } from "./undici.ts";
 
 export interface ApiRequest {
   /** GET if absent. */
@@ -80,10 +80,11 @@ export class ApiClient {
       this.#options.onRequest?.(method, code, this.host, (performance.now() - started) / 1000);
     let response: Dispatcher.ResponseData;
     try {
-      response = await send(`${this.access.server.origin}${this.#prefix}${path}${search}`, {
+      response = await dispatcher.request({
+        origin: this.access.server.origin,
+        path: `${this.#prefix}${path}${search}`,
         method,
         headers,
-        dispatcher,
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         ...(signal === undefined ? {} : { signal }),
       });

@@ -2,10 +2,10 @@
 
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
-import { Agent, type Dispatcher, ProxyAgent } from "undici";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { systemAuthorities } from "./system-authorities.ts";
 import type { ClientCertificate, CurrentTls } from "./tls-material.ts";
+import { Agent, type Dispatcher, ProxyAgent } from "./undici.ts";
 
 /** Idle connections are kept so long; a Go server keeps them longer. */
 const KEEP_ALIVE_MS = 30_000;

@@ -1,8 +1,9 @@
 // kube-proxy's metrics: its names, labels and buckets, and its meaning (pkg/proxy/metrics/metrics.go). Only those of the
 // mode at hand are there.
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
 import type { Mode } from "../../shared/contract.ts";
 import { programmingBuckets, syncBuckets } from "./buckets.ts";
+import { Counter, Gauge, Histogram, type Registry } from "./prom-client.ts";
 
 const F = ["ip_family"] as const;
 

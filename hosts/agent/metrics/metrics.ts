@@ -1,6 +1,5 @@
 // All that the agent measures, behind plain methods.
 
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Batch, DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
 import type { WatchView } from "../http/health-state.ts";
@@ -8,6 +7,7 @@ import { requestBuckets } from "./buckets.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
 import { registerProcessMetrics } from "./process.ts";
+import { Counter, Gauge, Histogram, Registry } from "./prom-client.ts";
 import { registerSluiceMetrics, type SluiceMetrics } from "./sluice.ts";
 
 export interface MetricsOptions {

@@ -1,7 +1,7 @@
 // process_* metrics as Prometheus' own clients name them, read when they are asked for. What Go's runtime has to say
 // (go_*) has no counterpart here and is left out.
 import { readdirSync, readFileSync } from "node:fs";
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, type Registry } from "./prom-client.ts";
 
 /** CPU time in seconds, user and system together. */
 function cpuSeconds(): number {

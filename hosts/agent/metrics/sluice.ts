@@ -1,6 +1,7 @@
 // Metrics of our own: what kube-proxy has no name for.
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
 import { byteBuckets, eventBuckets } from "./buckets.ts";
+import { Counter, Gauge, Histogram, type Registry } from "./prom-client.ts";
 
 const F = ["ip_family"] as const;
 
