@@ -101,7 +101,7 @@ class Kernel implements KernelWriter {
 class Running {
   readonly clock = new ManualClock();
   readonly kernel = new Kernel(this.clock);
-  readonly health = new HealthState({ syncPeriodMs: 30_000 });
+  readonly health = new HealthState({ syncPeriodMs: 30_000, now: () => this.clock.now() });
   readonly agent: Agent;
   /** Of the log. */
   readonly lines: string[] = [];
@@ -199,6 +199,24 @@ test("Services that the kernel refuses are looked for until none is left", async
   await running.replaced(7, "10.0.4.7");
   assert.not.ok(calls.includes("left-out"));
   await running.agent.stop();
+});
+
+test("as long as the lists are not there nothing is overdue; a first write that does not succeed is", async () => {
+  const running = new Running(3_600_000);
+  const { clock, health, kernel, agent } = running;
+  running.list("node", makeNode("node-a", { ips: ["192.0.2.1"] }));
+  running.list("service", makeService("shop/service-1", { ip: "10.96.1.1" }));
+  await clock.advance(600_000);
+  assert.is(health.livez().code, 200, "a restart would not help");
+  assert.is(health.readyz().code, 503);
+  kernel.isDumpRefused = true;
+  running.list("service-cidr");
+  running.list("endpoint-slice", slice(1, "10.0.1.1"));
+  await clock.advance(59_000);
+  assert.is(health.livez().code, 200);
+  await clock.advance(2_000);
+  assert.is(health.livez().code, 503);
+  await agent.stop();
 });
 
 test("what would be written next is told as often as it is asked, and written once", async () => {

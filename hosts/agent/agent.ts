@@ -106,6 +106,8 @@ export class Agent {
     this.#measureChanges();
     this.#first = new FirstState(this.state, clock, (missing) => {
       if (missing.length > 0) log.warn({ missing }, `going on without ${missing.join(" and ")}`);
+      // A first write that never succeeds must be noticed.
+      this.#queued();
       this.#schedule.request();
     });
     this.#synchronizer = new Synchronizer(
@@ -120,8 +122,6 @@ export class Agent {
       parts.families,
     );
     this.#schedule = new Schedule(() => this.#run(), { clock, minIntervalMs: parts.minSyncPeriodMs });
-    // A first write that never succeeds must be noticed.
-    for (const family of parts.families) this.#queued(family);
     this.#lookLater();
   }
 
@@ -158,16 +158,22 @@ export class Agent {
 
   #changed(kind: Kind | undefined, count: number): void {
     this.#waitingSince ??= this.#parts.clock.now();
-    for (const family of this.#parts.families) this.#queued(family);
     if (kind === "service" || kind === "endpoint-slice") this.#parts.metrics.changes(kind, count);
     if (kind === "node") this.#hooks.nodeChanged(this.state.use((engine) => engine.node()));
-    if (this.#first.isReady) this.#schedule.request();
-    else this.#first.look();
+    if (this.#first.isReady) {
+      this.#queued();
+      this.#schedule.request();
+    } else {
+      this.#first.look();
+    }
   }
 
-  #queued(family: Family): void {
-    this.#parts.health.queued(family);
-    this.#parts.metrics.queued(family);
+  /** Not before the first write may begin: as long as the API server can't be reached, a restart would not help. */
+  #queued(): void {
+    for (const family of this.#parts.families) {
+      this.#parts.health.queued(family);
+      this.#parts.metrics.queued(family);
+    }
   }
 
   /** Never rejects: whatever a run meets, there is a next one. */

@@ -9,9 +9,18 @@ const T0 = Date.parse("2026-11-01T10:00:00.100Z");
 const good = { known: true, deleting: false, toBeDeleted: false };
 
 function start() {
-  const clock = { now: T0 };
+  const clock = {
+    now: 5_000,
+    /** How far the wall clock is ahead of T0 + `now`. */
+    step: -5_000,
+  };
   const watches: WatchView[] = [];
-  const state = new HealthState({ syncPeriodMs: 30_000, now: () => clock.now, watches: () => watches });
+  const state = new HealthState({
+    syncPeriodMs: 30_000,
+    now: () => clock.now,
+    wallClock: () => T0 + clock.now + clock.step,
+    watches: () => watches,
+  });
   return { clock, state, watches };
 }
 
@@ -68,6 +77,23 @@ test("a first write that never succeeds is noticed", () => {
   assert.is(answer.code, 503);
   assert.match(answer.body, '{"lastUpdated":"0001-01-01T00:00:00Z"');
 });
+
+for (const days of [1, -1, 3650]) {
+  test(`a clock that is set by ${days} days makes nothing overdue, and nothing young again`, () => {
+    const { clock, state } = start();
+    const spoken = () => JSON.parse(state.livez().body) as { lastUpdated: string; currentTime: string };
+    state.updated("ipv4");
+    state.queued("ipv4");
+    clock.now += 1000;
+    clock.step += days * 86_400_000;
+    assert.is(state.livez().code, 200);
+    clock.now += 59_000;
+    assert.is(state.livez().code, 503);
+    const { lastUpdated, currentTime } = spoken();
+    assert.is(Date.parse(currentTime) - Date.parse(lastUpdated), 60_000);
+    assert.is(Date.parse(currentTime), T0 + 60_000 + days * 86_400_000);
+  });
+}
 
 const nodes = [
   { ...good, known: false },

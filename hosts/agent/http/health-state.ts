@@ -2,6 +2,7 @@
 
 import type { Family, NodeView } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
+import { systemClock } from "../clock.ts";
 
 /** What the agent watches. */
 export type Resource = "services" | "endpointslices" | "nodes" | "servicecidrs";
@@ -24,8 +25,10 @@ export interface HealthOptions {
   readonly required?: readonly Resource[];
   /** Asked with each probe; `Metrics` takes the same. */
   readonly watches?: () => Iterable<WatchView>;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since some moment; it never goes back. */
   readonly now?: () => number;
+  /** Milliseconds since 1970: only to be shown, because it may be set at any time. */
+  readonly wallClock?: () => number;
 }
 
 export interface HealthAnswer {
@@ -45,9 +48,8 @@ interface FamilyState {
 /** A watch that is quiet for longer is called stale: API servers send a bookmark about once a minute. */
 const STALE_SECONDS = 5 * 60;
 
-/** Go's time.Time in JSON: RFC 3339 without zeros at the end of the fraction. */
-function goTime(milliseconds: number | undefined): string {
-  if (milliseconds === undefined) return "0001-01-01T00:00:00Z";
+/** Milliseconds since 1970 as Go's time.Time in JSON: RFC 3339 without zeros at the end of the fraction. */
+function goTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString().replace(/\.?0*Z$/, "Z");
 }
 
@@ -60,6 +62,7 @@ export class HealthState {
   readonly #families: readonly Family[];
   readonly #required: readonly Resource[];
   readonly #now: () => number;
+  readonly #wallClock: () => number;
   readonly #states = new Map<Family, FamilyState>();
   readonly #watches: () => Iterable<WatchView>;
   readonly #warnings = new Map<string, string>();
@@ -71,7 +74,8 @@ export class HealthState {
     this.#families = options.families ?? FAMILIES;
     this.#required = options.required ?? ["services", "endpointslices"];
     this.#watches = options.watches ?? (() => []);
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? systemClock.now;
+    this.#wallClock = options.wallClock ?? Date.now;
   }
 
   queued(family: Family): void {
@@ -139,7 +143,7 @@ export class HealthState {
     const ready = reasons.length === 0;
     return {
       code: ready ? 200 : 503,
-      body: JSON.stringify({ currentTime: goTime(this.#now()), ready, ...(ready ? {} : { reasons }) }),
+      body: JSON.stringify({ currentTime: this.#shown(this.#now()), ready, ...(ready ? {} : { reasons }) }),
     };
   }
 
@@ -153,18 +157,24 @@ export class HealthState {
       this.#families.flatMap((family) => {
         const state = this.#states.get(family);
         if (state === undefined) return [];
-        return [[familyName(family), { lastUpdated: goTime(state.updated), healthy: this.#inTime(state) }]];
+        return [[familyName(family), { lastUpdated: this.#shown(state.updated), healthy: this.#inTime(state) }]];
       }),
     );
     const body = JSON.stringify({
-      lastUpdated: goTime(ok ? now : newest),
-      currentTime: goTime(now),
+      lastUpdated: this.#shown(ok ? now : newest),
+      currentTime: this.#shown(now),
       ...eligibility,
       healthy: this.healthy,
       ...(Object.keys(status).length === 0 ? {} : { status }),
       ...more,
     });
     return { code: ok ? 200 : 503, body };
+  }
+
+  /** What the clock on the wall said at that moment, if it had always gone as it goes now. */
+  #shown(time: number | undefined): string {
+    if (time === undefined) return "0001-01-01T00:00:00Z";
+    return goTime(Math.round(this.#wallClock() - (this.#now() - time)));
   }
 
   #inTime(state: FamilyState): boolean {
