@@ -1,6 +1,6 @@
 // The exports of the component, and nothing else: each lifts its arguments, calls, and lowers the result. What they
 // mean is said in engine.wit.
-import { finish, listResult, outResult, problemsResult, RESULT, setString } from "./abi/lists";
+import { finish, holdMemory, listResult, outResult, problemsResult, RESULT, setString } from "./abi/lists";
 import { moreProblems, problemCount, problemTable } from "./abi/problems";
 import { formatIPv4, formatIPv6 } from "./bytes/address";
 import { mix } from "./bytes/compare";
@@ -29,15 +29,21 @@ import { renderNftables } from "./layouts/nftables";
 import {
   close,
   closeRefused,
+  continuePlan,
   forgetKernel,
-  makeFirstWave,
-  makePlan,
-  makeReconciliation,
+  isPlanning,
+  isReconciling,
+  Progress,
   retryRefused,
+  startFirstWave,
+  startPlan,
+  startReconciliation,
+  takeDump,
 } from "./layouts/plan";
 import { drift } from "./layouts/reconcile";
 import { plannedKey, plannedKeyLength, plannedNamespaceLength, plannedServiceCount } from "./layouts/planned-services";
 import { refused } from "./layouts/refusals";
+import { beginSlice } from "./layouts/slices";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
@@ -61,6 +67,7 @@ defaults.randomFully = true;
 takeOptions(changetype<usize>(defaults));
 
 export function engine__configure(at: usize): usize {
+  abandon();
   if (checkOptions(changetype<Options>(at))) {
     const mode = options().mode;
     takeOptions(at);
@@ -77,6 +84,7 @@ export function cabi_post_engine__configure(result: usize): void {
 }
 
 export function engine__apply(data: usize, length: usize): usize {
+  abandon();
   readDocuments(data, length);
   store<u32>(RESULT, results.services, 0);
   store<u32>(RESULT, results.endpointSlices, 4);
@@ -103,10 +111,12 @@ export function cabi_post_engine__apply(result: usize): void {
 }
 
 export function engine__begin_list(kind: u32): void {
+  abandon();
   beginList(kind);
 }
 
 export function engine__end_list(kind: u32): u32 {
+  abandon();
   return endList(kind);
 }
 
@@ -225,6 +235,7 @@ function render(family: u32): void {
 }
 
 export function engine__render(family: u32): usize {
+  abandon();
   render(family);
   return outResult();
 }
@@ -233,6 +244,7 @@ export function cabi_post_engine__render(result: usize): void {
 }
 
 export function engine__blame(family: u32): usize {
+  abandon();
   recordOwners(true);
   render(family);
   const lines = outLines();
@@ -248,6 +260,7 @@ export function cabi_post_engine__blame(result: usize): void {
 }
 
 export function engine__describe(): usize {
+  abandon();
   refresh();
   writeDescription();
   return outResult();
@@ -270,34 +283,58 @@ export function engine__keep_chains(count: u32): void {
   keepFlatChains(count);
 }
 
-export function engine__plan(now: u64): usize {
+export function engine__begin_plan(now: u64): void {
+  abandon();
+  holdMemory(true);
   encodeAsNetlink(planAsNetlink);
-  makePlan(now);
+  startPlan(now);
   encodeAsNetlink(false);
-  return listResult(batchTable(), batchCount());
 }
-export function cabi_post_engine__plan(result: usize): void {
+
+export function engine__begin_first_wave(now: u64): void {
+  abandon();
+  holdMemory(true);
+  encodeAsNetlink(planAsNetlink);
+  startFirstWave(now);
+  encodeAsNetlink(false);
+}
+
+export function engine__begin_reconcile(family: u32, size: u32, now: u64): void {
+  abandon();
+  holdMemory(true);
+  startReconciliation(family, <usize>size, now);
+}
+
+export function engine__read_dump(data: usize, length: usize): void {
+  takeDump(data, length);
+}
+
+export function engine__continue_plan(work: u32): usize {
+  beginSlice(work);
+  const progress = resume();
+  store<u8>(RESULT, <u8>progress);
+  if (progress == Progress.COMPLETE) setString(RESULT + 4, batchTable(), <usize>batchCount());
+  return RESULT;
+}
+export function cabi_post_engine__continue_plan(result: usize): void {
   finish();
 }
 
-export function engine__plan_first_wave(now: u64): usize {
-  encodeAsNetlink(planAsNetlink);
-  makeFirstWave(now);
+/** One more slice of the plan that has begun. */
+function resume(): u32 {
+  encodeAsNetlink(planAsNetlink || isReconciling());
+  const progress = continuePlan();
   encodeAsNetlink(false);
-  return listResult(batchTable(), batchCount());
-}
-export function cabi_post_engine__plan_first_wave(result: usize): void {
-  finish();
+  if (progress == Progress.COMPLETE) holdMemory(false);
+  return progress;
 }
 
-export function engine__reconcile(family: u32, dump: usize, length: usize, now: u64): usize {
-  encodeAsNetlink(true);
-  makeReconciliation(family, dump, length, now);
-  encodeAsNetlink(false);
-  return listResult(batchTable(), batchCount());
-}
-export function cabi_post_engine__reconcile(result: usize): void {
-  finish();
+/** Nothing may change under a plan that is not complete, nor write where it writes: it is made, and counts as never sent. */
+function abandon(): void {
+  if (!isPlanning()) return;
+  beginSlice(u32.MAX_VALUE);
+  while (resume() == Progress.MORE) {}
+  outReset();
 }
 
 export function engine__drift(): usize {
@@ -401,6 +438,7 @@ export function engine__retry(): void {
 }
 
 export function engine__forget(): void {
+  abandon();
   refresh();
   forgetKernel();
   finish();

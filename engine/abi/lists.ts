@@ -27,10 +27,18 @@ export function problemsResult(): usize {
   return listResult(problemTable(), problemCount());
 }
 
+let holds: bool = false;
+
+/** Whether what calls have been given and have written stays until further notice: for work that takes several calls. */
+export function holdMemory(hold: bool): void {
+  holds = hold;
+}
+
 /** Ends a call: drops arguments, output, problems and scratch memory. */
 export function finish(): void {
-  outReset();
   resetProblems();
+  if (holds) return;
+  outReset();
   arenaReset();
 }
 

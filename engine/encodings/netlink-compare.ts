@@ -37,14 +37,14 @@ function same(type: u32, held: usize, heldEnd: usize, wanted: usize, wantedEnd: 
   return equalBytes(valueOf(left), valueLength(left), valueOf(right), valueLength(right));
 }
 
-/** Data and comment of an element are the same. */
-export function sameElement(held: Part, wanted: Part): bool {
-  const data = findAttribute(wanted.start, wanted.end, Attribute.ELEMENT_DATA);
+/** Data and comment of an element are the same; [wanted, wantedEnd) are the attributes that it should have. */
+export function sameElement(held: Part, wanted: usize, wantedEnd: usize): bool {
+  const data = findAttribute(wanted, wantedEnd, Attribute.ELEMENT_DATA);
   if (data != 0) {
     const other = findAttribute(held.start, held.end, Attribute.ELEMENT_DATA);
     if (other == 0 || !covers(valueOf(other), valueEnd(other), valueOf(data), valueEnd(data))) return false;
   }
-  return same(Attribute.ELEMENT_USERDATA, held.start, held.end, wanted.start, wanted.end);
+  return same(Attribute.ELEMENT_USERDATA, held.start, held.end, wanted, wantedEnd);
 }
 
 /** Both sets have the same elements. */
@@ -53,7 +53,7 @@ export function sameElements(kernel: Objects, held: Named, wanted: Named): bool 
   for (let at = wanted.first; at != 0; at = changetype<Part>(at).next) {
     const part = changetype<Part>(at);
     const other = kernel.findElement(held, part.start, part.end);
-    if (other == 0 || !sameElement(changetype<Part>(other), part)) return false;
+    if (other == 0 || !sameElement(changetype<Part>(other), part.start, part.end)) return false;
   }
   return true;
 }

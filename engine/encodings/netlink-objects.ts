@@ -45,8 +45,6 @@ export class Part {
   nextOfBucket: usize;
   hash: u32;
   owner: Named;
-  /** Elements: the one with the same key in the other table, once it has been found; else 0. */
-  counterpart: usize;
   seen: bool;
   /** It has been sent ahead of others. */
   sent: bool;
@@ -164,11 +162,11 @@ export class Objects {
     return 0;
   }
 
-  private readElements(set: Named, list: usize): void {
+  private readElements(set: Named, list: usize, take: (set: Named, start: usize, end: usize) => bool): void {
     const end = valueEnd(list);
     for (let at = firstAttribute(valueOf(list), end); at != 0; at = nextAttribute(at, end)) {
       const key = findAttribute(valueOf(at), valueEnd(at), Attribute.ELEMENT_KEY);
-      if (key == 0) continue;
+      if (key == 0 || !take(set, valueOf(at), valueEnd(at))) continue;
       const part = this.append(set, valueOf(at), valueEnd(at));
       part.hash = elementHash(set, key, part.start, part.end);
       part.nextOfBucket = load<usize>(this.elementBucket(part.hash));
@@ -177,7 +175,12 @@ export class Objects {
   }
 
   /** Reads one message's attributes. */
-  private readMessage(type: u32, start: usize, end: usize): void {
+  private readMessage(
+    type: u32,
+    start: usize,
+    end: usize,
+    take: (set: Named, start: usize, end: usize) => bool,
+  ): void {
     if (type == Message.NEW_TABLE) {
       this.hasTable = true;
     } else if (type == Message.NEW_CHAIN || type == Message.DELETE_CHAIN) {
@@ -219,20 +222,21 @@ export class Objects {
       const id = numberOf(findAttribute(start, end, Attribute.ELEMENTS_SET_ID));
       if (name == 0 || list == 0) return;
       const set = id != 0 ? this.setById(id) : this.find(true, valueOf(name), textLength(name));
-      if (set != 0) this.readElements(changetype<Named>(set), list);
+      if (set != 0) this.readElements(changetype<Named>(set), list, take);
     }
   }
 
-  /** Reads messages one after the other. What is cut off or belongs to another subsystem is left out. */
-  read(bytes: usize, length: usize): void {
-    let at = bytes;
-    const stop = bytes + length;
-    while (at + 20 <= stop) {
-      const size = <usize>load<u32>(at);
-      if (size < 20 || at + size > stop) return;
-      this.readMessage(<u32>load<u16>(at, 4), at + 20, at + size);
-      at += (size + 3) & ~3;
-    }
+  /**
+   * Reads the message at `at`, and returns where the next one is; 0: it was the last before `stop`. What is cut off or
+   * belongs to another subsystem is left out, and so are elements for which `take` returns false.
+   */
+  read(at: usize, stop: usize, take: (set: Named, start: usize, end: usize) => bool): usize {
+    if (at + 20 > stop) return 0;
+    const size = <usize>load<u32>(at);
+    if (size < 20 || at + size > stop) return 0;
+    this.readMessage(<u32>load<u16>(at, 4), at + 20, at + size, take);
+    const next = at + ((size + 3) & ~3);
+    return next < stop ? next : 0;
   }
 
   /** The set that a lookup expression of these attributes names. */

@@ -9,7 +9,7 @@
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
-import { Routed } from "../routing/endpoints";
+import { endpoints, Routed } from "../routing/endpoints";
 import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateHairpins } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
@@ -31,8 +31,18 @@ import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
-import { beginFamily, cutIfLong, endParts, isLimited, mayCut, planAllDeletions, writeParts } from "./nft-parts";
+import {
+  beginFamily,
+  beginParts,
+  cutIfLong,
+  endParts,
+  isLimited,
+  mayCut,
+  planAllDeletions,
+  writeParts,
+} from "./nft-parts";
 import { writeFor } from "./refusals";
+import { isSpent } from "./slices";
 
 const TABLE: string = "sluice";
 
@@ -178,16 +188,43 @@ function writeMovedEntry(claim: Claim): void {
   writeFlatEntry(claim);
 }
 
-/** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
-export function planFlat(family: u32, now: u64): void {
-  const full = beginFamily(TABLE, true, family, ports);
+/** The family's plan has its first transaction with the stock rules. */
+let full: bool = false;
+/** What comes before the elements is in the same transaction. */
+let together: bool = false;
+/** How many of `ports` `prepare` has had. */
+let prepared: u32 = 0;
+let hasChains: bool = false;
+
+/** Begins to add the batches that bring the kernel's table of the family up to date, if there is anything to write. */
+export function beginFlatPlan(family: u32): void {
+  full = beginFamily(TABLE, true, family, ports);
   // Of a table that is replaced no Service may be missing for a moment, so that is one transaction if it can be.
-  const together = full && isForgotten(family) && !mayCut;
-  for (let i: u32 = 0; i < ports.length; i++) {
-    const port = changetype<FamilyPort>(<usize>ports.get(i));
+  together = full && isForgotten(family) && !mayCut;
+  prepared = 0;
+  hasChains = false;
+}
+
+/** Goes on for a slice; true: the plan of the family is complete. */
+export function continueFlatPlan(family: u32, now: u64): bool {
+  if (!hasChains && !preparePorts(family)) return false;
+  if (!writeParts(family, planPort)) return false;
+  writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
+  retireFlatChains(family, noteDropped);
+  endParts(family);
+  planEmptying(family);
+  planAllDeletions(family, now);
+  return true;
+}
+
+/** Everything that has to be there before elements point to it. */
+function preparePorts(family: u32): bool {
+  while (prepared < ports.length) {
+    const port = changetype<FamilyPort>(<usize>ports.get(prepared++));
     writeFor(changetype<usize>(port.port.service));
     prepare(port);
     if (!together) cutIfLong(family, full);
+    if (isSpent(1 + endpoints.length)) return false;
   }
   writeFor(0);
   // Chains that others go to come first, so that they can be cut anywhere.
@@ -199,12 +236,9 @@ export function planFlat(family: u32, now: u64): void {
     endNftBatch(0, full);
     beginBatch(family, 0);
   }
-  writeParts(family, ports, together, !together, planPort);
-  writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
-  retireFlatChains(family, noteDropped);
-  endParts(family);
-  planEmptying(family);
-  planAllDeletions(family, now);
+  hasChains = true;
+  beginParts(ports, together, !together);
+  return true;
 }
 
 /** After a plan: forgets shared chains that nothing needs any more. */

@@ -3,6 +3,7 @@ import { Vector } from "../bytes/memory";
 import { outLength } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { nft } from "../encodings/nft";
+import { endpoints } from "../routing/endpoints";
 import { stalePorts } from "../routing/refresh";
 import { comparePorts, FamilyPort } from "../routing/service-ports";
 import {
@@ -19,6 +20,7 @@ import { writeLeftovers } from "./nft-elements";
 import { writeEmptyTable, writeStock } from "./nftables-stock";
 import { keepChainsOfRefused, writeFor } from "./refusals";
 import { planDeletions, writeRetired } from "./retiring";
+import { isSpent } from "./slices";
 import { isWaiting } from "./waves";
 
 /** Services per transaction of a big load: the kernel's cost grows with anonymous maps times commands. */
@@ -110,19 +112,31 @@ export function planAllDeletions(family: u32, now: u64): void {
 let openServices: u32 = 0;
 let openFull: bool = false;
 
+/** What `writeParts` goes over, how far it has come, and the Service that it wrote last. */
+let parts: Vector = new Vector();
+let nextPart: u32 = 0;
+let lastService: usize = 0;
+let cutsParts: bool = false;
+
 /**
- * Calls `write` with each port. A transaction is open and stays open, but ends and a new one begins after many Services
- * or bytes, if `cut` is set: ports of one Service stay together, so that none is ever half loaded. `full`: the open one
- * has the stock rules.
+ * Says what `writeParts` writes into the transaction that is open. `cut`: it ends and a new one begins after many Services
+ * or bytes; ports of one Service stay together, so that none is ever half loaded. `full`: it has the stock rules.
  */
-export function writeParts(family: u32, ports: Vector, full: bool, cut: bool, write: (port: FamilyPort) => void): void {
+export function beginParts(ports: Vector, full: bool, cut: bool): void {
+  parts = ports;
+  nextPart = 0;
+  lastService = 0;
+  cutsParts = cut;
   openServices = 0;
   openFull = full;
-  let last: usize = 0;
-  for (let i: u32 = 0; i < ports.length; i++) {
-    const port = changetype<FamilyPort>(<usize>ports.get(i));
+}
+
+/** Calls `write` with one port after the other. False: there are more, for the next slice. The last transaction stays open. */
+export function writeParts(family: u32, write: (port: FamilyPort) => void): bool {
+  while (nextPart < parts.length) {
+    const port = changetype<FamilyPort>(<usize>parts.get(nextPart++));
     const service = changetype<usize>(port.port.service);
-    if (cut && service != last && (openServices >= SERVICES_PER_BATCH || isLong())) {
+    if (cutsParts && service != lastService && (openServices >= SERVICES_PER_BATCH || isLong())) {
       writeFor(0);
       writeLeftovers();
       endNftBatch(openServices, openFull);
@@ -130,10 +144,12 @@ export function writeParts(family: u32, ports: Vector, full: bool, cut: bool, wr
       openServices = 0;
       openFull = false;
     }
-    if (service != last) openServices++;
-    last = service;
+    if (service != lastService) openServices++;
+    lastService = service;
     writeFor(service);
     write(port);
+    if (isSpent(1 + endpoints.length)) return false;
   }
   writeFor(0);
+  return true;
 }

@@ -12,7 +12,7 @@ import { writeEntryElements } from "./nftables-elements";
 import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { chainsOf, writeChainsAndElements, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
-import { beginFamily, endParts, planAllDeletions, writeParts } from "./nft-parts";
+import { beginFamily, beginParts, endParts, planAllDeletions, writeParts } from "./nft-parts";
 
 const TABLE: string = "kube-proxy";
 
@@ -63,11 +63,17 @@ function planPort(port: FamilyPort): void {
   journalPort(port, snapshot);
 }
 
-/** Adds the batches that bring the kernel's table of the family up to date, if there is anything to write. */
-export function planNftables(family: u32, now: u64): void {
+/** Begins to add the batches that bring the kernel's table of the family up to date, if there is anything to write. */
+export function beginNftablesPlan(family: u32): void {
   const full = beginFamily(TABLE, false, family, ports);
-  writeParts(family, ports, full, true, planPort);
+  beginParts(ports, full, true);
+}
+
+/** Goes on for a slice; true: the plan of the family is complete. */
+export function continueNftablesPlan(family: u32, now: u64): bool {
+  if (!writeParts(family, planPort)) return false;
   writeChangedKeys(changedKeys, family, writeEntryElements, settleUnclaimed);
   endParts(family);
   planAllDeletions(family, now);
+  return true;
 }

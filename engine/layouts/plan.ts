@@ -23,13 +23,23 @@ import {
   settledPorts,
   tableIsAbsent,
 } from "./batches";
-import { dropUnusedChains, planFlat } from "./flat";
+import { beginFlatPlan, continueFlatPlan, dropUnusedChains } from "./flat";
 import { forgetFlatChains } from "./flat-chains";
 import { forgetHeldNeeds, restoreNeeds } from "./flat-needs";
 import { planIptables } from "./iptables";
-import { allowCuts, isTooLong } from "./nft-parts";
-import { planNftables } from "./nftables";
-import { adoptSlots, readKernel, writeDifference } from "./reconcile";
+import { allowCuts, isTooLong, mayCut } from "./nft-parts";
+import { beginNftablesPlan, continueNftablesPlan } from "./nftables";
+import {
+  beginAdoption,
+  beginDifference,
+  beginDump,
+  continueAdoption,
+  continueDifference,
+  Difference,
+  endDump,
+  isComparing,
+  readDump,
+} from "./reconcile";
 import { findRefused, refused } from "./refusals";
 import { forgetAllStale } from "./stale-chains";
 import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
@@ -45,11 +55,18 @@ function ownersChanged(family: u32): bool {
   return false;
 }
 
-function planFamily(family: u32, now: u64): void {
+function beginFamilyPlan(family: u32): void {
+  if (options().mode == Mode.NFTABLES) beginNftablesPlan(family);
+  else if (options().mode == Mode.FLAT) beginFlatPlan(family);
+}
+
+/** Goes on for a slice; true: the plan of the family is complete. iptables mode makes its one batch in one go. */
+function continueFamilyPlan(family: u32): bool {
   if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
-  else if (options().mode == Mode.NFTABLES) planNftables(family, now);
-  else planFlat(family, now);
+  else if (options().mode == Mode.NFTABLES && !continueNftablesPlan(family, startedAt)) return false;
+  else if (options().mode == Mode.FLAT && !continueFlatPlan(family, startedAt)) return false;
   settleFamily(family);
+  return true;
 }
 
 /** What was stale of the family has been planned. */
@@ -80,74 +97,166 @@ function settleFamily(family: u32): void {
   changedKeys.length = kept;
 }
 
-function begin(now: u64): void {
-  beginPlan(now);
+// ---- a plan in slices
+
+namespace Work {
+  export const NONE: u32 = 0;
+  export const PLAN: u32 = 1;
+  export const FIRST_WAVE: u32 = 2;
+  export const RECONCILIATION: u32 = 3;
+}
+
+namespace Stage {
+  /** Reconciliation: the dump is being read. */
+  export const READ: u32 = 0;
+  /** Reconciliation, flat: service ports take up the slots that the kernel has for them. */
+  export const ADOPT: u32 = 1;
+  export const PLAN: u32 = 2;
+  /** Reconciliation: what was planned is compared with what the kernel holds. */
+  export const COMPARE: u32 = 3;
+}
+
+let work: u32 = Work.NONE;
+let stage: u32 = Stage.PLAN;
+/** The family that is being planned. */
+let plannedFamily: u32 = 0;
+let startedAt: u64 = 0;
+/** Bytes of the dump so far. */
+let dumped: usize = 0;
+
+/** What a call of `continuePlan` has come to. */
+export namespace Progress {
+  export const MORE: u32 = 0;
+  export const ABANDONED: u32 = 1;
+  export const COMPLETE: u32 = 2;
+}
+
+function begin(what: u32, time: u64): void {
+  work = what;
+  startedAt = time;
+  beginPlan(time);
   refresh();
   if (stockHash != plannedStock) setStockDirty();
   plannedStock = stockHash;
 }
 
-/** Makes the batches of the contract's `plan`: layouts/batches.ts has them afterwards. */
-export function makePlan(now: u64): void {
-  begin(now);
-  planBoth(now);
-  if (isTooLong() && (isForgotten(0) || isForgotten(1))) {
-    beginPlan(now);
-    outReset();
-    allowCuts(true);
-    planBoth(now);
-    allowCuts(false);
-  }
-  for (let family: u32 = 0; family < 2; family++) planTriggers(family, lastBatchOfRouting(family));
-  forgetSettled();
+/** Begins the contract's `begin-plan`. */
+export function startPlan(time: u64): void {
+  begin(Work.PLAN, time);
+  planFrom(0);
 }
 
-function planBoth(now: u64): void {
-  for (let family: u32 = 0; family < 2; family++) planFamily(family, now);
-}
-
-/** Makes the batches of the contract's `plan-first-wave`. */
-export function makeFirstWave(now: u64): void {
-  begin(now);
-  // In iptables mode the chains that dispatch are written whole: there is nothing that could go ahead.
-  if (options().mode == Mode.IPTABLES) return;
+/** Begins the contract's `begin-first-wave`. */
+export function startFirstWave(time: u64): void {
+  begin(Work.FIRST_WAVE, time);
   beginFirstWave();
-  planBoth(now);
+  planFrom(0);
+}
+
+/** Begins the contract's `begin-reconcile`; `size`: bytes of the dump that `readDump` will be given. */
+export function startReconciliation(reconciled: u32, size: usize, time: u64): void {
+  begin(Work.RECONCILIATION, time);
+  forgetFamily(reconciled);
+  beginDump(size);
+  dumped = 0;
+  plannedFamily = reconciled;
+  stage = Stage.READ;
+}
+
+/** Messages that the kernel has dumped: they must stay where they are until the reconciliation is complete. */
+export function takeDump(bytes: usize, length: usize): void {
+  if (work != Work.RECONCILIATION || stage != Stage.READ) return;
+  dumped += length;
+  readDump(bytes, length);
+}
+
+function planFrom(first: u32): void {
+  plannedFamily = first;
+  stage = Stage.PLAN;
+  beginFamilyPlan(first);
+}
+
+/** Goes on for a slice. When it is complete, layouts/batches.ts has the batches. */
+export function continuePlan(): u32 {
+  if (work == Work.NONE) return Progress.ABANDONED;
+  if (work == Work.RECONCILIATION ? !continueReconciliation() : !continueFamilies()) return Progress.MORE;
+  if (work != Work.FIRST_WAVE) {
+    for (let each: u32 = 0; each < 2; each++) {
+      if (work == Work.PLAN || each == plannedFamily) planTriggers(each, lastBatchOfRouting(each));
+    }
+  }
+  allowCuts(false);
   endFirstWave();
   forgetSettled();
+  work = Work.NONE;
+  return Progress.COMPLETE;
 }
 
-/**
- * Makes the batches of the contract's `reconcile`: those that take what the kernel has dumped of one family's table to
- * what it should be. iptables mode has no dump to read, and writes everything.
- */
-export function makeReconciliation(family: u32, dump: usize, length: usize, now: u64): void {
-  begin(now);
-  forgetFamily(family);
-  const compares = options().mode != Mode.IPTABLES && readKernel(dump, length);
-  if (compares) {
-    adoptStock(family);
-    if (options().mode == Mode.FLAT) adoptSlots(family);
-  } else if (length == 0) {
-    tableIsAbsent(family);
+/** A plan has begun that is not complete. */
+export function isPlanning(): bool {
+  return work != Work.NONE;
+}
+
+/** It is a reconciliation. */
+export function isReconciling(): bool {
+  return work == Work.RECONCILIATION;
+}
+
+function continueFamilies(): bool {
+  // In iptables mode the chains that dispatch are written whole: there is nothing that could go ahead.
+  if (work == Work.FIRST_WAVE && options().mode == Mode.IPTABLES) return true;
+  while (continueFamilyPlan(plannedFamily)) {
+    if (plannedFamily == 0) {
+      planFrom(1);
+    } else if (work == Work.PLAN && !mayCut && isTooLong() && (isForgotten(0) || isForgotten(1))) {
+      beginPlan(startedAt);
+      outReset();
+      allowCuts(true);
+      planFrom(0);
+    } else {
+      return true;
+    }
   }
-  planFamily(family, now);
-  if (compares && !writeDifference(family, now)) replan(family, now);
-  if (isTooLong() && isForgotten(family)) {
-    allowCuts(true);
-    replan(family, now);
-    allowCuts(false);
+  return false;
+}
+
+function continueReconciliation(): bool {
+  if (stage == Stage.READ) {
+    if (options().mode != Mode.IPTABLES && endDump()) {
+      adoptStock(plannedFamily);
+      stage = Stage.ADOPT;
+      if (options().mode == Mode.FLAT) beginAdoption(plannedFamily);
+    } else {
+      if (dumped == 0) tableIsAbsent(plannedFamily);
+      planFrom(plannedFamily);
+    }
   }
-  planTriggers(family, lastBatchOfRouting(family));
-  forgetSettled();
+  if (stage == Stage.ADOPT) {
+    if (options().mode == Mode.FLAT && !continueAdoption()) return false;
+    planFrom(plannedFamily);
+    beginDifference();
+  }
+  if (stage == Stage.PLAN) {
+    if (!continueFamilyPlan(plannedFamily)) return false;
+    if (!isComparing()) {
+      if (mayCut || !isTooLong() || !isForgotten(plannedFamily)) return true;
+      allowCuts(true);
+      replan();
+      return false;
+    }
+    stage = Stage.COMPARE;
+  }
+  const difference = continueDifference(plannedFamily, startedAt);
+  if (difference == Difference.REBUILT) replan();
+  return difference == Difference.WRITTEN;
 }
 
 /** Plans the family anew, for a table that has to be replaced. */
-function replan(family: u32, now: u64): void {
-  beginPlan(now);
-  forgetFamily(family);
+function replan(): void {
+  beginPlan(startedAt);
+  forgetFamily(plannedFamily);
   outReset();
-  planFamily(family, now);
+  planFrom(plannedFamily);
 }
 
 /**

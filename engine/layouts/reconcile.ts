@@ -42,6 +42,7 @@ import { isSlotMap, mapOf } from "./flat-elements";
 import { cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { planDeletions, writeRetired } from "./retiring";
+import { isSpent } from "./slices";
 import { addStale } from "./stale-chains";
 
 const kernel = new Objects();
@@ -84,11 +85,25 @@ function noteName(named: Named): void {
   drift.names.push(<u32>named.nameLength);
 }
 
-/** Reads a dump; false if there is no table to compare with. */
-export function readKernel(dump: usize, length: usize): bool {
+/** A dump of so many bytes comes, in pieces that stay where they are until all is done. */
+export function beginDump(size: usize): void {
   forgetDrift();
-  kernel.reset(length);
-  kernel.read(dump, length);
+  kernel.reset(size);
+  comparing = false;
+}
+
+function takeAll(set: Named, start: usize, end: usize): bool {
+  return true;
+}
+
+/** Reads whole messages of the dump. */
+export function readDump(bytes: usize, length: usize): void {
+  const end = bytes + length;
+  for (let at = bytes; at != 0; at = kernel.read(at, end, takeAll)) {}
+}
+
+/** False if there is no table to compare with. */
+export function endDump(): bool {
   drift.rebuilt = !kernel.hasTable;
   return kernel.hasTable;
 }
@@ -192,13 +207,23 @@ function adoptPort(port: FamilyPort): void {
 
 const ports = new Vector();
 
-/** Lets the service ports of the family keep the slots that the kernel has for them. */
-export function adoptSlots(family: u32): void {
+/** How many of `ports` have adopted their slots. */
+let adopted: u32 = 0;
+
+/** Begins to let the service ports of the family keep the slots that the kernel has for them. */
+export function beginAdoption(family: u32): void {
   listPresentPorts(family, ports);
-  for (let i: u32 = 0; i < ports.length; i++) {
-    const port = changetype<FamilyPort>(<usize>ports.get(i));
+  adopted = 0;
+}
+
+/** Goes on for a slice; true: all are done. */
+export function continueAdoption(): bool {
+  while (adopted < ports.length) {
+    const port = changetype<FamilyPort>(<usize>ports.get(adopted++));
     if (!hasAffinity(port)) adoptPort(port);
+    if (isSpent(1 + port.endpointCount)) return false;
   }
+  return true;
 }
 
 // ---- difference
@@ -286,27 +311,28 @@ function copyRule(rule: Part): void {
 
 const chainsToFill = new Vector();
 
-/** Chains and sets that are missing or differ: once all are there, each chain gets its rules in one transaction. */
-function writeObjects(family: u32): void {
-  for (let i: u32 = 0; i < ours.names.length; i++) {
-    const wanted = changetype<Named>(<usize>ours.names.get(i));
-    if (isUnnamed(wanted)) continue;
-    const found = kernel.find(wanted.isSet, wanted.name, wanted.nameLength);
-    if (found == 0) {
-      drift.missing++;
-      noteName(wanted);
-      copyMessage(wanted.isSet ? Message.NEW_SET : Message.NEW_CHAIN, Flag.CREATE, wanted.start, wanted.end);
-      if (!wanted.isSet) chainsToFill.push(<u32>changetype<usize>(wanted));
-      continue;
-    }
-    const held = changetype<Named>(found);
-    held.seen = true;
-    if (wanted.isSet || sameRules(kernel, held, ours, wanted)) continue;
-    drift.changed++;
+/** A chain or set that is missing is written, without its rules or elements; a chain that differs is noted. */
+function writeObject(wanted: Named): void {
+  if (isUnnamed(wanted)) return;
+  const found = kernel.find(wanted.isSet, wanted.name, wanted.nameLength);
+  if (found == 0) {
+    drift.missing++;
     noteName(wanted);
-    wanted.seen = true;
-    chainsToFill.push(<u32>changetype<usize>(wanted));
+    copyMessage(wanted.isSet ? Message.NEW_SET : Message.NEW_CHAIN, Flag.CREATE, wanted.start, wanted.end);
+    if (!wanted.isSet) chainsToFill.push(<u32>changetype<usize>(wanted));
+    return;
   }
+  const held = changetype<Named>(found);
+  held.seen = true;
+  if (wanted.isSet || sameRules(kernel, held, ours, wanted)) return;
+  drift.changed++;
+  noteName(wanted);
+  wanted.seen = true;
+  chainsToFill.push(<u32>changetype<usize>(wanted));
+}
+
+/** Once all chains and sets are there, each chain gets its rules in one transaction. */
+function fillChains(family: u32): void {
   for (let i: u32 = 0; i < chainsToFill.length; i++) {
     const chain = changetype<Named>(<usize>chainsToFill.get(i));
     cutIfLong(family, false);
@@ -316,28 +342,42 @@ function writeObjects(family: u32): void {
   chainsToFill.clear();
 }
 
-let heldSet: usize = 0; // the kernel's counterpart of the set whose elements are looked at
+/** The set whose elements are being read, and what the kernel has of that name (0: nothing to compare with). */
+let readSet: usize = 0;
+let heldSet: usize = 0;
+
+/**
+ * Called with each element that was planned: false if the kernel has it just so; then it is marked there, and that is all.
+ * Elements of sets that are compared as a whole are all taken up.
+ */
+function takeDiffering(set: Named, start: usize, end: usize): bool {
+  if (changetype<usize>(set) != readSet) {
+    readSet = changetype<usize>(set);
+    const whole = isUnnamed(set) || hasFlag(set, SetBit.INTERVAL);
+    heldSet = whole ? 0 : kernel.find(true, set.name, set.nameLength);
+  }
+  if (heldSet == 0) return true;
+  const found = kernel.findElement(changetype<Named>(heldSet), start, end);
+  if (found == 0 || !sameElement(changetype<Part>(found), start, end)) return true;
+  changetype<Part>(found).seen = true;
+  return false;
+}
 
 /** The kernel's element with the same key, or 0. */
 function counterpartOf(part: Part): usize {
-  if (part.counterpart == 0 && heldSet != 0) {
-    part.counterpart = kernel.findElement(changetype<Named>(heldSet), part.start, part.end);
-  }
-  return part.counterpart;
+  const held = kernel.find(true, part.owner.name, part.owner.nameLength);
+  return held == 0 ? 0 : kernel.findElement(changetype<Named>(held), part.start, part.end);
 }
 
-/** Marks its counterpart, and says whether the element has to be sent. */
-function mustAdd(part: Part): bool {
+/** Of an element that the kernel does not have as it should be: notes what it has instead. */
+function noteDifference(part: Part): void {
   const found = counterpartOf(part);
   if (found == 0) {
     drift.missing++;
-    return true;
+    return;
   }
-  changetype<Part>(found).seen = sameElement(changetype<Part>(found), part);
-  if (changetype<Part>(found).seen) return false;
   changetype<Part>(found).sent = true;
   drift.changed++;
-  return true;
 }
 
 function isExtra(part: Part): bool {
@@ -389,7 +429,7 @@ function isNamed(named: Named, literal: string): bool {
 function isMissingSlot(part: Part): bool {
   if (counterpartOf(part) != 0) return false;
   drift.missing++;
-  part.sent = true;
+  part.seen = true;
   return true;
 }
 
@@ -402,7 +442,6 @@ function writeMissingSlots(family: u32): void {
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
     if (!wanted.isSet || isUnnamed(wanted) || !isSlotMap(wanted.name, wanted.nameLength)) continue;
-    heldSet = kernel.find(true, wanted.name, wanted.nameLength);
     const before = drift.missing;
     cutFamily = <i32>family;
     copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isMissingSlot);
@@ -414,10 +453,10 @@ function writeMissingSlots(family: u32): void {
 
 /** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
 function writeElements(wanted: Named): void {
-  heldSet = kernel.find(true, wanted.name, wanted.nameLength);
-  if (heldSet != 0 && hasFlag(wanted, SetBit.INTERVAL)) {
+  const held = kernel.find(true, wanted.name, wanted.nameLength);
+  if (held != 0 && hasFlag(wanted, SetBit.INTERVAL)) {
     // Ends of ranges mean nothing alone.
-    if (sameElements(kernel, changetype<Named>(heldSet), wanted)) return;
+    if (sameElements(kernel, changetype<Named>(held), wanted)) return;
     drift.changed++;
     noteName(wanted);
     nameMessage(Message.DELETE_ELEMENT, wanted, Attribute.ELEMENTS_SET);
@@ -426,23 +465,22 @@ function writeElements(wanted: Named): void {
   }
   const before = drift.missing + drift.changed;
   for (let at = wanted.first; at != 0; at = changetype<Part>(at).next) {
-    const part = changetype<Part>(at);
-    part.seen = part.sent || !mustAdd(part);
+    if (!changetype<Part>(at).seen) noteDifference(changetype<Part>(at));
   }
   let extra: u32 = 0;
-  if (heldSet != 0) {
-    for (let at = changetype<Named>(heldSet).first; at != 0; at = changetype<Part>(at).next) {
+  if (held != 0) {
+    for (let at = changetype<Named>(held).first; at != 0; at = changetype<Part>(at).next) {
       if (!changetype<Part>(at).seen) extra++;
     }
     drift.extra += extra;
     if (extra != 0 && isNamed(wanted, "service-ips")) {
-      rememberLeftOvers(changetype<Named>(heldSet), KeyKind.ADDRESS, writtenFamily == 0 ? 4 : 16);
+      rememberLeftOvers(changetype<Named>(held), KeyKind.ADDRESS, writtenFamily == 0 ? 4 : 16);
     } else if (extra != 0 && isNamed(wanted, "service-nodeports")) {
-      rememberLeftOvers(changetype<Named>(heldSet), KeyKind.NODE_PORT, 0);
+      rememberLeftOvers(changetype<Named>(held), KeyKind.NODE_PORT, 0);
     }
     // Slots that nothing leads to any more go later: a packet may be on its way to them.
     const late = isSlotMap(wanted.name, wanted.nameLength);
-    copyElements(changetype<Named>(heldSet), Message.DELETE_ELEMENT, 0, late ? isReplaced : isExtra);
+    copyElements(changetype<Named>(held), Message.DELETE_ELEMENT, 0, late ? isReplaced : isExtra);
   }
   if (drift.missing + drift.changed + extra != before) noteName(wanted);
   copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isExtra);
@@ -502,30 +540,65 @@ function mustRebuild(): bool {
   return false;
 }
 
-/**
- * After the family has been planned as for an empty table: replaces those batches by ones with the difference to what
- * the kernel holds. False if the table has to be made anew: then nothing is replaced.
- */
-export function writeDifference(family: u32, now: u64): bool {
-  let size: usize = 0;
-  const pieces = resultStart();
-  for (let i: u32 = 0; i < pieces; i++) size += <usize>load<u32>(resultPieces(i), 4);
-  ours.reset(size);
-  for (let i: u32 = 0; i < pieces; i++)
-    ours.read(<usize>load<u32>(resultPieces(i)), <usize>load<u32>(resultPieces(i), 4));
-  if (mustRebuild()) {
-    drift.rebuilt = true;
-    return false;
+// ---- all of it, in slices
+
+/** What a call of `continueDifference` has come to. */
+export namespace Difference {
+  export const MORE: u32 = 0;
+  /** The batches with the difference are there. */
+  export const WRITTEN: u32 = 1;
+  /** The table has to be made anew: nothing was replaced. */
+  export const REBUILT: u32 = 2;
+}
+
+/** What is planned now will be compared. */
+let comparing: bool = false;
+/** How many pieces of what was planned have been read, and where in the next (0: at its start). */
+let readPieces: u32 = 0;
+let readAt: usize = 0;
+/** All is read; so many chains and sets have been compared. */
+let hasRead: bool = false;
+let compared: u32 = 0;
+
+/** The family is going to be planned as for an empty table, to be compared with the dump. */
+export function beginDifference(): void {
+  comparing = true;
+  readPieces = 0;
+  readAt = 0;
+  readSet = 0;
+  hasRead = false;
+  ours.reset(0);
+}
+
+export function isComparing(): bool {
+  return comparing;
+}
+
+/** Replaces the batches of that plan by ones with the difference to what the kernel holds. Goes on for a slice. */
+export function continueDifference(family: u32, now: u64): u32 {
+  if (!hasRead) {
+    if (!readPlanned()) return Difference.MORE;
+    hasRead = true;
+    if (mustRebuild()) {
+      drift.rebuilt = true;
+      comparing = false;
+      return Difference.REBUILT;
+    }
+    writtenBatch = mergeBatches(0);
+    writtenFamily = family;
+    outSelect(StreamName.MAIN);
+    compared = 0;
+    beginBatch(family, 0);
   }
-  const journalled = mergeBatches(0);
-  writtenFamily = family;
-  writtenBatch = journalled;
-  outSelect(StreamName.MAIN);
-  beginBatch(family, 0);
-  writeObjects(family);
+  while (compared < ours.names.length) {
+    const wanted = changetype<Named>(<usize>ours.names.get(compared++));
+    writeObject(wanted);
+    if (!wanted.isSet && isSpent(1 + wanted.count)) return Difference.MORE;
+  }
+  fillChains(family);
   endNftBatch(0, false);
   if (isLimited()) writeMissingSlots(family);
-  resumeBatch(journalled, family);
+  resumeBatch(writtenBatch, family);
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
     if (wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL)) writeElements(wanted);
@@ -534,5 +607,20 @@ export function writeDifference(family: u32, now: u64): bool {
   endResumedBatch();
   writeSurplusSlots(family);
   planDeletions(family, now, false);
+  comparing = false;
+  return Difference.WRITTEN;
+}
+
+/** Reads the messages that were planned, for a slice; true: all are read. */
+function readPlanned(): bool {
+  while (readPieces < resultStart()) {
+    const piece = <usize>load<u32>(resultPieces(readPieces));
+    const end = piece + <usize>load<u32>(resultPieces(readPieces), 4);
+    const from = readAt == 0 ? piece : readAt;
+    readAt = ours.read(from, end, takeDiffering);
+    if (readAt == 0) readPieces++;
+    // An element and its attributes take some 60 bytes.
+    if (isSpent(readAt == 0 ? 1 : 1 + <u32>(readAt - from) / 64)) return false;
+  }
   return true;
 }

@@ -118,7 +118,7 @@ for (const mode of ["flat", "nftables"] as const) {
       const engine = started(mode);
       send(engine, 0, "10.0.0.2");
       if (lift === "forget") engine.forget();
-      else engine.reconcile("ipv4", new Uint8Array(), 1);
+      else engine.reconcile("ipv4", [], 1);
       assert.equal(leftOut(engine), []);
       assert.ok(send(engine, 2).sent.includes(address("10.0.0.2")));
     }

@@ -72,7 +72,7 @@ class Kernel implements KernelWriter {
     this.meanwhile?.();
     this.meanwhile = undefined;
     const batches = this.written.filter((batch) => batch.family === family);
-    return { outcome: "dumped", bytes: joinPieces(batches.flatMap(({ data }) => data)) } as const;
+    return { outcome: "dumped", pieces: batches.map(({ data }) => joinPieces(data)) } as const;
   }
   async write(batch: Batch) {
     await this.gate;

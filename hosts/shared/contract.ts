@@ -14,6 +14,7 @@ export type {
   Mode,
   NodeView,
   Options,
+  PlanProgress,
   Problem,
   ServiceName,
   Severity,

@@ -13,6 +13,7 @@ import type {
   Kind,
   NodeView,
   Options,
+  PlanProgress,
   Problem,
   ServiceName,
   StaleFlow,
@@ -138,9 +139,6 @@ export class EngineInstance {
   setEncoding(encoding: Encoding): void {
     this.#call("setEncoding", (engine) => engine.setEncoding(encoding));
   }
-  reconcile(family: Family, dump: Uint8Array, nowMs: number): Batch[] {
-    return this.#call("reconcile", (engine) => engine.reconcile(family, dump, milliseconds(nowMs)));
-  }
   drift(): DriftReport {
     return this.#call("drift", (engine) => engine.drift());
   }
@@ -156,17 +154,43 @@ export class EngineInstance {
   retry(): void {
     this.#call("retry", (engine) => engine.retry());
   }
+  beginPlan(nowMs: number): void {
+    this.#call("begin-plan", (engine) => engine.beginPlan(milliseconds(nowMs)));
+  }
+  beginFirstWave(nowMs: number): void {
+    this.#call("begin-first-wave", (engine) => engine.beginFirstWave(milliseconds(nowMs)));
+  }
+  beginReconcile(family: Family, dumpBytes: number, nowMs: number): void {
+    this.#call("begin-reconcile", (engine) => engine.beginReconcile(family, dumpBytes, milliseconds(nowMs)));
+  }
+  readDump(messages: Uint8Array): void {
+    this.#call("read-dump", (engine) => engine.readDump(messages));
+  }
+  /** `work`: about how many endpoints are planned or compared before it returns. */
+  continuePlan(work: number): PlanProgress {
+    return this.#call("continue-plan", (engine) => engine.continuePlan(work));
+  }
+  /** A whole plan in one go. */
   plan(nowMs: number): Batch[] {
-    return this.#call("plan", (engine) => engine.plan(milliseconds(nowMs)));
+    this.beginPlan(nowMs);
+    return this.completePlan();
+  }
+  /** A whole first wave in one go. */
+  planFirstWave(nowMs: number): Batch[] {
+    this.beginFirstWave(nowMs);
+    return this.completePlan();
+  }
+  /** A whole reconciliation in one go. */
+  reconcile(family: Family, dump: readonly Uint8Array[], nowMs: number): Batch[] {
+    this.beginReconcile(family, lengthOf(dump), nowMs);
+    for (const messages of dump) this.readDump(messages);
+    return this.completePlan();
   }
   plannedServices(family: Family): ServiceName[] {
     return this.#call("planned-services", (engine) => engine.plannedServices(family));
   }
   keepChains(count: number): void {
     this.#call("keep-chains", (engine) => engine.keepChains(count));
-  }
-  planFirstWave(nowMs: number): Batch[] {
-    return this.#call("plan-first-wave", (engine) => engine.planFirstWave(milliseconds(nowMs)));
   }
   committed(id: number, nowMs: number): void {
     this.#call("committed", (engine) => engine.committed(id, milliseconds(nowMs)));
@@ -190,6 +214,15 @@ export class EngineInstance {
     this.#call("forget", (engine) => engine.forget());
   }
 
+  /** The rest of what was begun, in one go. */
+  completePlan(): Batch[] {
+    for (;;) {
+      const progress = this.continuePlan(0xffff_ffff);
+      if (progress.tag === "batches") return progress.val;
+      if (progress.tag === "abandoned") throw new Error("a plan was abandoned in the middle of a call");
+    }
+  }
+
   #call<T>(operation: string, run: (engine: EngineExports) => T): T {
     if (this.#exports === undefined) {
       throw new EngineTrapError(operation, new Error("this instance has trapped before and must not be used again"));
@@ -209,12 +242,14 @@ function milliseconds(clock: number): bigint {
   return BigInt(Math.max(0, Math.floor(clock)));
 }
 
+export function lengthOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
 /** Joins the pieces in which the engine hands out long texts. */
 export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
   if (pieces.length === 1 && pieces[0] !== undefined) return pieces[0];
-  let size = 0;
-  for (const piece of pieces) size += piece.length;
-  const joined = new Uint8Array(size);
+  const joined = new Uint8Array(lengthOf(pieces));
   let at = 0;
   for (const piece of pieces) {
     joined.set(piece, at);

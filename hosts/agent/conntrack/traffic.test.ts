@@ -82,7 +82,7 @@ class Agent {
     put(agent.#engine, makeNode("node-a", { ips: [NODE] }), ...objects);
     for (const family of ["ipv4", "ipv6"] as const) {
       const dump = await agent.#writer.dump(family);
-      if (dump.outcome === "dumped") await agent.#write(agent.#engine.reconcile(family, dump.bytes, agent.#now));
+      if (dump.outcome === "dumped") await agent.#write(agent.#engine.reconcile(family, dump.pieces, agent.#now));
     }
     await agent.#plan();
     return agent;

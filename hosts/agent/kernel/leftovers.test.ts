@@ -319,8 +319,8 @@ COMMIT
       if (way === "reconcile") {
         const dump = await dumpTable({ family: NFPROTO_IPV4, table: "kube-proxy" });
         if (dump.outcome !== "complete") throw new Error(dump.outcome);
-        await sendBatches(engine, engine.reconcile("ipv4", dump.bytes, 0), 0);
-        await sendBatches(engine, engine.reconcile("ipv6", new Uint8Array(), 0), 0);
+        await sendBatches(engine, engine.reconcile("ipv4", dump.pieces, 0), 0);
+        await sendBatches(engine, engine.reconcile("ipv6", [], 0), 0);
       } else {
         engine.forget();
       }

@@ -54,10 +54,10 @@ async function writePlan(
   return { outcome: "written" };
 }
 
-async function dumped(writer: NetlinkWriter, family: (typeof families)[number]): Promise<Uint8Array> {
+async function dumped(writer: NetlinkWriter, family: (typeof families)[number]): Promise<readonly Uint8Array[]> {
   const dump = await writer.dump(family);
   if (dump.outcome !== "dumped") throw new Error(JSON.stringify(dump));
-  return dump.bytes;
+  return dump.pieces;
 }
 
 function listing(): string {

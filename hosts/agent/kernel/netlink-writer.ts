@@ -96,7 +96,7 @@ export class NetlinkWriter implements KernelWriter {
         return { outcome: "failed", message: `cannot read the table ${this.#name(family)}: ${dump.reason}` };
       }
       this.#dumped.set(family, dump.generation);
-      return { outcome: "dumped", bytes: dump.outcome === "complete" ? dump.bytes : new Uint8Array() };
+      return { outcome: "dumped", pieces: dump.outcome === "complete" ? dump.pieces : [] };
     } catch (error) {
       return { outcome: "failed", message: `cannot read the table ${this.#name(family)}: ${messageOf(error)}` };
     }

@@ -20,8 +20,8 @@ export type WriteResult =
 
 /** Our table as the kernel holds it. */
 export type Dump =
-  /** As `reconcile` of the engine's contract wants it; empty: there is no table. */
-  | { readonly outcome: "dumped"; readonly bytes: Uint8Array }
+  /** Whole messages, as `read-dump` of the engine's contract wants them; none: there is no table. */
+  | { readonly outcome: "dumped"; readonly pieces: readonly Uint8Array[] }
   /** This mode can't read its rules back: the engine has to `forget` and write everything. */
   | { readonly outcome: "unsupported" }
   /** Not now: the table never held still, or the kernel refused. Try again later. */

@@ -1,12 +1,10 @@
 // Hands bytes to a sink in slices, lets others have the event loop in between, and looks at what became of them.
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ApplyResult } from "../../shared/contract.ts";
+import { Turns } from "../turns.ts";
 import { slicesOf } from "./line-splitter.ts";
 import type { ListSink } from "./sink.ts";
 
 const SLICE_BYTES = 256 * 1024;
-/** Longest that the event loop is held before others have a turn. */
-const TURN_MS = 8;
 
 /** The sink threw: nobody knows what it holds. */
 export class SinkError extends Error {
@@ -35,10 +33,15 @@ const lostDocuments: ReadonlySet<string> = new Set([
 
 export class Feed {
   readonly #sink: ListSink;
-  #heldMs = 0;
+  readonly #turns = new Turns();
 
   constructor(sink: ListSink) {
     this.#sink = sink;
+  }
+
+  /** Waits until the sink can take more. */
+  async ready(): Promise<void> {
+    for (let wait = this.#sink.ready?.(); wait !== undefined; wait = this.#sink.ready?.()) await wait;
   }
 
   beginList(): void {
@@ -64,25 +67,20 @@ export class Feed {
   /** Whole lines of a watch, in slices; `each` sees what became of one before the next is taken. */
   async lines(data: Uint8Array, each: (result: ApplyResult) => void): Promise<void> {
     for (const slice of slicesOf(data, SLICE_BYTES)) {
+      await this.ready();
       const result = this.#guarded(() => this.#sink.apply(slice));
       const lost = result.problems.find(({ code }) => lostDocuments.has(code));
       if (lost !== undefined) throw new UnreadableError(`a line of the watch can't be read: ${lost.message}`);
       each(result);
-      if (this.#heldMs >= TURN_MS) {
-        this.#heldMs = 0;
-        await nextTurn();
-      }
+      if (this.#turns.isOver) await this.#turns.next();
     }
   }
 
   #guarded<T>(run: () => T): T {
-    const started = performance.now();
     try {
-      return run();
+      return this.#turns.run(run);
     } catch (error) {
       throw new SinkError(error);
-    } finally {
-      this.#heldMs += performance.now() - started;
     }
   }
 }

@@ -214,6 +214,7 @@ export class Reflector {
       watchdog.expect("the list", LIST_SILENCE_MS);
       const page = await this.#wholeBody(body, watchdog);
       watchdog.stop();
+      await this.#feed.ready();
       if (resourceVersion === "") this.#feed.beginList();
       const result = this.#feed.page(page);
       this.#throwStatus(result);
@@ -266,6 +267,7 @@ export class Reflector {
     );
     try {
       watchdog.expect("the initial events", INITIAL_SILENCE_MS);
+      await this.#feed.ready();
       this.#feed.beginList();
       await this.#follow(body, watchdog, (result) => {
         if (!result.initialEventsEnd || this.#phase !== "streaming list") return;

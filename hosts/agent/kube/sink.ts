@@ -9,6 +9,8 @@ import type { ApplyResult } from "../../shared/contract.ts";
  * may throw (the engine was lost): the reflector then drops its connection and lists again, after its back-off.
  */
 export interface ListSink {
+  /** Resolves when it can take more; undefined: it can. Who can't wait may go on all the same, at a price. */
+  ready?(): Promise<void> | undefined;
   beginList(): void;
   /** One page of a list (whole), or whole lines of a watch. Valid until the call returns. */
   apply(data: Uint8Array): ApplyResult;

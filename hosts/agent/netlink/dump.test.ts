@@ -1,4 +1,5 @@
 import * as assert from "uvu/assert";
+import { lengthOf } from "../../shared/engine.ts";
 import { findAttribute, readAttributes, readString } from "./attributes.ts";
 import { sendBatch } from "./batch.ts";
 import { dumpTable, type TableDump } from "./dump.ts";
@@ -41,16 +42,18 @@ function text(message: Message, type: number): string | undefined {
   return readString(findAttribute(message.bytes, type, ATTRIBUTES));
 }
 
+function messagesOf(dump: Complete): Message[] {
+  return dump.pieces.flatMap((piece) => [...readMessages(piece)]);
+}
+
 function named(dump: Complete, type: number, attribute: number): string[] {
-  return [...readMessages(dump.bytes)].flatMap((message) =>
-    message.type === type ? [text(message, attribute) ?? ""] : [],
-  );
+  return messagesOf(dump).flatMap((message) => (message.type === type ? [text(message, attribute) ?? ""] : []));
 }
 
 /** Keys in hexadecimal, of each set. */
 function keys(dump: Complete): Map<string, string[]> {
   const keys = new Map<string, string[]>();
-  for (const message of readMessages(dump.bytes)) {
+  for (const message of messagesOf(dump)) {
     if (message.type !== uapi.NFT_MSG_NEWSETELEM) continue;
     const set = text(message, uapi.NFTA_SET_ELEM_LIST.SET) ?? "";
     const of = keys.get(set) ?? [];
@@ -95,7 +98,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     assert.is(found.get("ranges")?.includes("0a000100"), true);
     assert.is(found.has("affinity"), false);
     assert.is(
-      [...readMessages(dump.bytes)].every((message) => messageFamily(message) === uapi.NFPROTO_IPV4),
+      messagesOf(dump).every((message) => messageFamily(message) === uapi.NFPROTO_IPV4),
       true,
     );
     const elements = [...found.values()].reduce((sum, of) => sum + of.length, 0);
@@ -156,7 +159,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       await fill(20_000, 20_000);
       const dumped = await leastStall(50, () => complete());
       const { result, stall } = dumped;
-      console.log(`200,000 elements, ${result.bytes.length} bytes: ${describeStalls(dumped)}`);
+      console.log(`200,000 elements, ${lengthOf(result.pieces)} bytes: ${describeStalls(dumped)}`);
       assert.is(result.elements, 200_000);
       assert.is(stall < 50, true, `stalled for ${stall} ms`);
     });

@@ -35,10 +35,10 @@ export type TableDump =
   | {
       readonly outcome: "complete";
       /**
-       * Netlink messages one after another, as the kernel wrote them: NEWTABLE, NEWCHAIN…, NEWSET…, NEWRULE…,
+       * Netlink messages one after another, each whole in a piece, as the kernel wrote them: NEWTABLE, NEWCHAIN…, NEWSET…, NEWRULE…,
        * NEWSETELEM…. Elements of dynamic sets (NFT_SET_EVAL) are not among them.
        */
-      readonly bytes: Uint8Array;
+      readonly pieces: readonly Uint8Array[];
       /** Generation of the ruleset to which it belongs: start a `GenerationWatch` with it. */
       readonly generation: number;
       readonly chains: number;
@@ -146,7 +146,7 @@ class Dump {
     if (generation !== this.#generation && ((await this.#watch?.touchedUntil(generation)) ?? true)) throw new Moved();
     return {
       outcome: "complete",
-      bytes: await bytes.join(),
+      pieces: bytes.list(),
       generation,
       chains,
       sets: sets.count,

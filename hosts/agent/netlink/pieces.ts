@@ -1,7 +1,6 @@
 // Collects bytes of unknown number without copying them again and again.
-const CHUNK = 1 << 20;
-/** Milliseconds of copying before timers get their turn. */
-const TURN = 5;
+/** What takes the engine some milliseconds. */
+const CHUNK = 256 << 10;
 
 /** A place to go back to. */
 export interface Mark {
@@ -41,18 +40,8 @@ export class Pieces {
     if (chunks > 0) this.#used[chunks - 1] = used;
   }
 
-  /** All of it in one piece: a copy. The event loop runs meanwhile: the first touch of so much memory takes its time. */
-  async join(): Promise<Uint8Array> {
-    const joined = new Uint8Array(this.length);
-    let offset = 0;
-    let end = performance.now() + TURN;
-    for (const [index, chunk] of this.#chunks.entries()) {
-      joined.set(chunk.subarray(0, this.#used[index]), offset);
-      offset += this.#used[index] ?? 0;
-      if (performance.now() < end) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      end = performance.now() + TURN;
-    }
-    return joined;
+  /** All of it, each addition whole in one of them. They are the memory that is added to: no copies. */
+  list(): Uint8Array[] {
+    return this.#chunks.map((chunk, index) => chunk.subarray(0, this.#used[index]));
   }
 }

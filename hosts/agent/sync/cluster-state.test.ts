@@ -100,4 +100,83 @@ test("an instance that traps is replaced: everything has to be listed again", ()
   assert.is(state.isSynced("service"), true, "the sink goes on with the fresh instance");
 });
 
+/** Longer than others may be made to wait. */
+function holdTheEventLoop(): void {
+  const end = performance.now() + 10;
+  while (performance.now() < end);
+}
+
+test("a plan that takes long gives others their turns, and objects wait until it is made", async () => {
+  const log: string[] = [];
+  let slices = 0;
+  const fake = fakeEngine({
+    continuePlan() {
+      holdTheEventLoop();
+      log.push("slice");
+      return ++slices < 3 ? { tag: "more" } : { tag: "batches", val: [] };
+    },
+  });
+  const state = new ClusterState(fake.module, defaultOptions("flat"), undefined, recorded().events);
+  const sink = state.sink("service");
+  assert.is(sink.ready?.(), undefined);
+  const planned = state.plan((engine) => engine.beginPlan(0)).then(() => log.push("planned"));
+  const waited = sink.ready?.()?.then(() => log.push("an object"));
+  setImmediate(() => log.push("something else"));
+  await Promise.all([planned, waited]);
+  const between = log.indexOf("something else");
+  assert.ok(log.indexOf("slice") < between && between < log.lastIndexOf("slice"), log.join());
+  assert.ok(log.indexOf("an object") > log.lastIndexOf("slice"), log.join());
+  assert.is(sink.ready?.(), undefined);
+});
+
+test("what can't wait for a plan is in it: it is begun again, and in the end made in one go", async () => {
+  const { events } = recorded();
+  const services = Array.from({ length: 3000 }, (_, index) =>
+    makeService(`shop/web-${index}`, { ip: `10.96.${index >> 8}.${index & 255}` }),
+  );
+  const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, events);
+  list(state, "service", ...services);
+  let late = 0;
+  let isPlanned = false;
+  const put = (): void => {
+    if (isPlanned) return;
+    late++;
+    state.sink("service").apply(encode(JSON.stringify(makeService(`shop/late-${late}`, { ip: `10.97.0.${late}` }))));
+    setImmediate(put);
+  };
+  setImmediate(put);
+  const batches = await state.plan((engine) => engine.beginPlan(0));
+  isPlanned = true;
+  assert.ok(late >= 1, "nobody had a turn");
+  const bytes = Buffer.concat(batches.flatMap(({ data }) => data.map((piece) => Buffer.from(piece))));
+  for (let each = 1; each <= late; each++)
+    assert.ok(bytes.includes(Buffer.from([10, 97, 0, each])), `shop/late-${each}`);
+  for (const { id } of batches) state.use((engine) => engine.committed(id, 0));
+  assert.equal(await state.plan((engine) => engine.beginPlan(0)), []);
+});
+
+test("an instance that is lost takes its plan with it", async () => {
+  const { log, events } = recorded();
+  const fake = fakeEngine({
+    apply() {
+      throw new WebAssembly.RuntimeError("unreachable");
+    },
+    continuePlan() {
+      holdTheEventLoop();
+      return { tag: "more" };
+    },
+  });
+  const state = new ClusterState(fake.module, defaultOptions("flat"), undefined, events);
+  const planned = state.plan((engine) => engine.beginPlan(0));
+  assert.throws(() => state.sink("service").apply(encode("{}")));
+  try {
+    await planned;
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, EngineTrapError);
+  }
+  assert.equal(log, ["lost apply"]);
+  assert.is(state.whenPlanned(), undefined);
+});
+
 test.run();

@@ -1,8 +1,9 @@
 // The engine of the agent: what the API server says goes in, and it survives the loss of an instance.
-import type { ApplyResult, Kind, Options, Problem } from "../../shared/contract.ts";
+import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
 import type { ListSink } from "../kube/sink.ts";
+import { Turns } from "../turns.ts";
 
 export interface ClusterStateEvents {
   /** So many objects that may change rules have been applied. */
@@ -14,6 +15,11 @@ export interface ClusterStateEvents {
   /** The instance is lost and a fresh, empty one has taken its place: everything has to be listed again. */
   lost(error: EngineTrapError): void;
 }
+
+/** Endpoints that are planned or compared before others have a look in: some milliseconds. */
+const SLICE = 4000;
+/** Times that a plan may be ended before its time by somebody who can't wait, before it is made in one go. */
+const ABANDONED_AT_MOST = 3;
 
 /** Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte. */
 export const KEPT_CHAINS = 64;
@@ -31,6 +37,9 @@ export class ClusterState {
   #options: Options;
   #synced = new Set<Kind>();
   #generation = 0;
+  /** What the last instance was lost to. */
+  #lost: EngineTrapError | undefined;
+  #planning: Promise<void> | undefined;
 
   /** @throws {InvalidOptionsError} */
   constructor(module: EngineModule, options: Options, limits: BatchLimits | undefined, events: ClusterStateEvents) {
@@ -81,8 +90,63 @@ export class ClusterState {
     }
   }
 
+  /**
+   * Makes a plan of what `begin` begins, for a reconciliation with the dump, in turns with other work on this thread.
+   * Objects that come meanwhile wait (`whenPlanned`).
+   *
+   * @throws {EngineTrapError} the instance was lost, and has been replaced
+   */
+  async plan(begin: (engine: EngineInstance) => void, dump: readonly Uint8Array[] = []): Promise<Batch[]> {
+    for (let abandoned = 0; abandoned < ABANDONED_AT_MOST; abandoned++) {
+      const batches = await this.#planInTurns(begin, dump);
+      if (batches !== undefined) return batches;
+    }
+    return this.use((engine) => {
+      begin(engine);
+      for (const messages of dump) engine.readDump(messages);
+      return engine.completePlan();
+    });
+  }
+
+  /** Resolves when no plan is being made; undefined: none is. What can't wait makes the plan begin again. */
+  whenPlanned(): Promise<void> | undefined {
+    return this.#planning;
+  }
+
+  /** Undefined: somebody who couldn't wait has ended it before its time. */
+  async #planInTurns(
+    begin: (engine: EngineInstance) => void,
+    dump: readonly Uint8Array[],
+  ): Promise<Batch[] | undefined> {
+    let done = (): void => {};
+    this.#planning = new Promise((resolve) => {
+      done = resolve;
+    });
+    const turns = new Turns();
+    const generation = this.#generation;
+    const step = async <T>(run: (engine: EngineInstance) => T): Promise<T> => {
+      if (turns.isOver) await turns.next();
+      // A fresh instance knows nothing of the plan, nor of the cluster.
+      if (this.#lost !== undefined && this.#generation !== generation) throw this.#lost;
+      return turns.run(() => this.use(run));
+    };
+    try {
+      await step(begin);
+      for (const messages of dump) await step((engine) => engine.readDump(messages));
+      for (;;) {
+        const progress = await step((engine) => engine.continuePlan(SLICE));
+        if (progress.tag === "batches") return progress.val;
+        if (progress.tag === "abandoned") return undefined;
+      }
+    } finally {
+      this.#planning = undefined;
+      done();
+    }
+  }
+
   sink(kind: Kind): ListSink {
     return {
+      ready: () => this.#planning,
       beginList: () => this.use((engine) => engine.beginList(kind)),
       apply: (data) => this.#apply(kind, data),
       endList: () => {
@@ -120,6 +184,7 @@ export class ClusterState {
     this.#engine = this.#start();
     this.#synced = new Set();
     this.#generation++;
+    this.#lost = error;
     this.#events.lost(error);
   }
 }

@@ -121,7 +121,7 @@ class Node {
     for (const family of FAMILIES) {
       const dump = await this.writer.dump(family);
       if (dump.outcome !== "dumped") throw new Error(dump.outcome);
-      if (engine.reconcile(family, dump.bytes, 0).length > 0) names.push(family, ...engine.drift().names);
+      if (engine.reconcile(family, dump.pieces, 0).length > 0) names.push(family, ...engine.drift().names);
     }
     return names;
   }

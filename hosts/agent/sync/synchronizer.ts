@@ -1,6 +1,6 @@
 // Takes the kernel from what it holds to what it should hold: one run reads what is in doubt, plans, and writes.
 import type { Batch, DriftReport, Family } from "../../shared/contract.ts";
-import { type EngineInstance, EngineTrapError } from "../../shared/engine.ts";
+import { type EngineInstance, EngineTrapError, lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import type { Clock } from "../clock.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
@@ -188,11 +188,14 @@ export class Synchronizer {
       }
       return;
     }
-    if (each.fresh && dump.bytes.length === 0) {
+    if (each.fresh && dump.pieces.length === 0) {
       each.unread = false;
       return;
     }
-    const batches = this.#use((engine) => engine.reconcile(each.family, dump.bytes, this.#clock.now()));
+    const batches = await this.#state.plan(
+      (engine) => engine.beginReconcile(each.family, lengthOf(dump.pieces), this.#clock.now()),
+      dump.pieces,
+    );
     each.drift = this.#use((engine) => engine.drift());
     each.unread = false;
     each.fresh = false;
@@ -208,7 +211,7 @@ export class Synchronizer {
 
   async #writeFirstWave(): Promise<void> {
     const start = this.#clock.now();
-    await this.#write(this.#use((engine) => engine.planFirstWave(this.#clock.now())));
+    await this.#write(await this.#state.plan((engine) => engine.beginFirstWave(this.#clock.now())));
     if (this.#families.every(({ transactions }) => transactions > 0)) {
       this.#events.firstWave(this.#clock.now() - start);
     }
@@ -218,7 +221,7 @@ export class Synchronizer {
   async #writePlan(): Promise<number | undefined> {
     for (let i = 0; i < MAX_PLANS; i++) {
       if (this.#isLost()) return undefined;
-      const plan = this.#use((engine) => engine.plan(this.#clock.now()));
+      const plan = await this.#state.plan((engine) => engine.beginPlan(this.#clock.now()));
       const batches = plan.filter(({ family }) =>
         this.#families.some((each) => each.family === family && !each.unread),
       );

@@ -72,7 +72,7 @@ function rules(rendering: Rendering): Result[] {
 function batches(cluster: Cluster, families: Family[]): Batch[] {
   return cluster.ask((engine) => {
     engine.setEncoding("netlink");
-    for (const family of families) engine.reconcile(family, new Uint8Array(), 0);
+    for (const family of families) engine.reconcile(family, [], 0);
     return engine.plan(0).filter(({ family }) => families.includes(family));
   });
 }

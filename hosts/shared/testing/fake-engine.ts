@@ -1,6 +1,15 @@
 // A stand-in for the engine that does what a test says: it shows what the hosts do with an engine, not what the engine
 // does. Objects are read with JSON.parse; `render` writes a line for each Service.
-import type { ApplyResult, EngineExports, Family, FamilyTotals, NodeView, Options, Problem } from "../contract.ts";
+import type {
+  ApplyResult,
+  EngineExports,
+  Family,
+  FamilyTotals,
+  NodeView,
+  Options,
+  PlanProgress,
+  Problem,
+} from "../contract.ts";
 import { EngineModule } from "../engine.ts";
 
 export interface FakeBehaviour {
@@ -8,6 +17,8 @@ export interface FakeBehaviour {
   apply?(text: string, result: ApplyResult): void;
   configure?(options: Options): Problem[];
   render?(family: Family): void;
+  /** What a call of `continue-plan` comes to; an empty plan unless given. */
+  continuePlan?(): PlanProgress;
   problems?: Problem[];
 }
 
@@ -54,10 +65,8 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
   };
   return {
     setEncoding() {},
-    planFirstWave: () => [],
     keepChains() {},
     plannedServices: () => [],
-    reconcile: () => [],
     setBatchLimits: () => {},
     refused: () => [],
     leftOut: () => [],
@@ -120,7 +129,11 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     blame: () =>
       bytes(JSON.stringify([...services.keys()].map((name, index) => ({ line: index + 2, owners: owners(name) })))),
     describe: () => bytes(JSON.stringify({ node: {}, servicePorts: [{ family: "IPv4" }, { family: "IPv6" }] })),
-    plan: () => [],
+    beginPlan() {},
+    beginFirstWave() {},
+    beginReconcile() {},
+    readDump() {},
+    continuePlan: () => behaviour.continuePlan?.() ?? { tag: "batches", val: [] },
     flowCheckDue: () => false,
     beginFlowCheck() {},
     staleFlows: () => [],
