@@ -54,6 +54,8 @@ export class Part {
 export class Objects {
   hasTable: bool = false;
   names: Vector = new Vector();
+  /** Sets with a number; numbers go up from batch to batch. */
+  private numbered: Vector = new Vector();
   private buckets: usize = 0;
   private elementBuckets: usize = 0;
   private elementMask: u32 = 0;
@@ -62,6 +64,7 @@ export class Objects {
   reset(size: usize): void {
     this.hasTable = false;
     this.names.clear();
+    this.numbered.clear();
     this.buckets = arenaAlloc(4 << 12);
     memory.fill(this.buckets, 0, 4 << 12);
     let count: u32 = 1024;
@@ -87,13 +90,18 @@ export class Objects {
     return 0;
   }
 
-  /** The set of that number of this batch, or 0: such sets are few at a time and the last is looked for. */
+  /** The set of that number, or 0. */
   private setById(id: u32): usize {
-    for (let i = this.names.length; i > 0; i--) {
-      const named = changetype<Named>(<usize>this.names.get(i - 1));
-      if (named.isSet && named.id == id) return <usize>this.names.get(i - 1);
+    let low: u32 = 0;
+    let high = this.numbered.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (changetype<Named>(<usize>this.numbered.get(middle)).id < id) low = middle + 1;
+      else high = middle;
     }
-    return 0;
+    if (low == this.numbered.length) return 0;
+    const found = <usize>this.numbered.get(low);
+    return changetype<Named>(found).id == id ? found : 0;
   }
 
   private add(isSet: bool, name: usize, length: usize, unnamed: bool): Named {
@@ -216,6 +224,7 @@ export class Objects {
       set.start = start;
       set.end = end;
       set.id = numberOf(findAttribute(start, end, Attribute.SET_ID));
+      if (set.id != 0) this.numbered.push(<u32>changetype<usize>(set));
     } else if (type == Message.NEW_ELEMENT) {
       const name = findAttribute(start, end, Attribute.ELEMENTS_SET);
       const list = findAttribute(start, end, Attribute.ELEMENTS_LIST);

@@ -220,31 +220,35 @@ function continueFamilies(): bool {
   return false;
 }
 
+/** Between two stages there is always a slice's end: what it takes to begin one is bounded by the cluster's size alone. */
 function continueReconciliation(): bool {
   if (stage == Stage.READ) {
     if (options().mode != Mode.IPTABLES && endDump()) {
       adoptStock(plannedFamily);
+      beginAdoption(plannedFamily, options().mode == Mode.FLAT);
       stage = Stage.ADOPT;
-      if (options().mode == Mode.FLAT) beginAdoption(plannedFamily);
     } else {
       if (dumped == 0) tableIsAbsent(plannedFamily);
       planFrom(plannedFamily);
     }
+    return false;
   }
   if (stage == Stage.ADOPT) {
-    if (options().mode == Mode.FLAT && !continueAdoption()) return false;
+    if (!continueAdoption()) return false;
     planFrom(plannedFamily);
     beginDifference();
+    return false;
   }
   if (stage == Stage.PLAN) {
     if (!continueFamilyPlan(plannedFamily)) return false;
-    if (!isComparing()) {
-      if (mayCut || !isTooLong() || !isForgotten(plannedFamily)) return true;
-      allowCuts(true);
-      replan();
+    if (isComparing()) {
+      stage = Stage.COMPARE;
       return false;
     }
-    stage = Stage.COMPARE;
+    if (mayCut || !isTooLong() || !isForgotten(plannedFamily)) return true;
+    allowCuts(true);
+    replan();
+    return false;
   }
   const difference = continueDifference(plannedFamily, startedAt);
   if (difference == Difference.REBUILT) replan();

@@ -172,8 +172,11 @@ function readEndpoint(part: Part, to: usize, addressLength: usize): void {
   changetype<Slot>(to).port = <u32>bswap<u16>(load<u16>(valueOf(value) + addressLength));
 }
 
-/** A snapshot of a service port that knows nothing but which endpoints stand in which slots in the kernel. */
-function adoptPort(port: FamilyPort): void {
+/**
+ * Makes a snapshot of a service port that knows nothing but which endpoints stand in which slots in the kernel; returns
+ * how many slots they are.
+ */
+function adoptPort(port: FamilyPort): u32 {
   let clusterKey: usize = 0;
   let localKey: usize = 0;
   let localOnly = true; // whether the map of `localKey` is the one for the Local policy alone
@@ -192,7 +195,7 @@ function adoptPort(port: FamilyPort): void {
   }
   const cluster: u32 = clusterKey == 0 ? 0 : readSlots(changetype<Key>(clusterKey), false, 0);
   const local: u32 = localKey == 0 ? 0 : readSlots(changetype<Key>(localKey), localOnly, cluster);
-  if (cluster + local == 0) return;
+  if (cluster + local == 0) return 0;
   const size = <usize>(cluster + local) * offsetof<Slot>();
   const made = heap.alloc(offsetof<Snapshot>() + size);
   const snapshot = changetype<Snapshot>(made);
@@ -203,6 +206,7 @@ function adoptPort(port: FamilyPort): void {
   snapshot.localCount = local;
   memory.copy(snapshot.slots(false), foundSlots, size); // those for the Local policy come behind the others there too
   port.committed = made;
+  return cluster + local;
 }
 
 const ports = new Vector();
@@ -210,9 +214,10 @@ const ports = new Vector();
 /** How many of `ports` have adopted their slots. */
 let adopted: u32 = 0;
 
-/** Begins to let the service ports of the family keep the slots that the kernel has for them. */
-export function beginAdoption(family: u32): void {
-  listPresentPorts(family, ports);
+/** Begins to let the service ports of the family keep the slots that the kernel has for them, where there are any. */
+export function beginAdoption(family: u32, hasSlots: bool): void {
+  ports.clear();
+  if (hasSlots) listPresentPorts(family, ports);
   adopted = 0;
 }
 
@@ -220,8 +225,8 @@ export function beginAdoption(family: u32): void {
 export function continueAdoption(): bool {
   while (adopted < ports.length) {
     const port = changetype<FamilyPort>(<usize>ports.get(adopted++));
-    if (!hasAffinity(port)) adoptPort(port);
-    if (isSpent(1 + port.endpointCount)) return false;
+    const slots = hasAffinity(port) ? 0 : adoptPort(port);
+    if (isSpent(1 + slots)) return false;
   }
   return true;
 }
@@ -577,8 +582,8 @@ export function isComparing(): bool {
 /** Replaces the batches of that plan by ones with the difference to what the kernel holds. Goes on for a slice. */
 export function continueDifference(family: u32, now: u64): u32 {
   if (!hasRead) {
-    if (!readPlanned()) return Difference.MORE;
-    hasRead = true;
+    hasRead = readPlanned();
+    if (!hasRead) return Difference.MORE;
     if (mustRebuild()) {
       drift.rebuilt = true;
       comparing = false;
@@ -589,11 +594,11 @@ export function continueDifference(family: u32, now: u64): u32 {
     outSelect(StreamName.MAIN);
     compared = 0;
     beginBatch(family, 0);
+    return Difference.MORE;
   }
-  while (compared < ours.names.length) {
-    const wanted = changetype<Named>(<usize>ours.names.get(compared++));
-    writeObject(wanted);
-    if (!wanted.isSet && isSpent(1 + wanted.count)) return Difference.MORE;
+  if (compared < ours.names.length) {
+    compareObjects();
+    return Difference.MORE;
   }
   fillChains(family);
   endNftBatch(0, false);
@@ -609,6 +614,15 @@ export function continueDifference(family: u32, now: u64): u32 {
   planDeletions(family, now, false);
   comparing = false;
   return Difference.WRITTEN;
+}
+
+/** Compares chains and sets, without their elements, for a slice. */
+function compareObjects(): void {
+  while (compared < ours.names.length) {
+    const wanted = changetype<Named>(<usize>ours.names.get(compared++));
+    writeObject(wanted);
+    if (isSpent(wanted.isSet ? 1 : 1 + wanted.count)) return;
+  }
 }
 
 /** Reads the messages that were planned, for a slice; true: all are read. */
