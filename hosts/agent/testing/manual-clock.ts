@@ -59,11 +59,11 @@ export class ManualClock implements Clock {
     this.#now = Math.max(this.#now, end);
   }
 
-  /** As `pass`, and promises go on before each timer. */
+  /** As `pass`, and promises and what has given others a turn go on before each timer. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
-      for (let i = 0; i < 20; i++) await Promise.resolve();
+      for (let i = 0; i < 5; i++) await new Promise(setImmediate);
       const next = Math.min(...[...this.#timers].map(({ at }) => at));
       if (next > end) break;
       this.pass(Math.max(0, next - this.#now));
