@@ -1,5 +1,6 @@
 // What the agent would do next and why, for people who look at a node: the page /debug/plan.
-import type { Batch, Family, ServiceName } from "../shared/contract.ts";
+import type { Family, ServiceName } from "../shared/contract.ts";
+import { lengthOf } from "../shared/engine.ts";
 import { plural } from "../shared/plural.ts";
 import type { Clock } from "./clock.ts";
 import type { ClusterState } from "./sync/cluster-state.ts";
@@ -133,8 +134,4 @@ function until(time: number, now: number): number {
 
 function nameOf({ namespace, name }: ServiceName): string {
   return `${namespace}/${name}`;
-}
-
-function lengthOf(data: Batch["data"]): number {
-  return data.reduce((sum, piece) => sum + piece.length, 0);
 }

@@ -80,8 +80,8 @@ export class Servers {
     const { agent, log } = this.#parts;
     const { state } = agent;
     const pages = {
-      describe: () => state.use((engine) => engine.describe()),
-      rules: (family: "ipv4" | "ipv6") => state.use((engine) => engine.render(family)),
+      describe: () => state.useWhenPlanned((engine) => engine.describe()),
+      rules: (family: "ipv4" | "ipv6") => state.useWhenPlanned((engine) => engine.render(family)),
       plan: () => [Buffer.from(`${JSON.stringify(agent.outlook(), null, 2)}\n`)],
     };
     const onDefect = (error: unknown) => log.error({ err: error }, "a request could not be answered");

@@ -24,8 +24,8 @@ test.after.each(() => {
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const pages: DebugPages = {
-  describe: () => [encode('{"service'), encode('Ports":[]}')],
-  rules: (family) => [encode(`rules of ${family}\n`)],
+  describe: async () => [encode('{"service'), encode('Ports":[]}')],
+  rules: async (family) => [encode(`rules of ${family}\n`)],
   plan: () => [encode("[]")],
 };
 
@@ -60,7 +60,7 @@ test("pages, for the owner alone, and gone after close", async () => {
 
 test("long pages arrive whole", async () => {
   const piece = encode("x".repeat(1_000_000));
-  const debug = await DebugSocket.open({ ...pages, rules: () => Array(30).fill(piece) }, { path });
+  const debug = await DebugSocket.open({ ...pages, rules: async () => Array(30).fill(piece) }, { path });
   assert.is((await ask({ socketPath: path }, "/debug/rules")).body.length, 30_000_000);
   await debug.close();
 });

@@ -15,9 +15,9 @@ type Pieces = readonly Uint8Array[];
 
 export interface DebugPages {
   /** JSON of hosts/shared/describe.ts. */
-  describe(): Pieces;
+  describe(): Promise<Pieces>;
   /** The whole rules of a family, as they should be. */
-  rules(family: Family): Pieces;
+  rules(family: Family): Promise<Pieces>;
   /** What would be written next, when and why: JSON of hosts/agent/outlook.ts. */
   plan(): Pieces;
 }
@@ -74,7 +74,7 @@ function answerWith(pages: DebugPages): Answer {
     };
     switch (path) {
       case "/debug/describe":
-        return sendPieces("application/json", pages.describe());
+        return sendPieces("application/json", await pages.describe());
       case "/debug/plan":
         return sendPieces("application/json", pages.plan());
       case "/debug/rules": {
@@ -82,7 +82,7 @@ function answerWith(pages: DebugPages): Answer {
         if (family !== "ipv4" && family !== "ipv6") {
           return sendText(response, 400, "family is neither ipv4 nor ipv6: ask for /debug/rules?family=ipv6\n");
         }
-        return sendPieces("text/plain; charset=utf-8", pages.rules(family));
+        return sendPieces("text/plain; charset=utf-8", await pages.rules(family));
       }
       default:
         return sendNotFound(response);

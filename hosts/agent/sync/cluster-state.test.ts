@@ -121,11 +121,12 @@ test("a plan that takes long gives others their turns, and objects wait until it
   assert.is(sink.ready?.(), undefined);
   const planned = state.plan((engine) => engine.beginPlan(0)).then(() => log.push("planned"));
   const waited = sink.ready?.()?.then(() => log.push("an object"));
+  const asked = state.useWhenPlanned((engine) => engine.describe()).then(() => log.push("a question"));
   setImmediate(() => log.push("something else"));
-  await Promise.all([planned, waited]);
+  await Promise.all([planned, waited, asked]);
   const between = log.indexOf("something else");
   assert.ok(log.indexOf("slice") < between && between < log.lastIndexOf("slice"), log.join());
-  assert.ok(log.indexOf("an object") > log.lastIndexOf("slice"), log.join());
+  for (const late of ["an object", "a question"]) assert.ok(log.indexOf(late) > log.lastIndexOf("slice"), log.join());
   assert.is(sink.ready?.(), undefined);
 });
 
@@ -176,7 +177,7 @@ test("an instance that is lost takes its plan with it", async () => {
     assert.instance(error, EngineTrapError);
   }
   assert.equal(log, ["lost apply"]);
-  assert.is(state.whenPlanned(), undefined);
+  assert.is(state.sink("service").ready?.(), undefined);
 });
 
 test.run();

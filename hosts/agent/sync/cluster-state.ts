@@ -92,7 +92,7 @@ export class ClusterState {
 
   /**
    * Makes a plan of what `begin` begins, for a reconciliation with the dump, in turns with other work on this thread.
-   * Objects that come meanwhile wait (`whenPlanned`).
+   * What a sink gets meanwhile should wait (`ready`).
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
@@ -108,9 +108,14 @@ export class ClusterState {
     });
   }
 
-  /** Resolves when no plan is being made; undefined: none is. What can't wait makes the plan begin again. */
-  whenPlanned(): Promise<void> | undefined {
-    return this.#planning;
+  /**
+   * For what would make a plan begin again, and can wait until it is made.
+   *
+   * @throws {EngineTrapError} the instance was lost, and has been replaced
+   */
+  async useWhenPlanned<T>(run: (engine: EngineInstance) => T): Promise<T> {
+    while (this.#planning !== undefined) await this.#planning;
+    return this.use(run);
   }
 
   /** Undefined: somebody who couldn't wait has ended it before its time. */
