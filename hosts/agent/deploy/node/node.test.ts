@@ -1,6 +1,6 @@
 // What an administrator with only a node gets: the unit, checked by systemd where it is installed, and the examples.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,6 +85,24 @@ test("the examples are where the unit looks, and the agent has nothing to say ab
   const kubeconfig = parse(read("kubeconfig.conf"));
   assert.is(kubeconfig.kind, "Config");
   assert.is(kubeconfig["current-context"], kubeconfig.contexts[0].name);
+});
+
+test("the agent alone is started with what keeps its memory small", () => {
+  const extracted = mkdtempSync(join(tmpdir(), "sluice-launcher-"));
+  try {
+    for (const name of ["bin", "lib/runtime"]) mkdirSync(join(extracted, name), { recursive: true });
+    copyFileSync(join(directory, "sluice"), join(extracted, "bin/sluice"));
+    const runtime = '#!/bin/sh\necho "$MALLOC_MMAP_THRESHOLD_" "$@"\n';
+    writeFileSync(join(extracted, "lib/runtime/node"), runtime, { mode: 0o755 });
+    symlinkSync("bin/sluice", join(extracted, "link"));
+    const { MALLOC_MMAP_THRESHOLD_: _, ...env } = process.env;
+    const started = (...args: string[]) =>
+      spawnSync(join(extracted, "link"), args, { encoding: "utf8", env }).stdout.replaceAll(extracted, "").trim();
+    assert.is(started("agent", "--check"), "49152 --max-semi-space-size=2 /lib/cli/sluice.js agent --check");
+    assert.is(started("render", "-f", "a b"), "/lib/cli/sluice.js render -f a b");
+  } finally {
+    rmSync(extracted, { recursive: true, force: true });
+  }
 });
 
 const dnat = `*nat
