@@ -27,6 +27,12 @@ export interface Outlook {
   readonly lastRun: readonly FamilyReport[];
 }
 
+/** The page. */
+export interface PlanPage extends Outlook {
+  /** Up to where each resource has been heard; empty: not at all. */
+  readonly resourceVersions: Readonly<Record<string, string>>;
+}
+
 export interface FamilyOutlook {
   readonly family: Family;
   /** The kernel's rules are read first, and what differs is written: what that is, is not known yet. */

@@ -25,6 +25,7 @@ import { userAgent } from "./kube/user-agent.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
+import type { PlanPage } from "./outlook.ts";
 import { Servers } from "./servers.ts";
 import { StartError } from "./start-error.ts";
 
@@ -158,7 +159,12 @@ export class RunningAgent {
       opened: parts.writer,
       clock: systemClock,
     });
-    this.#servers = new Servers({ ...shared, agent: this.#agent, config: () => this.#config });
+    this.#servers = new Servers({
+      ...shared,
+      agent: this.#agent,
+      resourceVersions: () => this.#resourceVersions(),
+      config: () => this.#config,
+    });
     const sinks = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];
     this.#reflectors = sinks.map((resource) => {
       const reflector: Reflector = new Reflector({
@@ -239,6 +245,15 @@ export class RunningAgent {
     const ordinary = OF_OLD_SERVERS.has(reason) || (reason === "not found" && reflector.state().absent);
     const fields = { resource, reason, waitMs: Math.round(waitMs) };
     this.#context.log[ordinary ? "info" : "warn"](fields, `${resource}: ${message}`);
+  }
+
+  #resourceVersions(): PlanPage["resourceVersions"] {
+    return Object.fromEntries(
+      this.#reflectors.map((reflector) => {
+        const { resource, resourceVersion } = reflector.state();
+        return [resource, resourceVersion];
+      }),
+    );
   }
 
   *#watches(): Generator<WatchView> {

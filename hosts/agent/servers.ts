@@ -11,6 +11,7 @@ import { metricsServer } from "./http/metrics-server.ts";
 import { type EventRecorder, nodeReference } from "./kube/events.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { PlanPage } from "./outlook.ts";
 import { StartError } from "./start-error.ts";
 
 export interface ServerParts {
@@ -18,6 +19,8 @@ export interface ServerParts {
   /** The configuration that is in force when it is asked for. */
   readonly config: () => AgentConfig;
   readonly agent: Agent;
+  /** Up to where each resource has been heard. */
+  readonly resourceVersions: () => PlanPage["resourceVersions"];
   readonly health: HealthState;
   readonly metrics: Metrics;
   readonly events: EventRecorder;
@@ -77,12 +80,15 @@ export class Servers {
   }
 
   async #openDebugSocket(path: string): Promise<void> {
-    const { agent, log } = this.#parts;
+    const { agent, log, resourceVersions } = this.#parts;
     const { state } = agent;
     const pages = {
       describe: () => state.useWhenPlanned((engine) => engine.describe()),
       rules: (family: "ipv4" | "ipv6") => state.useWhenPlanned((engine) => engine.render(family)),
-      plan: () => [Buffer.from(`${JSON.stringify(agent.outlook(), null, 2)}\n`)],
+      plan: () => {
+        const plan: PlanPage = { ...agent.outlook(), resourceVersions: resourceVersions() };
+        return [Buffer.from(`${JSON.stringify(plan, null, 2)}\n`)];
+      },
     };
     const onDefect = (error: unknown) => log.error({ err: error }, "a request could not be answered");
     try {
