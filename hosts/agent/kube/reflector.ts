@@ -7,6 +7,7 @@ import type { ApplyResult } from "../../shared/contract.ts";
 import { type Clock, systemClock, uniform } from "../clock.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
+import { arrivals } from "./arrivals.ts";
 import { isServed } from "./discovery.ts";
 import { Feed, SinkError, UnreadableError } from "./feed.ts";
 import { LineSplitter } from "./line-splitter.ts";
@@ -318,11 +319,11 @@ export class Reflector {
   /** Takes line after line until the stream ends in good order. A line without its end is not taken: it comes again. */
   async #follow(body: Readable, watchdog: Watchdog, each: (result: ApplyResult) => void): Promise<void> {
     const splitter = new LineSplitter(LINE_LIMIT);
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    for await (const _ of arrivals(body, (chunk) => splitter.push(chunk))) {
       watchdog.touch();
       this.#lastByteAt = this.#clock.now();
       this.#silentWatches = 0;
-      const lines = splitter.push(chunk);
+      const lines = splitter.take();
       if (lines === undefined) continue;
       await this.#feed.lines(lines, (result) => {
         each(result);
