@@ -100,6 +100,7 @@ export abstract class NftEncoding {
   abstract ctStatusDNAT(): void;
   abstract jump(chain: string): void;
   abstract goto(prefix: string, base: usize, length: usize): void;
+  abstract accept(): void;
   abstract drop(): void;
   abstract reject(): void;
   /** The mark has the bit. */

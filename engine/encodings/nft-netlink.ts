@@ -64,6 +64,7 @@ namespace ByteOrder {
 }
 
 const VERDICT_DROP: u32 = 0;
+const VERDICT_ACCEPT: u32 = 1;
 const VERDICT_JUMP: u32 = 0xfffffffd;
 const VERDICT_GOTO: u32 = 0xfffffffc;
 
@@ -629,6 +630,10 @@ export class NftNetlink extends NftEncoding {
 
   goto(prefix: string, base: usize, length: usize): void {
     this.expressions.giveVerdict(VERDICT_GOTO, prefix, base, length);
+  }
+
+  accept(): void {
+    this.expressions.giveVerdict(VERDICT_ACCEPT, "", 0, 0);
   }
 
   drop(): void {

@@ -297,6 +297,10 @@ export class NftText extends NftEncoding {
     this.name(prefix, base, length);
   }
 
+  accept(): void {
+    lit(" accept");
+  }
+
   drop(): void {
     lit(" drop");
   }

@@ -51,6 +51,9 @@ export namespace JournalKind {
   /** A Key has no slots any more; or none for the Local policy. */
   export const EMPTY_SLOTS: u32 = 9;
   export const EMPTY_LOCAL_SLOTS: u32 = 10;
+  /** New connections of a family are led to the chain that looks for firewalls; or no longer. */
+  export const CHECK_FIREWALLS: u32 = 11;
+  export const SKIP_FIREWALLS: u32 = 12;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -67,6 +70,7 @@ let firstPiece: u32 = 0;
 let dirtyStock: u32 = 3; // a bit per family
 let knownStock: u32 = 0; // families whose stock rules the kernel has had from us
 let forgotten: u32 = 0; // families of which the kernel may hold anything
+let checking: u32 = 0; // families whose new connections are led to the chain that looks for firewalls
 
 /** The stock rules of the family have to be written. */
 export function stockIsDirty(family: u32): bool {
@@ -76,6 +80,11 @@ export function stockIsDirty(family: u32): bool {
 /** The kernel holds stock rules that we have written. */
 export function stockIsKnown(family: u32): bool {
   return (knownStock & (1 << family)) != 0;
+}
+
+/** Flat: new connections are led to the chain that looks for firewalls. */
+export function checksFirewalls(family: u32): bool {
+  return (checking & (1 << family)) != 0;
 }
 
 export function setStockDirty(): void {
@@ -197,6 +206,7 @@ export function forgetStock(family: u32): void {
   dirtyStock |= 1 << family;
   knownStock &= ~(1 << family);
   forgotten |= 1 << family;
+  checking &= ~(1 << family);
 }
 
 /** The kernel has no table of the family: nothing has to go before it is made. */
@@ -290,6 +300,10 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     if (kind == JournalKind.EMPTY_SLOTS) key.committedSlots = 0;
     else key.committedLocalSlots = 0;
     settledKeys.push(<u32>object);
+  } else if (kind == JournalKind.CHECK_FIREWALLS) {
+    checking |= 1 << (<u32>object);
+  } else if (kind == JournalKind.SKIP_FIREWALLS) {
+    checking &= ~(1 << (<u32>object));
   } else if (kind == JournalKind.EMPTY) {
     chainEmptied(object, now);
   } else if (kind == JournalKind.DELETE || kind == JournalKind.KEEP) {

@@ -90,6 +90,31 @@ function isWanted(chain: FlatChain): bool {
   return chain.wanted != 0 || chain.kept;
 }
 
+/** Needs of chains of kind FIREWALL, a number for each family. */
+const firewallNeeds: usize = memory.data(8, 4);
+
+/** One service port more needs the chain. */
+export function needChain(chain: FlatChain): void {
+  chain.wanted++;
+  if (chain.kind == FlatKind.FIREWALL) countFirewall(chain.family, 1);
+}
+
+/** One service port less needs it. */
+export function releaseChain(chain: FlatChain): void {
+  chain.wanted--;
+  if (chain.kind == FlatKind.FIREWALL) countFirewall(chain.family, -1);
+}
+
+function countFirewall(family: u32, more: i32): void {
+  const at = firewallNeeds + (<usize>family << 2);
+  store<i32>(at, load<i32>(at) + more);
+}
+
+/** Some Service of the family limits its sources. */
+export function hasFirewalls(family: u32): bool {
+  return load<i32>(firewallNeeds + (<usize>family << 2)) != 0;
+}
+
 function tableOf(family: u32): Table {
   return family == 0 ? ipv4 : ipv6;
 }

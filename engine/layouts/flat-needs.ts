@@ -3,7 +3,7 @@ import { Vector } from "../bytes/memory";
 import { Routed } from "../routing/endpoints";
 import { Claim, EntryPoint } from "../routing/ownership";
 import { Decision, externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
-import { countChain, FlatChain, FlatKind, firewallChain } from "./flat-chains";
+import { countChain, FlatChain, FlatKind, firewallChain, needChain, releaseChain } from "./flat-chains";
 import { countEndpoints } from "./flat-slots";
 import { hasFirewall } from "./nftables-elements";
 import { findSources } from "./nftables-service";
@@ -76,11 +76,11 @@ export function updateNeeds(port: FamilyPort): void {
 }
 
 function takeNeeds(port: FamilyPort): void {
-  for (let i: u32 = 0; i < needs.length; i++) changetype<FlatChain>(<usize>needs.get(i)).wanted++;
+  for (let i: u32 = 0; i < needs.length; i++) needChain(changetype<FlatChain>(<usize>needs.get(i)));
   const old = port.sharedChains;
   if (old != 0) {
     for (let i: usize = 1; i <= <usize>load<u32>(old); i++)
-      changetype<FlatChain>(<usize>load<u32>(old + (i << 2))).wanted--;
+      releaseChain(changetype<FlatChain>(<usize>load<u32>(old + (i << 2))));
     heap.free(old);
   }
   port.sharedChains = 0;

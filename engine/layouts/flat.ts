@@ -14,10 +14,20 @@ import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateH
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
-import { beginBatch, currentBatch, endNftBatch, isForgotten, journal, JournalKind, journalPort } from "./batches";
+import {
+  beginBatch,
+  checksFirewalls,
+  currentBatch,
+  endNftBatch,
+  isForgotten,
+  journal,
+  JournalKind,
+  journalPort,
+} from "./batches";
 import {
   dropUnusedFlatChains,
   FlatChain,
+  hasFirewalls,
   listFlatChains,
   retireFlatChains,
   writeAllFlatChains,
@@ -30,7 +40,7 @@ import { beginFullText, endFullText, writeChangedKeys, writeClusterIP, writeSetE
 import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
-import { writeStock } from "./nftables-stock";
+import { dropFirewallJumps, writeFirewallJumps, writeStock } from "./nftables-stock";
 import {
   beginFamily,
   beginParts,
@@ -95,7 +105,6 @@ const ports = new Vector();
 export function renderFlat(family: u32): void {
   nft.begin(TABLE, family);
   beginFullText();
-  writeStock(family, true, true);
   // Service ports that are gone may not have been planned since: they want nothing any more.
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
@@ -108,6 +117,7 @@ export function renderFlat(family: u32): void {
     updateHairpins(port);
     updateNeeds(port);
   }
+  writeStock(family, true, true, hasFirewalls(family));
   writeAllFlatChains(family);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
@@ -211,6 +221,10 @@ export function continueFlatPlan(family: u32, now: u64): bool {
   if (!writeParts(family, planPort)) return false;
   writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
   retireFlatChains(family, noteDropped);
+  if (!hasFirewalls(family) && checksFirewalls(family)) {
+    dropFirewallJumps();
+    journal(currentBatch(), JournalKind.SKIP_FIREWALLS, <usize>family);
+  }
   endParts(family);
   planEmptying(family);
   planAllDeletions(family, now);
@@ -231,6 +245,10 @@ function preparePorts(family: u32): bool {
   for (let left = listFlatChains(family, full); left; ) {
     left = writeListedChains(together || !isLimited() ? u32.MAX_VALUE : CHAINS_AT_ONCE, noteMade);
     if (!together) cutIfLong(family, full);
+  }
+  if (hasFirewalls(family) && !checksFirewalls(family)) {
+    writeFirewallJumps();
+    journal(currentBatch(), JournalKind.CHECK_FIREWALLS, <usize>family);
   }
   if (!together) {
     endNftBatch(0, full);

@@ -8,6 +8,7 @@ import { stalePorts } from "../routing/refresh";
 import { comparePorts, FamilyPort } from "../routing/service-ports";
 import {
   beginBatch,
+  checksFirewalls,
   endNftBatch,
   isForgotten,
   journal,
@@ -88,7 +89,7 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
   const id = beginBatch(family, 0);
   if (full) {
     if (isForgotten(family)) writeEmptyTable(flat);
-    writeStock(family, flat, !stockIsKnown(family));
+    writeStock(family, flat, !stockIsKnown(family), !flat || checksFirewalls(family));
     journal(id, JournalKind.STOCK, <usize>family);
   }
   return full;

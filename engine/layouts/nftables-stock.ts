@@ -1,5 +1,6 @@
 // The nftables table without Services: kube-proxy's (kube-proxy: pkg/proxy/nftables), and ours, which has the same
 // hooks and checks and differs in what Services put into it.
+import { Vector } from "../bytes/memory";
 import { nft } from "../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, ownedByNobody, OwnerKind } from "../encodings/owners";
@@ -84,7 +85,53 @@ function jumpRule(from: string, to: string, newOnly: bool): void {
   nft.endRule();
 }
 
-function writeJumps(): void {
+/** Leads new connections to `firewall-check`. */
+export function writeFirewallJumps(): void {
+  jumpRule("filter-prerouting-pre-dnat", "firewall-check", true);
+  jumpRule("filter-output-pre-dnat", "firewall-check", true);
+}
+
+/** Takes them back. */
+export function dropFirewallJumps(): void {
+  nft.chain(Verb.FLUSH, "filter-prerouting-pre-dnat", 0, 0);
+  nft.chain(Verb.FLUSH, "filter-output-pre-dnat", 0, 0);
+}
+
+/** ServiceCIDRs cause the line to come. */
+function ownCIDRs(cidrs: Vector): void {
+  ownedByNobody();
+  for (let i: u32 = 0; i < cidrs.length; i++) {
+    const cidr = changetype<CIDR>(<usize>cidrs.get(i));
+    alsoOwnedBy(OwnerKind.SERVICE_CIDR, cidr.owner, Field.CIDR, cidr.index);
+  }
+}
+
+/**
+ * Flat: what has been sent to an endpoint outside of the Service CIDRs is no Service's address, and needs no look-up in
+ * two sets to know it.
+ */
+function acceptTranslated(from: string, family: u32): void {
+  const cidrs = factsOf(family).serviceCIDRs;
+  if (cidrs.length == 0) return;
+  ownCIDRs(cidrs);
+  nft.rule(from, 0, 0);
+  nft.ctStatusDNAT();
+  if (cidrs.length == 1) {
+    const cidr = changetype<CIDR>(<usize>cidrs.get(0));
+    nft.matchCIDR(false, true, changetype<usize>(cidr), cidr.prefix);
+  } else {
+    nft.matchCIDRs(false, true, cidrs, true);
+  }
+  nft.accept();
+  nft.endRule();
+  ownedByNobody();
+}
+
+function writeJumps(family: u32, flat: bool, firewalls: bool): void {
+  if (flat) {
+    acceptTranslated("filter-forward", family);
+    acceptTranslated("filter-output", family);
+  }
   fresh("nodeport-endpoints-check");
   jumpRule("filter-input", "nodeport-endpoints-check", true);
   fresh("service-endpoints-check");
@@ -92,8 +139,7 @@ function writeJumps(): void {
   jumpRule("filter-forward", "service-endpoints-check", true);
   jumpRule("filter-output", "service-endpoints-check", true);
   fresh("firewall-check");
-  jumpRule("filter-prerouting-pre-dnat", "firewall-check", true);
-  jumpRule("filter-output-pre-dnat", "firewall-check", true);
+  if (firewalls) writeFirewallJumps();
   fresh("services");
   jumpRule("nat-output", "services", false);
   jumpRule("nat-prerouting", "services", false);
@@ -112,11 +158,7 @@ function writeClusterIPsCheck(family: u32): void {
   nft.endRule();
   const cidrs = factsOf(family).serviceCIDRs;
   if (cidrs.length == 0) return;
-  ownedByNobody();
-  for (let i: u32 = 0; i < cidrs.length; i++) {
-    const cidr = changetype<CIDR>(<usize>cidrs.get(i));
-    alsoOwnedBy(OwnerKind.SERVICE_CIDR, cidr.owner, Field.CIDR, cidr.index);
-  }
+  ownCIDRs(cidrs);
   nft.rule("cluster-ips-check", 0, 0);
   nft.matchCIDRs(false, false, cidrs, true);
   nft.drop();
@@ -242,14 +284,16 @@ export function writeShortCircuits(
   nft.endRule();
 }
 
-function writeServices(family: u32): void {
+/** `flat`: what tells the most packets apart comes first, and it is not the look-up in a set. */
+function writeServices(family: u32, flat: bool): void {
   const facts = factsOf(family);
   const all = options().masqueradeAll;
   if (all || facts.localDetector != LocalDetector.NONE) {
     ownOption(all ? Field.MASQUERADE_ALL : Field.DETECT_LOCAL);
     nft.rule("services", 0, 0);
+    if (flat && !all) matchLocal(family, true);
     nft.matchAddress(false, false, "cluster-ips", 0, 0);
-    if (!all) matchLocal(family, true);
+    if (!flat && !all) matchLocal(family, true);
     nft.markOr(masqueradeMark());
     nft.comment(all ? "masquerade all clusterIP traffic" : "masquerade clusterIP traffic from outside cluster");
     nft.endRule();
@@ -305,13 +349,14 @@ export function writeEmptyTable(flat: bool): void {
 
 /**
  * The table with all that belongs to no Service. `flat`: ours, else kube-proxy's. `again`: it is not known what the
- * kernel holds, so base chains are made anew; else they are only emptied and filled.
+ * kernel holds, so base chains are made anew; else they are only emptied and filled. `firewalls`: new connections are led
+ * to `firewall-check`.
  */
-export function writeStock(family: u32, flat: bool, again: bool): void {
+export function writeStock(family: u32, flat: bool, again: bool, firewalls: bool): void {
   ownedByNobody();
   addTable(flat);
   writeBaseChains(again);
-  writeJumps();
+  writeJumps(family, flat, firewalls);
   nft.addSet("hairpin-connections", KeyType.HAIRPIN, DataType.NONE, "service hairpin connections");
   writeMasquerading();
   nft.addSet("cluster-ips", KeyType.ADDRESS, DataType.NONE, "Active ClusterIPs");
@@ -330,6 +375,6 @@ export function writeStock(family: u32, flat: bool, again: bool): void {
   nft.endRule();
   verdictMap("service-ips", false, "ClusterIP, ExternalIP and LoadBalancer IP traffic");
   verdictMap("service-nodeports", true, "NodePort traffic");
-  writeServices(family);
+  writeServices(family, flat);
   ownedByNobody();
 }

@@ -22,7 +22,7 @@ const ports = new Vector();
 export function renderNftables(family: u32): void {
   nft.begin(TABLE, family);
   beginFullText();
-  writeStock(family, false, true);
+  writeStock(family, false, true, true);
   listPresentPorts(family, ports);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));

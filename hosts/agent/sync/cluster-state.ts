@@ -22,7 +22,7 @@ const SLICE = 4000;
 const ABANDONED_AT_MOST = 3;
 
 /** Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte. */
-export const KEPT_CHAINS = 64;
+export const KEPT_CHAINS = 128;
 
 /**
  * One engine instance after another. Whoever uses `engine` does it through `use`, so that a trap is noticed: it makes a
