@@ -183,12 +183,7 @@ export class Objects {
   }
 
   /** Reads one message's attributes. */
-  private readMessage(
-    type: u32,
-    start: usize,
-    end: usize,
-    take: (set: Named, start: usize, end: usize) => bool,
-  ): void {
+  private readMessage(type: u32, start: usize, end: usize, take: (set: Named, start: usize, end: usize) => bool): void {
     if (type == Message.NEW_TABLE) {
       this.hasTable = true;
     } else if (type == Message.NEW_CHAIN || type == Message.DELETE_CHAIN) {

@@ -43,7 +43,7 @@ namespace Type {
   export const IPV6: u32 = 8;
   export const PROTOCOL: u32 = 12;
   export const PORT: u32 = 13;
-  const VERDICT: u32 = 0xffffff00;
+  export const VERDICT: u32 = 0xffffff00;
 }
 
 /** What a set's userdata can say (libnftnl/udata.h). */

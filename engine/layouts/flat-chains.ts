@@ -106,13 +106,13 @@ export function releaseChain(chain: FlatChain): void {
 }
 
 function countFirewall(family: u32, more: i32): void {
-  const at = firewallNeeds + (<usize>family << 2);
+  const at = firewallNeeds + ((<usize>family) << 2);
   store<i32>(at, load<i32>(at) + more);
 }
 
 /** Some Service of the family limits its sources. */
 export function hasFirewalls(family: u32): bool {
-  return load<i32>(firewallNeeds + (<usize>family << 2)) != 0;
+  return load<i32>(firewallNeeds + ((<usize>family) << 2)) != 0;
 }
 
 function tableOf(family: u32): Table {
