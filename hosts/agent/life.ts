@@ -1,9 +1,11 @@
 // The life of the agent: started, started anew when its configuration asks for it, and ended by a signal.
+import { systemClock } from "./clock.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { whatChanged } from "./config/what-changed.ts";
 import type { Log } from "./log.ts";
+import { NodeLock } from "./node-lock.ts";
 import { type AgentContext, RunningAgent } from "./running-agent.ts";
 import { StartError } from "./start-error.ts";
 
@@ -20,9 +22,23 @@ const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
  */
 export async function runAgent(
   settings: AgentSettings,
-  context: AgentContext,
   signal: AbortSignal,
-  openContext: (config: AgentConfig) => AgentContext = () => context,
+  openContext: (config: AgentConfig) => Omit<AgentContext, "lock">,
+): Promise<void> {
+  // It stays taken while the agent starts anew with another configuration.
+  const { log } = openContext(settings.config);
+  const lock = new NodeLock({ mode: settings.config.mode, log, clock: systemClock });
+  try {
+    await runWithLock(settings, signal, (config) => ({ ...openContext(config), lock }));
+  } finally {
+    await lock.close();
+  }
+}
+
+async function runWithLock(
+  settings: AgentSettings,
+  signal: AbortSignal,
+  openContext: (config: AgentConfig) => AgentContext,
 ): Promise<void> {
   let current = settings;
   let before: AgentSettings | undefined;

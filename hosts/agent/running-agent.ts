@@ -24,6 +24,7 @@ import { endpointSlices, nodeNamed, serviceCIDRs, services } from "./kube/resour
 import { userAgent } from "./kube/user-agent.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import type { NodeLock } from "./node-lock.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
 import type { PlanPage } from "./outlook.ts";
 import { Servers } from "./servers.ts";
@@ -33,6 +34,8 @@ export interface AgentContext {
   readonly module: EngineModule;
   readonly log: Log;
   readonly version: string;
+  /** No rules are written before it is free. */
+  readonly lock: Pick<NodeLock, "free" | "holdUp" | "warning">;
 }
 
 /** Netlink says at once whether anybody has committed anything; a look at iptables' canaries starts processes. */
@@ -54,6 +57,7 @@ export class RunningAgent {
   readonly #afterWrite: AfterWrite;
   readonly #servers: Servers;
   #config: AgentConfig;
+  #hasStopped = false;
   #tcpBeLiberal: boolean;
 
   /** @throws {StartError} nothing is left open */
@@ -85,7 +89,7 @@ export class RunningAgent {
       const liberal = await readTcpBeLiberal(thisMachine);
       agent = new RunningAgent(settings, context, { client, writer, interfaces, liberal });
       await agent.#servers.open();
-      agent.#watch();
+      void agent.#watchOnceAlone();
       return agent;
     } catch (error) {
       if (agent !== undefined) await agent.stop();
@@ -112,6 +116,8 @@ export class RunningAgent {
       syncPeriodMs: config.syncPeriodMs,
       families: parts.writer.families,
       watches: () => this.#watches(),
+      holdUp: () => context.lock.holdUp,
+      warning: () => context.lock.warning,
     });
     this.#metrics = new Metrics({
       mode: config.mode,
@@ -180,6 +186,7 @@ export class RunningAgent {
   /** Finishes the transaction on its way and closes everything. The rules stay. */
   async stop(): Promise<void> {
     this.#health.stopping();
+    this.#hasStopped = true;
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
     await this.#agent.stop();
     await this.#servers.close();
@@ -220,6 +227,11 @@ export class RunningAgent {
   }
 
   // ---- API server
+
+  async #watchOnceAlone(): Promise<void> {
+    await this.#context.lock.free;
+    if (!this.#hasStopped) this.#watch();
+  }
 
   #watch(): void {
     this.#context.log.info(

@@ -147,6 +147,19 @@ test("staleness and warnings stand behind what kube-proxy says, in /healthz alon
   assert.equal(keys(), plain);
 });
 
+test("what holds the rules up is a reason not to be ready, and shown in /healthz", () => {
+  let holdUp = "another agent is there";
+  let warning = "";
+  const state = new HealthState({ syncPeriodMs: 30_000, holdUp: () => holdUp, warning: () => warning });
+  assert.equal(JSON.parse(state.readyz().body).reasons[0], "another agent is there");
+  assert.equal(JSON.parse(state.healthz().body).warnings, ["another agent is there"]);
+  assert.is(state.livez().code, 200);
+  holdUp = "";
+  warning = "there may be another";
+  assert.not.match(state.readyz().body, "another");
+  assert.equal(JSON.parse(state.healthz().body).warnings, ["there may be another"]);
+});
+
 test("ready: both families written, the last writes good, watches alive, not stopping", () => {
   const { clock, state, watches } = start();
   const watching = (slicesToo: boolean) => {

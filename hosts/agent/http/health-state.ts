@@ -25,6 +25,10 @@ export interface HealthOptions {
   readonly required?: readonly Resource[];
   /** Asked with each probe; `Metrics` takes the same. */
   readonly watches?: () => Iterable<WatchView>;
+  /** Why rules may not be written yet, asked with each probe; "" if they may. */
+  readonly holdUp?: () => string;
+  /** What else /healthz should warn of, asked with each probe; "" if nothing. */
+  readonly warning?: () => string;
   /** Milliseconds since some moment; it never goes back. */
   readonly now?: () => number;
   /** Milliseconds since 1970: only to be shown, because it may be set at any time. */
@@ -61,6 +65,8 @@ export class HealthState {
   readonly #timeoutMs: number;
   readonly #families: readonly Family[];
   readonly #required: readonly Resource[];
+  readonly #holdUp: () => string;
+  readonly #warning: () => string;
   readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #states = new Map<Family, FamilyState>();
@@ -74,6 +80,8 @@ export class HealthState {
     this.#families = options.families ?? FAMILIES;
     this.#required = options.required ?? ["services", "endpointslices"];
     this.#watches = options.watches ?? (() => []);
+    this.#holdUp = options.holdUp ?? (() => "");
+    this.#warning = options.warning ?? (() => "");
     this.#now = options.now ?? systemClock.now;
     this.#wallClock = options.wallClock ?? Date.now;
   }
@@ -128,12 +136,13 @@ export class HealthState {
   /** As kube-proxy says it; what it does not say comes after that. */
   healthz(): HealthAnswer {
     const stale = this.#stale();
+    const warnings = [this.#holdUp(), this.#warning(), ...this.#warnings.values()].filter((text) => text !== "");
     return this.#answer(
       this.healthy && this.#nodeEligible,
       { nodeEligible: this.#nodeEligible },
       {
         ...(stale.length === 0 ? {} : { stale }),
-        ...(this.#warnings.size === 0 ? {} : { warnings: [...this.#warnings.values()] }),
+        ...(warnings.length === 0 ? {} : { warnings }),
       },
     );
   }
@@ -191,6 +200,7 @@ export class HealthState {
   #notReady(): string[] {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("the agent is about to end");
+    if (this.#holdUp() !== "") reasons.push(this.#holdUp());
     for (const family of this.#families) {
       const state = this.#states.get(family);
       const name = familyName(family);

@@ -44,10 +44,16 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
 
 export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
   if (args.length > 0) throw new UsageError(`cleanup takes no arguments, and got ${args[0]}`, "run `sluice cleanup`");
-  const [{ cleanupAll }, { findLiveKubeProxy }] = await Promise.all([
+  const [{ cleanupAll }, { findLiveKubeProxy }, { lockHolder }] = await Promise.all([
     import("../../agent/kernel/cleanup.ts"),
     import("../../agent/kernel/live-kube-proxy.ts"),
+    import("../../agent/node-lock.ts"),
   ]);
+  const holder = await lockHolder();
+  if (holder?.isAgent === true) {
+    const what = `a sluice agent is running here (${holder.text}), and will write its rules again: stop it first`;
+    await write(io.stderr, `sluice: warning: ${what}\n`);
+  }
   const { removed, kept, problems } = await cleanupAll({ live: await findLiveKubeProxy() });
   for (const text of removed) await write(io.stdout, `removed: ${text}\n`);
   for (const text of kept) await write(io.stdout, `kept: ${text}\n`);
@@ -84,7 +90,7 @@ async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], 
     });
   }
   try {
-    await runAgent(settings, context(settings.config), ending.signal, context);
+    await runAgent(settings, ending.signal, context);
     return exitCode.done;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
