@@ -30,6 +30,8 @@ export interface AgentParts {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly clock: Clock;
+  /** Why the API server is not even watched yet, for people; "" if it is. */
+  readonly holdUp?: () => string;
   readonly minSyncPeriodMs: number;
   /** Milliseconds after which what the kernel has refused is tried again. */
   readonly syncPeriodMs: number;
@@ -132,7 +134,7 @@ export class Agent {
       clock: this.#parts.clock,
       families: this.#parts.families,
       unread: this.#synchronizer.unread,
-      waitingFor: this.#first.isReady ? [] : this.#first.waitingFor(),
+      waitingFor: this.#waitingFor(),
       nextRun: this.#schedule.next,
       failedRuns: this.#schedule.failures,
       waitingSince: this.#waitingSince,
@@ -154,6 +156,12 @@ export class Agent {
     this.#cancelLook?.();
     this.#first.stop();
     await this.#schedule.stop();
+  }
+
+  #waitingFor(): string[] {
+    const holdUp = this.#parts.holdUp?.() ?? "";
+    if (holdUp !== "") return [holdUp];
+    return this.#first.isReady ? [] : this.#first.waitingFor();
   }
 
   #changed(kind: Kind | undefined, count: number): void {

@@ -137,6 +137,7 @@ export class RunningAgent {
         metrics: this.#metrics,
         log,
         clock: systemClock,
+        holdUp: () => context.lock.holdUp,
         minSyncPeriodMs: config.minSyncPeriodMs,
         syncPeriodMs: config.syncPeriodMs,
         lookPeriodMs: config.mode === "iptables" ? config.syncPeriodMs : Math.min(config.syncPeriodMs, LOOK_PERIOD_MS),
