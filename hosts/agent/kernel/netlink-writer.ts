@@ -11,6 +11,7 @@ import {
 } from "../netlink/batch.ts";
 import { BatchWriter } from "../netlink/batch-writer.ts";
 import { dumpTable } from "../netlink/dump.ts";
+import { EEXIST, ENOENT } from "../netlink/errno.ts";
 import { readGeneration } from "../netlink/generation.ts";
 import type { Libc } from "../netlink/libc.ts";
 import type { TableName } from "../netlink/monitor.ts";
@@ -191,6 +192,7 @@ function refused(errors: readonly BatchError[]): WriteResult {
     // A refusal of the whole batch says nothing about its first message.
     sequences: errors.filter(({ subject }) => subject.kind !== "batch").map(({ sequence }) => sequence),
     transient: errors.length > 0 && errors.every(({ transient }) => transient),
+    contradicted: errors.length > 0 && errors.every(({ errno }) => errno === ENOENT || errno === EEXIST),
   };
 }
 

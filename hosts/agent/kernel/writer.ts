@@ -14,6 +14,11 @@ export type WriteResult =
       readonly sequences: readonly number[];
       /** The same bytes may succeed later (busy, out of memory, a lock that somebody holds). */
       readonly transient: boolean;
+      /**
+       * The kernel lacks what the batch relies on, or has what it adds: as after somebody else has changed the rules. (It
+       * may also lack a feature.)
+       */
+      readonly contradicted?: boolean;
     }
   /** Nobody can say what the kernel holds: read it again before the next batch. */
   | { readonly outcome: "unknown"; readonly message: string };

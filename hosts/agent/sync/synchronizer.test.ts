@@ -189,6 +189,25 @@ inNamespaces(import.meta.url, ["user"], (test) => {
     });
   }
 
+  test("no Service is blamed for what somebody else has deleted: the table is read, and all is written", async () => {
+    const node = await Node.start("flat");
+    node.put(...all);
+    await node.settle();
+    nft("delete element ip sluice backends { 10.96.0.12 . tcp . 80 . 1 }");
+    // The change deletes that very element; nobody has looked at the kernel before.
+    const fewer = makeSlice("shop/web-1", "web", ["10.0.0.1"]);
+    node.put(fewer);
+    assert.is((await node.run()).failed, true);
+    const report = node.reports.find(({ family }) => family === "ipv4");
+    assert.match(report?.failure ?? "", "ENOENT");
+    assert.equal(report?.leftOut, []);
+    assert.is((await node.run()).failed, false);
+    assert.equal(node.reports.find(({ family }) => family === "ipv4")?.leftOut, []);
+    await node.settle();
+    assert.equal(await node.difference([kubernetes, kubernetesSlice, web, fewer, cidr]), []);
+    await node.writer.close();
+  });
+
   test("a family that fails does not stop the other, and is written when it can be", async () => {
     const node = await Node.start("flat");
     node.put(...all);

@@ -57,6 +57,8 @@ class FamilyState {
   /** Nothing has been written yet by this engine instance. */
   fresh = true;
   refusedReconciliations = 0;
+  /** The kernel has contradicted what we thought it holds, and not taken a whole run since. */
+  isContradicted = false;
 
   transactions = 0;
   bytes = 0;
@@ -158,6 +160,7 @@ export class Synchronizer {
       for (const each of this.#families) if (each.unread) await this.#read(each);
       if (this.#families.every((each) => each.fresh && !each.unread)) await this.#writeFirstWave();
       const dueIn = await this.#writePlan();
+      for (const each of this.#families) if (each.failure === undefined) each.isContradicted = false;
       return { failed: this.#families.some(({ failure }) => failure !== undefined), dueIn };
     } catch (error) {
       if (!(error instanceof EngineTrapError)) throw error;
@@ -274,7 +277,12 @@ export class Synchronizer {
       each.full ||= batch.full;
       return true;
     }
-    if (result.outcome === "refused" && !result.transient && result.sequences.length > 0) {
+    if (result.outcome === "refused" && result.contradicted === true && !each.isContradicted) {
+      // Before a Service is blamed for it, what the kernel really holds is read.
+      each.isContradicted = true;
+      each.unread = true;
+      this.#use((engine) => engine.failed(batch.id, now));
+    } else if (result.outcome === "refused" && !result.transient && result.sequences.length > 0) {
       if (this.#leaveOut(each, batch, result)) return false;
     } else {
       this.#use((engine) => engine.failed(batch.id, now));
