@@ -15,6 +15,7 @@ import { masqueradeMark } from "../routing/facts";
 import { writeShortCircuits } from "./nftables-stock";
 import { retire, revive } from "./retiring";
 import { nothingStale } from "./stale-chains";
+import { leavesOutSpares } from "./waves";
 
 export namespace FlatKind {
   /** DNAT to one of N endpoints of the address and port. */
@@ -87,7 +88,7 @@ export function keepFlatChains(count: u32): void {
 }
 
 function isWanted(chain: FlatChain): bool {
-  return chain.wanted != 0 || chain.kept;
+  return chain.wanted != 0 || (chain.kept && (chain.committed || !leavesOutSpares()));
 }
 
 /** Needs of chains of kind FIREWALL, a number for each family. */

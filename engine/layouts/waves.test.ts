@@ -47,6 +47,25 @@ function whole(engine: Engine): NftModel {
   return model;
 }
 
+test("flat: chains that are only kept ready wait for the rest", () => {
+  const engine = makeEngine("flat");
+  engine.keepChains(8);
+  put(engine, ...others, ...urgent);
+  const model = new NftModel();
+  const balancing = () =>
+    [...(model.tables.get("ip sluice")?.chains.keys() ?? [])].filter((name) => name.startsWith("lb-")).sort();
+  load(model, engine, "first");
+  assert.equal(balancing(), ["lb-1", "lb-2"]);
+  load(model, engine, "rest");
+  assert.equal(
+    balancing(),
+    [1, 2, 3, 4, 5, 6, 7, 8].map((count) => `lb-${count}`),
+  );
+  // In an empty kernel there is nothing to lose, but what is there stays.
+  load(model, engine, "first");
+  assert.is(balancing().length, 8);
+});
+
 for (const mode of ["nftables", "flat"] as Mode[]) {
   test(`${mode}: the API server and DNS are reachable after the first wave, and the rest after the next plan`, () => {
     const engine = makeEngine(mode);

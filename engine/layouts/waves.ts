@@ -18,6 +18,11 @@ export function endFirstWave(): void {
   isFirstWave = false;
 }
 
+/** Whatever nothing needs yet can wait: chains that are only kept ready, for one. */
+export function leavesOutSpares(): bool {
+  return isFirstWave;
+}
+
 const literal: usize = memory.data(32 + <i32>SLACK, 16);
 
 function isNamed(service: Service, key: string, from: usize): bool {
