@@ -45,9 +45,10 @@ export class Part {
   nextOfBucket: usize;
   hash: u32;
   owner: Named;
+  /** Of the kernel's elements: it is as it should be. Of ours: it has been sent ahead of others. */
   seen: bool;
-  /** It has been sent ahead of others. */
-  sent: bool;
+  /** Of the kernel's elements: it comes back with other data. */
+  replaced: bool;
 }
 
 @unmanaged

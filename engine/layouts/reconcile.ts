@@ -381,7 +381,7 @@ function noteDifference(part: Part): void {
     drift.missing++;
     return;
   }
-  changetype<Part>(found).sent = true;
+  changetype<Part>(found).replaced = true;
   drift.changed++;
 }
 
@@ -493,11 +493,11 @@ function writeElements(wanted: Named): void {
 
 /** Of an element of the kernel's: it comes back with other data. */
 function isReplaced(part: Part): bool {
-  return !part.seen && part.sent;
+  return !part.seen && part.replaced;
 }
 
 function isSurplus(part: Part): bool {
-  return !part.seen && !part.sent;
+  return !part.seen && !part.replaced;
 }
 
 /** The slots that `writeElements` has left. */
