@@ -9,7 +9,7 @@ import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
 import { IPV4, IPV6, NodeFlag, NodeRecord } from "./cluster/records";
-import { Service, sortedServices } from "./cluster/services";
+import { changedServices, Service, sortedServices } from "./cluster/services";
 import { slices } from "./cluster/slices";
 import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
@@ -83,9 +83,13 @@ export function cabi_post_engine__configure(result: usize): void {
   finish();
 }
 
+/** So many changed Services may wait for routing to take them up. After a long list a plan must not begin with all of it. */
+const MOST_WAITING: u32 = 32;
+
 export function engine__apply(data: usize, length: usize): usize {
   abandon();
   readDocuments(data, length);
+  if (changedServices.length >= MOST_WAITING) refresh();
   store<u32>(RESULT, results.services, 0);
   store<u32>(RESULT, results.endpointSlices, 4);
   store<u32>(RESULT, results.nodes, 8);

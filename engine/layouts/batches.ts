@@ -60,8 +60,10 @@ export namespace JournalKind {
 const batches = new Vector();
 const BATCH_WORDS: u32 = <u32>(offsetof<Batch>() >> 2);
 
-/** Batch id, kind, object, …: of batches that are not closed yet. */
+/** Batch id, kind, object, …: as they were journalled, and from the first `closeBatch` of a plan on batch by batch. */
 const entries = new Vector();
+/** Where each batch's entries begin and end then, those that are closed left out; empty until then. */
+const ranges = new Vector();
 
 let lastId: u32 = 0;
 let current: u32 = 0; // row of the batch that is being written
@@ -105,7 +107,7 @@ export function batchCount(): u32 {
 export function batchTable(): usize {
   // Pieces may have moved while later ones were added: their addresses are filled in last.
   for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = changetype<Batch>(batches.data + <usize>i * offsetof<Batch>());
+    const batch = batchAt(i);
     batch.data = resultPieces(<u32>batch.data);
   }
   return batches.data;
@@ -115,7 +117,7 @@ export function batchTable(): usize {
 export function longestBatch(): usize {
   let longest: usize = 0;
   for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = changetype<Batch>(batches.data + <usize>i * offsetof<Batch>());
+    const batch = batchAt(i);
     let length: usize = 0;
     for (let piece: u32 = 0; piece < batch.dataLength; piece++) {
       length += <usize>load<u32>(resultPieces(<u32>batch.data + piece), 4);
@@ -152,7 +154,7 @@ export function endBatch(services: u32, full: bool): void {
         return;
       }
     }
-    closeEntries(id, true, 0);
+    commitDropped(id);
     return;
   }
   batch.data = <usize>firstPiece;
@@ -343,18 +345,21 @@ function failEntry(kind: u32, object: usize, now: u64): void {
   }
 }
 
-/** The row of the plan's batch with that id, or 0. */
-function batchWithId(id: u32): usize {
-  for (let i: u32 = 0; i < batchCount(); i++) {
-    const at = batches.data + <usize>i * offsetof<Batch>();
-    if (changetype<Batch>(at).id == id) return at;
-  }
-  return 0;
+/** Which of the plan's batches has that id; their number if none has. `likely` is looked at first. */
+function indexOf(id: u32, likely: u32 = 0): u32 {
+  const count = batchCount();
+  if (likely < count && batchAt(likely).id == id) return likely;
+  for (let i: u32 = 0; i < count; i++) if (batchAt(i).id == id) return i;
+  return count;
+}
+
+function batchAt(index: u32): Batch {
+  return changetype<Batch>(batches.data + <usize>index * offsetof<Batch>());
 }
 
 /** The last plan has a batch with that id. */
 export function isPlanned(id: u32): bool {
-  return batchWithId(id) != 0;
+  return indexOf(id) < batchCount();
 }
 
 /**
@@ -363,35 +368,78 @@ export function isPlanned(id: u32): bool {
  * failed, counts as failed.
  */
 export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
-  const found = batchWithId(id);
-  if (found == 0) return;
-  const family = changetype<Batch>(found).family;
-  let passed = false;
+  const index = indexOf(id);
+  if (index == batchCount()) return;
+  orderEntries();
+  const family = batchAt(index).family;
   for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = changetype<Batch>(batches.data + <usize>i * offsetof<Batch>());
-    if (batch.id == id) passed = true;
-    else if (batch.family == family && passed != acknowledged) closeEntries(batch.id, false, now);
+    if (i != index && batchAt(i).family == family && i > index != acknowledged) closeRange(i, false, now);
   }
-  closeEntries(id, acknowledged, now);
+  closeRange(index, acknowledged, now);
 }
 
-/** Commits or fails what is journalled of one batch. */
-function closeEntries(id: u32, acknowledged: bool, now: u64): void {
-  closeTriggers(id, acknowledged);
+const indices = new Vector();
+const journalled = new Vector();
+
+/** Puts entries in the order of their batches, so that to close one doesn't mean to look through those of all. */
+function orderEntries(): void {
+  if (ranges.length != 0) return;
+  // What belongs to no batch comes last.
+  for (let i: u32 = 0; i <= batchCount(); i++) {
+    ranges.push(0);
+    ranges.push(0);
+  }
+  indices.clear();
+  let index: u32 = 0;
+  for (let i: u32 = 0; i < entries.length; i += 3) {
+    index = indexOf(entries.get(i), index);
+    indices.push(index);
+    const end = (index << 1) + 1;
+    ranges.set(end, ranges.get(end) + 3);
+  }
+  let total: u32 = 0;
+  for (let i: u32 = 0; i < ranges.length; i += 2) {
+    const length = ranges.get(i + 1);
+    ranges.set(i, total);
+    ranges.set(i + 1, total);
+    total += length;
+  }
+  journalled.reserve(entries.length);
+  memory.copy(journalled.data, entries.data, (<usize>entries.length) << 2);
+  for (let i: u32 = 0; i < indices.length; i++) {
+    const end = (indices.get(i) << 1) + 1;
+    const to = ranges.get(end);
+    for (let word: u32 = 0; word < 3; word++) entries.set(to + word, journalled.get(i * 3 + word));
+    ranges.set(end, to + 3);
+  }
+}
+
+/** Commits or fails what is journalled of one batch, if it is not closed yet. */
+function closeRange(index: u32, acknowledged: bool, now: u64): void {
+  closeTriggers(batchAt(index).id, acknowledged);
+  const end = ranges.get((index << 1) + 1);
+  for (let i = ranges.get(index << 1); i < end; i += 3) {
+    if (acknowledged) commitEntry(entries.get(i + 1), <usize>entries.get(i + 2), now);
+    else failEntry(entries.get(i + 1), <usize>entries.get(i + 2), now);
+  }
+  ranges.set(index << 1, end);
+}
+
+/** The batch is dropped while the plan is being made: what is journalled of it holds already. */
+function commitDropped(id: u32): void {
+  closeTriggers(id, true);
   let kept: u32 = 0;
   for (let i: u32 = 0; i < entries.length; i += 3) {
     const batch = entries.get(i);
     const kind = entries.get(i + 1);
     const object = <usize>entries.get(i + 2);
-    if (batch != id) {
-      entries.set(kept++, batch);
-      entries.set(kept++, kind);
-      entries.set(kept++, <u32>object);
-    } else if (acknowledged) {
-      commitEntry(kind, object, now);
-    } else {
-      failEntry(kind, object, now);
+    if (batch == id) {
+      commitEntry(kind, object, 0);
+      continue;
     }
+    entries.set(kept++, batch);
+    entries.set(kept++, kind);
+    entries.set(kept++, <u32>object);
   }
   entries.length = kept;
 }
@@ -414,15 +462,24 @@ export function lastBatchOfRouting(family: u32): u32 {
   return last;
 }
 
-/** Takes back all batches that are not closed, and begins a new plan. */
-export function beginPlan(now: u64): void {
-  beginTriggerPlan();
-  for (let i: u32 = 0; i < entries.length; i += 3) {
+function takeBack(from: u32, to: u32, now: u64): void {
+  for (let i = from; i < to; i += 3) {
     // A batch that was never sent did not fail: what it would have deleted may go as soon as it was due.
     const kind = entries.get(i + 1);
     if (kind != JournalKind.DELETE) failEntry(kind, <usize>entries.get(i + 2), now);
   }
+}
+
+/** Takes back all batches that are not closed, and begins a new plan. */
+export function beginPlan(now: u64): void {
+  beginTriggerPlan();
+  if (ranges.length == 0) {
+    takeBack(0, entries.length, now);
+  } else {
+    for (let i: u32 = 0; i < ranges.length; i += 2) takeBack(ranges.get(i), ranges.get(i + 1), now);
+  }
   entries.clear();
+  ranges.clear();
   batches.clear();
   forgetPlannedServices();
   forgetMessages();

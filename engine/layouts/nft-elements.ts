@@ -214,12 +214,13 @@ export function writeChangedKeys(
   keys.clear();
   for (let i: u32 = 0; i < changed.length; i++) {
     const key = changetype<Key>(<usize>changed.get(i));
-    if (<u32>key.family == family && (!isKeyWaiting(key) || isHeldByAnother(key))) keys.push(changed.get(i));
+    if (key.open || <u32>key.family != family) continue;
+    if (!isKeyWaiting(key) || isHeldByAnother(key)) keys.push(changed.get(i));
   }
   sortKeys(keys);
   for (let i: u32 = 0; i < keys.length; i++) {
     const key = changetype<Key>(<usize>keys.get(i));
-    if (!isSet(key) && key.open) continue;
+    if (key.open) continue; // by now
     writeFor(key.claims == 0 ? 0 : changetype<usize>(key.owner().port.port.service));
     if (isSet(key)) writeSetElement(key);
     else if (key.claims != 0 && !isKeyWaiting(key)) write(key.owner());

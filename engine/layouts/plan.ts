@@ -41,6 +41,7 @@ import {
   readDump,
 } from "./reconcile";
 import { findRefused, refused } from "./refusals";
+import { isSpent } from "./slices";
 import { forgetAllStale } from "./stale-chains";
 import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
 
@@ -114,6 +115,8 @@ namespace Stage {
   export const PLAN: u32 = 2;
   /** Reconciliation: what was planned is compared with what the kernel holds. */
   export const COMPARE: u32 = 3;
+  /** Everything is planned; what nothing is left of is forgotten, and the host gets copies of all batches. */
+  export const END: u32 = 4;
 }
 
 let work: u32 = Work.NONE;
@@ -179,7 +182,11 @@ function planFrom(first: u32): void {
 /** Goes on for a slice. When it is complete, layouts/batches.ts has the batches. */
 export function continuePlan(): u32 {
   if (work == Work.NONE) return Progress.ABANDONED;
-  if (work == Work.RECONCILIATION ? !continueReconciliation() : !continueFamilies()) return Progress.MORE;
+  if (stage != Stage.END) {
+    if (work == Work.RECONCILIATION ? !continueReconciliation() : !continueFamilies()) return Progress.MORE;
+    stage = Stage.END;
+    if (isSpent(settledPorts.length)) return Progress.MORE;
+  }
   if (work != Work.FIRST_WAVE) {
     for (let each: u32 = 0; each < 2; each++) {
       if (work == Work.PLAN || each == plannedFamily) planTriggers(each, lastBatchOfRouting(each));

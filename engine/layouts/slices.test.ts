@@ -85,8 +85,8 @@ for (const mode of modes) {
       engine.beginPlan(0);
       const { calls, batches } = completed(engine, work, ask(engine));
       assert.equal(shown(batches), whole);
-      // iptables mode writes its dispatch chains whole, in one go.
-      assert.ok(mode === "iptables" ? calls === 1 : calls > 60 / work, `${calls} calls`);
+      // iptables mode writes its dispatch chains whole, in one go; the end of a long plan is a step of its own.
+      assert.ok(mode === "iptables" ? calls <= 2 : calls > 60 / work, `${calls} calls`);
     }
   });
 

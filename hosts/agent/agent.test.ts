@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../engine/test-support.ts";
+import { encode } from "../../fixtures/support/engine.ts";
 import { watchLine } from "../../fixtures/support/objects.ts";
 import type { Batch, Family, Kind } from "../shared/contract.ts";
 import { joinPieces } from "../shared/engine.ts";
@@ -92,6 +93,9 @@ class Kernel implements KernelWriter {
     this.written.push(batch);
     return { outcome: "written" } as const;
   }
+  async isEmpty(family: Family) {
+    return !this.written.some((batch) => batch.family === family);
+  }
   async intactness() {
     return this.restless ? "perhaps-touched" : "untouched";
   }
@@ -107,11 +111,11 @@ class Running {
   /** Of the log. */
   readonly lines: string[] = [];
 
-  constructor(lookPeriodMs: number) {
+  constructor(lookPeriodMs: number, options = defaultOptions("flat")) {
     this.agent = new Agent(
       {
         module,
-        options: defaultOptions("flat"),
+        options,
         writer: this.kernel,
         families: ["ipv4", "ipv6"],
         health: this.health,
@@ -141,13 +145,13 @@ class Running {
   list(kind: Kind, ...objects: Parameters<typeof listOf>[0]): void {
     const sink = this.agent.state.sink(kind);
     sink.beginList();
-    if (objects.length > 0) sink.apply(new TextEncoder().encode(JSON.stringify(listOf(objects))));
+    if (objects.length > 0) sink.apply(encode(JSON.stringify(listOf(objects))));
     sink.endList();
   }
 
   async replaced(n: number, address: string): Promise<void> {
     const line = watchLine("MODIFIED", slice(n, address));
-    this.agent.state.sink("endpoint-slice").apply(new TextEncoder().encode(line));
+    this.agent.state.sink("endpoint-slice").apply(encode(line));
     await this.settled();
   }
 
@@ -180,7 +184,7 @@ test("changes that come together are planned once", async () => {
   const running = await Running.started();
   const before = running.kernel.written.length;
   const sink = running.agent.state.sink("endpoint-slice");
-  for (let n = 0; n < 20; n++) sink.apply(new TextEncoder().encode(watchLine("MODIFIED", slice(n, `10.0.2.${n}`))));
+  for (let n = 0; n < 20; n++) sink.apply(encode(watchLine("MODIFIED", slice(n, `10.0.2.${n}`))));
   await running.settled();
   assert.is(running.kernel.written.length - before, 1);
   assert.is(calls.filter((call) => call === "continue-plan").length, 2);
@@ -220,13 +224,78 @@ test("as long as the lists are not there nothing is overdue; a first write that 
   await agent.stop();
 });
 
+/** As the API server would answer if it were asked for what is urgent. */
+const urgent = [
+  { kind: "service", objects: [makeService("default/kubernetes", { ip: "10.96.0.1" })] },
+  { kind: "endpoint-slice", objects: [makeSlice("default/kubernetes", "kubernetes", ["192.0.2.1"])] },
+] as const;
+const urgentLists = urgent.map(({ kind, objects }) => {
+  const list = { ...listOf([...objects]), metadata: { resourceVersion: "7" } };
+  return { kind, data: encode(JSON.stringify(list)) };
+});
+
+test("what is urgent is written before any list; without podCIDRs, and where there are rules, it is not even asked for", async () => {
+  const running = new Running(3_600_000);
+  await running.agent.writeAhead(async () => urgentLists);
+  assert.equal(
+    running.kernel.written.map(({ family, full }) => [family, full]),
+    [
+      ["ipv4", true],
+      ["ipv6", true],
+    ],
+  );
+  assert.is(running.health.readyz().code, 503);
+  assert.match(running.agent.outlook().summary, /^nothing is taken out of the kernel yet/);
+  const unasked = async (): Promise<never> => {
+    throw new Error("it is asked");
+  };
+  await running.agent.writeAhead(unasked);
+  assert.not.ok(running.lines.some((line) => line.includes("it is asked")));
+  await running.agent.stop();
+
+  const nodeCidr = new Running(3_600_000, { ...defaultOptions("flat"), detectLocalMode: "node-cidr" });
+  await nodeCidr.agent.writeAhead(unasked);
+  assert.equal(nodeCidr.kernel.written, []);
+  assert.equal(nodeCidr.lines, []);
+  await nodeCidr.agent.stop();
+});
+
+test("what is urgent may fail to come, be no list, or come too late: it is said, and nothing is written", async () => {
+  for (const read of [
+    () => Promise.reject(new Error("told to")),
+    async () => [{ kind: "service", data: encode("<html>") } as const],
+    (signal: AbortSignal) =>
+      new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  ]) {
+    const running = new Running(3_600_000);
+    const ahead = running.agent.writeAhead(read);
+    await running.clock.advance(2_000);
+    await ahead;
+    assert.equal(running.kernel.written, []);
+    assert.is(running.lines.filter((line) => line.includes("are written when all else is known")).length, 1);
+    assert.is(running.clock.timers, 1, "but for the look at the kernel");
+    await running.agent.stop();
+  }
+});
+
+test("an agent that ends gives up what is urgent", async () => {
+  const running = new Running(3_600_000);
+  const ahead = running.agent.writeAhead(
+    (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  );
+  await running.agent.stop();
+  await ahead;
+  assert.equal(running.kernel.written, []);
+  assert.is(running.clock.timers, 0);
+});
+
 test("what would be written next is told as often as it is asked, and written once", async () => {
   const running = await Running.started();
   const { agent, kernel } = running;
   assert.is(agent.outlook().summary, "the kernel has what it should have");
   const before = kernel.written.length;
   const line = watchLine("MODIFIED", slice(7, "10.0.2.7"));
-  agent.state.sink("endpoint-slice").apply(new TextEncoder().encode(line));
+  agent.state.sink("endpoint-slice").apply(encode(line));
   for (let i = 0; i < 3; i++) {
     const [ipv4, ipv6] = agent.outlook().plan;
     assert.equal([ipv4?.transactions, ipv4?.services, ipv4?.names], [1, 1, ["shop/service-7"]]);
@@ -247,7 +316,7 @@ test("while a run is at work nothing else plans, and its batches count", async (
   kernel.gate = new Promise((resolve) => {
     go = resolve;
   });
-  agent.state.sink("endpoint-slice").apply(new TextEncoder().encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
+  agent.state.sink("endpoint-slice").apply(encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
   await clock.advance(50);
   const plans = calls.filter((call) => call === "plan").length;
   const { plan, summary } = agent.outlook();
@@ -313,7 +382,7 @@ test("changes that come before or while rules are read back are not taken for so
   const running = await Running.started(2000);
   running.kernel.restless = true;
   const sink = running.agent.state.sink("endpoint-slice");
-  const change = (n: number) => sink.apply(new TextEncoder().encode(watchLine("MODIFIED", slice(n, `10.0.5.${n}`))));
+  const change = (n: number) => sink.apply(encode(watchLine("MODIFIED", slice(n, `10.0.5.${n}`))));
   const said = (text: string) => running.lines.filter((line) => line.includes(text)).length;
   running.kernel.meanwhile = () => change(7);
   for (let i = 0; i < 100 && said("read back while changes were on their way") === 0; i++)

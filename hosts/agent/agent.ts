@@ -6,6 +6,8 @@ import { plural } from "../shared/plural.ts";
 import type { Clock } from "./clock.ts";
 import type { HealthState, Resource as WatchedResource } from "./http/health-state.ts";
 import type { KernelWriter } from "./kernel/writer.ts";
+import { Feed } from "./kube/feed.ts";
+import type { UrgentList } from "./kube/urgent-lists.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
@@ -20,6 +22,8 @@ import { type FamilyReport, Synchronizer } from "./sync/synchronizer.ts";
  * of the time is spent so.
  */
 const LOOK_SHARE = 20;
+/** So long the lists of everything wait for the few objects that a cluster can't start without. */
+const AHEAD_MS = 2_000;
 
 export interface AgentParts {
   readonly module: EngineModule;
@@ -69,6 +73,8 @@ export class Agent {
   /** What the run at work has found where it read the kernel's rules back. */
   #readBack: "nothing" | "no difference" | "differences" = "nothing";
   #hasStopped = false;
+  #ahead: Promise<void> | undefined;
+  readonly #aheadOver = new AbortController();
   #retryAt: number;
   #hasSynced = false;
   /** Services are left out, or were when it was looked at last. */
@@ -150,9 +156,42 @@ export class Agent {
     this.#changed(undefined, 0);
   }
 
+  /**
+   * Writes what a cluster can't start without, which `read` gets from the API server by itself, if the kernel has no rules
+   * yet. No list may begin before this is over: what is in no list would stay for ever. Never rejects.
+   */
+  writeAhead(read: (signal: AbortSignal) => Promise<readonly UrgentList[]>): Promise<void> {
+    this.#ahead = this.#writeAhead(read);
+    return this.#ahead;
+  }
+
+  async #writeAhead(read: (signal: AbortSignal) => Promise<readonly UrgentList[]>): Promise<void> {
+    // Without the Node's podCIDRs nobody knows which packets to masquerade.
+    if (this.state.options.detectLocalMode === "node-cidr") return;
+    const cancelTimer = this.#parts.clock.setTimer(AHEAD_MS, () =>
+      this.#aheadOver.abort(new Error("it took too long")),
+    );
+    try {
+      const { generation } = this.state;
+      if (!(await this.#synchronizer.mayWriteAhead()) || this.#hasStopped) return;
+      const lists = await read(this.#aheadOver.signal);
+      for (const { kind, data } of lists) new Feed(this.state.sink(kind)).page(data);
+      if (lists.length === 0 || this.#hasStopped || this.state.generation !== generation) return;
+      await this.#synchronizer.writeAhead();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#parts.log.info({ reason }, "the API server's Service and DNS are written when all else is known");
+    } finally {
+      cancelTimer();
+      this.#aheadOver.abort(new Error("it is over"));
+    }
+  }
+
   /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
   async stop(): Promise<void> {
     this.#hasStopped = true;
+    this.#aheadOver.abort(new Error("the agent ends"));
+    await this.#ahead;
     this.#cancelLook?.();
     this.#first.stop();
     await this.#schedule.stop();

@@ -123,7 +123,7 @@ function planOf({ state, clock, families, unread }: OutlookParts): FamilyOutlook
 function summary({ waitingFor, nextRun, failedRuns }: OutlookParts, plan: readonly FamilyOutlook[], leftOut: number) {
   const besides = leftOut === 0 ? "" : `; ${leftOut} left out, because the kernel refuses the rules`;
   if (waitingFor.length > 0) {
-    return `nothing is written yet, and the rules in the kernel stay; it waits: ${waitingFor.join(", ")}`;
+    return `nothing is taken out of the kernel yet; it waits: ${waitingFor.join(", ")}`;
   }
   if (nextRun.state === "at work") return `a run has been at work for ${nextRun.forMs} ms`;
   const due = nextRun.state === "due" ? `in ${nextRun.inMs} ms: ${nextRun.why}` : "with the next change";

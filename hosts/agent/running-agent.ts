@@ -21,6 +21,7 @@ import { findCluster } from "./kube/find-cluster.ts";
 import { Reflector } from "./kube/reflector.ts";
 import type { Progress } from "./kube/reflector-state.ts";
 import { endpointSlices, nodeNamed, serviceCIDRs, services } from "./kube/resources.ts";
+import { readUrgentLists } from "./kube/urgent-lists.ts";
 import { userAgent } from "./kube/user-agent.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
@@ -231,15 +232,14 @@ export class RunningAgent {
 
   async #watchOnceAlone(): Promise<void> {
     await this.#context.lock.free;
-    if (!this.#hasStopped) this.#watch();
+    if (!this.#hasStopped) await this.#watch();
   }
 
-  #watch(): void {
+  async #watch(): Promise<void> {
     this.#context.log.info(
       { server: this.#client.host, source: this.#client.access.source },
       "watching the API server",
     );
-    for (const reflector of this.#reflectors) reflector.start();
     this.#events.event({
       regarding: nodeReference(this.#settings.hostname),
       type: "Normal",
@@ -247,6 +247,11 @@ export class RunningAgent {
       action: "StartKubeProxy",
       note: "",
     });
+    const ahead = this.#agent.writeAhead((signal) => readUrgentLists(this.#client, signal));
+    const waiting = this.#reflectors.filter(({ resource }) => resource === services || resource === endpointSlices);
+    for (const reflector of this.#reflectors) if (!waiting.includes(reflector)) reflector.start();
+    await ahead;
+    if (!this.#hasStopped) for (const reflector of waiting) reflector.start();
   }
 
   #progress(reflector: Reflector, progress: Progress): void {

@@ -1,30 +1,35 @@
-// Long work on the event loop's thread, in steps, with turns for others.
-import { setImmediate as nextTurn } from "node:timers/promises";
+// Long work on the event loop's thread, in steps, with turns for others. All of it shares one measure: two lists and a plan
+// at the same time hold the loop no longer than one of them.
 
 /** Longest that the event loop is held before others have a turn, but for the step that goes over it. */
 const TURN_MS = 8;
 
-export class Turns {
-  #heldMs = 0;
+/** By steps since the last turn. */
+let heldMs = 0;
+/** First come, first served; one in each turn. */
+const waiting: (() => void)[] = [];
 
-  /** A step of the work. */
-  run<T>(step: () => T): T {
-    const started = performance.now();
-    try {
-      return step();
-    } finally {
-      this.#heldMs += performance.now() - started;
-    }
+/** A step of long work. */
+export function step<T>(run: () => T): T {
+  const started = performance.now();
+  try {
+    return run();
+  } finally {
+    heldMs += performance.now() - started;
   }
+}
 
-  /** It is time to let others have theirs. */
-  get isOver(): boolean {
-    return this.#heldMs >= TURN_MS;
-  }
+/** Before a step: if it is time for it, everything that is due runs first. */
+export async function turn(): Promise<void> {
+  if (heldMs < TURN_MS && waiting.length === 0) return;
+  await new Promise<void>((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(next);
+  });
+}
 
-  /** Lets everything run that is due. */
-  async next(): Promise<void> {
-    this.#heldMs = 0;
-    await nextTurn();
-  }
+function next(): void {
+  heldMs = 0;
+  const [resolve] = waiting.splice(0, 1);
+  resolve?.();
+  if (waiting.length > 0) setImmediate(next);
 }

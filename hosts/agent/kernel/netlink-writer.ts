@@ -18,6 +18,7 @@ import type { TableName } from "../netlink/monitor.ts";
 import { probeKernel } from "../netlink/probe.ts";
 import { NFPROTO } from "../netlink/protocol-family.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
+import { readTable } from "../netlink/table.ts";
 import { NLM_F_ACK } from "../netlink/uapi.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
@@ -100,6 +101,14 @@ export class NetlinkWriter implements KernelWriter {
       return { outcome: "dumped", pieces: dump.outcome === "complete" ? dump.pieces : [] };
     } catch (error) {
       return { outcome: "failed", message: `cannot read the table ${this.#name(family)}: ${messageOf(error)}` };
+    }
+  }
+
+  async isEmpty(family: Family): Promise<boolean> {
+    try {
+      return (await readTable(this.#socket, tableOf(this.mode, family))) === undefined;
+    } catch {
+      return false; // the next dump will say what is wrong
     }
   }
 

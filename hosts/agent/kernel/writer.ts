@@ -51,6 +51,8 @@ export interface KernelWriter {
   /** For `set-batch-limits` of the engine's contract; undefined: batches may have any size. */
   readonly batchLimits?: BatchLimits;
   dump(family: Family): Promise<Dump>;
+  /** Cheap: the kernel has no rules of this mode. Absent: this mode can't begin with a part of its rules. */
+  isEmpty?(family: Family): Promise<boolean>;
   write(batch: Batch): Promise<WriteResult>;
   /**
    * Cheap: has anybody but us changed the ruleset since our last write (netlink: its generation; iptables: the canary

@@ -1,6 +1,6 @@
 // Hands bytes to a sink in slices, lets others have the event loop in between, and looks at what became of them.
 import type { ApplyResult } from "../../shared/contract.ts";
-import { Turns } from "../turns.ts";
+import { step, turn } from "../turns.ts";
 import { slicesOf } from "./line-splitter.ts";
 import type { ListSink } from "./sink.ts";
 
@@ -33,7 +33,6 @@ const lostDocuments: ReadonlySet<string> = new Set([
 
 export class Feed {
   readonly #sink: ListSink;
-  readonly #turns = new Turns();
 
   constructor(sink: ListSink) {
     this.#sink = sink;
@@ -67,18 +66,18 @@ export class Feed {
   /** Whole lines of a watch, in slices; `each` sees what became of one before the next is taken. */
   async lines(data: Uint8Array, each: (result: ApplyResult) => void): Promise<void> {
     for (const slice of slicesOf(data, SLICE_BYTES)) {
+      await turn();
       await this.ready();
       const result = this.#guarded(() => this.#sink.apply(slice));
       const lost = result.problems.find(({ code }) => lostDocuments.has(code));
       if (lost !== undefined) throw new UnreadableError(`a line of the watch can't be read: ${lost.message}`);
       each(result);
-      if (this.#turns.isOver) await this.#turns.next();
     }
   }
 
   #guarded<T>(run: () => T): T {
     try {
-      return this.#turns.run(run);
+      return step(run);
     } catch (error) {
       throw new SinkError(error);
     }

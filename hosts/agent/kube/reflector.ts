@@ -5,6 +5,7 @@
 import type { Readable } from "node:stream";
 import type { ApplyResult } from "../../shared/contract.ts";
 import { type Clock, systemClock, uniform } from "../clock.ts";
+import { step } from "../turns.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 import { arrivals } from "./arrivals.ts";
@@ -319,7 +320,7 @@ export class Reflector {
   /** Takes line after line until the stream ends in good order. A line without its end is not taken: it comes again. */
   async #follow(body: Readable, watchdog: Watchdog, each: (result: ApplyResult) => void): Promise<void> {
     const splitter = new LineSplitter(LINE_LIMIT);
-    for await (const _ of arrivals(body, (chunk) => splitter.push(chunk))) {
+    for await (const _ of arrivals(body, (chunk) => step(() => splitter.push(chunk)))) {
       watchdog.touch();
       this.#lastByteAt = this.#clock.now();
       this.#silentWatches = 0;

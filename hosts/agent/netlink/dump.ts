@@ -9,7 +9,7 @@
 //  - parts are lost (ENOBUFS).
 // Each part of a set skips the elements of all earlier parts one by one, so big sets take quadratic time in the kernel
 // (README.md has numbers). It passes on a thread of libuv's pool.
-import { askAll, askOne, type DumpEnd } from "./ask.ts";
+import { askAll, type DumpEnd } from "./ask.ts";
 import {
   ATTRIBUTE_HEADER,
   type AttributeWriter,
@@ -28,6 +28,7 @@ import { ATTRIBUTES, type Message, messageFamily, messageResource, request } fro
 import type { TableName } from "./monitor.ts";
 import { Pieces } from "./pieces.ts";
 import { NetlinkSocket } from "./socket.ts";
+import { readTable } from "./table.ts";
 import { TableWatch } from "./table-watch.ts";
 import * as uapi from "./uapi.ts";
 
@@ -125,7 +126,7 @@ class Dump {
   async run(): Promise<TableDump> {
     this.#generation = await readGeneration(this.#socket);
     const bytes = new Pieces();
-    const table = await this.#readTable();
+    const table = await readTable(this.#socket, this.#table);
     if (table === undefined) return { outcome: "absent", generation: this.#generation };
     bytes.add(table);
 
@@ -163,17 +164,6 @@ class Dump {
 
   #open(): NetlinkSocket {
     return NetlinkSocket.open({ ...this.#libc, sendBuffer: 64 << 10 });
-  }
-
-  async #readTable(): Promise<Uint8Array | undefined> {
-    const { family, table } = this.#table;
-    const sequence = this.#socket.nextSequence();
-    const header = { type: uapi.NFT_MSG_GETTABLE, flags: 0, sequence, family };
-    const bytes = request(header, (w) => w.string(uapi.NFTA_TABLE.NAME, table));
-    const answer = await askOne(this.#socket, bytes, sequence);
-    if ("message" in answer) return answer.message.bytes;
-    if (answer.errno === ENOENT) return undefined;
-    throw new NetlinkError("GETTABLE", answer.errno);
   }
 
   /**

@@ -3,7 +3,7 @@ import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/co
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
 import type { ListSink } from "../kube/sink.ts";
-import { Turns } from "../turns.ts";
+import { step, turn } from "../turns.ts";
 
 export interface ClusterStateEvents {
   /** So many objects that may change rules have been applied. */
@@ -102,7 +102,9 @@ export class ClusterState {
   async plan(begin: (engine: EngineInstance) => void, dump: readonly Uint8Array[] = []): Promise<Batch[]> {
     for (let abandoned = 0; abandoned < ABANDONED_AT_MOST; abandoned++) {
       const batches = await this.#planInTurns(begin, dump);
-      if (batches !== undefined) return batches;
+      if (batches === undefined) continue;
+      await turn(); // the last step copies all batches out of the engine
+      return batches;
     }
     return this.use((engine) => {
       begin(engine);
@@ -130,19 +132,18 @@ export class ClusterState {
     this.#planning = new Promise((resolve) => {
       done = resolve;
     });
-    const turns = new Turns();
     const generation = this.#generation;
-    const step = async <T>(run: (engine: EngineInstance) => T): Promise<T> => {
-      if (turns.isOver) await turns.next();
+    const inTurn = async <T>(run: (engine: EngineInstance) => T): Promise<T> => {
+      await turn();
       // A fresh instance knows nothing of the plan, nor of the cluster.
       if (this.#lost !== undefined && this.#generation !== generation) throw this.#lost;
-      return turns.run(() => this.use(run));
+      return step(() => this.use(run));
     };
     try {
-      await step(begin);
-      for (const messages of dump) await step((engine) => engine.readDump(messages));
+      await inTurn(begin);
+      for (const messages of dump) await inTurn((engine) => engine.readDump(messages));
       for (;;) {
-        const progress = await step((engine) => engine.continuePlan(SLICE));
+        const progress = await inTurn((engine) => engine.continuePlan(SLICE));
         if (progress.tag === "batches") return progress.val;
         if (progress.tag === "abandoned") return undefined;
       }

@@ -32,6 +32,9 @@ class FaultyWriter implements KernelWriter {
   async dump(family: Family): Promise<Dump> {
     return this.dumpFails ? { outcome: "failed", message: "not now" } : this.#inner.dump(family);
   }
+  async isEmpty(family: Family): Promise<boolean> {
+    return (await this.#inner.isEmpty?.(family)) === true;
+  }
   async write(batch: Batch): Promise<WriteResult> {
     const what = this.next(batch);
     if (what === "refuse") return { outcome: "refused", message: "told to", sequences: [], transient: true };
@@ -164,6 +167,66 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       for (const { drift } of again.reports) assert.is(drift?.missing ?? 0, 0);
       await node.writer.close();
       await again.writer.close();
+    });
+
+    test(`${mode}: the first wave may go ahead of the lists; what is in them adds to it, and takes out what is not`, async () => {
+      const node = await Node.start(mode);
+      assert.is(await node.synchronizer.mayWriteAhead(), true);
+      const dns = makeService("kube-system/kube-dns", { ip: "10.96.0.10" });
+      node.put(kubernetes, kubernetesSlice, dns, makeSlice("kube-system/kube-dns-1", "kube-dns", ["10.0.0.53"]));
+      assert.is(await node.synchronizer.writeAhead(), true);
+      assert.is(node.waves.length, 1);
+      assert.match(listing(), /10\.0\.0\.53/);
+      const ahead = node.writer.written.length;
+      assert.is(await node.synchronizer.mayWriteAhead(), false, "only once");
+
+      // DNS went while it was being listed.
+      for (const [kind, objects] of [
+        ["service", [kubernetes, web]],
+        ["endpoint-slice", [kubernetesSlice, webSlice]],
+        ["service-cidr", [cidr]],
+      ] as const) {
+        const sink = node.state.sink(kind);
+        sink.beginList();
+        node.put(...objects);
+        sink.endList();
+      }
+      await node.settle();
+      assert.equal(await node.difference(all), []);
+      assert.not.match(listing(), /10\.0\.0\.53/);
+      assert.ok(node.writer.written.length > ahead);
+      assert.is(node.waves.length, 1);
+      await node.writer.close();
+    });
+
+    test(`${mode}: nothing goes ahead where the kernel has rules already, nor where they come meanwhile`, async () => {
+      const before = await Node.start(mode);
+      before.put(...all);
+      await before.settle();
+      const node = await Node.start(mode);
+      assert.is(await node.synchronizer.mayWriteAhead(), false);
+      const there = listing();
+      node.put(kubernetes, kubernetesSlice);
+      assert.is(await node.synchronizer.writeAhead(), false);
+      assert.is(listing(), there);
+      assert.equal(node.writer.written, []);
+      node.put(...all);
+      await node.settle();
+      assert.equal(node.writer.written, []);
+      await before.writer.close();
+      await node.writer.close();
+    });
+
+    test(`${mode}: a first wave ahead of the lists that is refused costs nothing but time`, async () => {
+      const node = await Node.start(mode);
+      node.writer.next = ({ family }) => (family === "ipv6" ? "refuse" : "write");
+      node.put(kubernetes, kubernetesSlice);
+      assert.is(await node.synchronizer.writeAhead(), false);
+      node.writer.next = () => "write";
+      node.put(...all);
+      await node.settle();
+      assert.equal(await node.difference(all), []);
+      await node.writer.close();
     });
 
     test(`${mode}: what somebody else does to the table is found, said and undone`, async () => {

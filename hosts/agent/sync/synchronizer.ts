@@ -147,15 +147,36 @@ export class Synchronizer {
     return length;
   }
 
-  async run(): Promise<RunOutcome> {
-    if (this.#state.generation !== this.#generation) {
-      this.#generation = this.#state.generation;
-      for (const each of this.#families) {
-        each.unread = true;
-        each.fresh = true;
+  /** The kernel has nothing of ours, in a mode that may begin with a part. */
+  async mayWriteAhead(): Promise<boolean> {
+    for (const { family } of this.#families) if ((await this.#writer.isEmpty?.(family)) !== true) return false;
+    return true;
+  }
+
+  /**
+   * Writes the first wave before the cluster is known: the engine has been given what belongs to it, and the kernel has
+   * nothing of ours that would have to be compared with all the rest. The next run goes on from there. False: it is not
+   * written, and the next run begins from nothing.
+   */
+  async writeAhead(): Promise<boolean> {
+    this.#begin();
+    try {
+      for (const { family } of this.#families) {
+        const dump = await this.#writer.dump(family);
+        if (dump.outcome !== "dumped" || dump.pieces.length > 0) return false;
       }
+      for (const each of this.#families) each.unread = false;
+      await this.#writeFirstWave();
+      // Whatever the kernel has refused is tried again, and reported, by the next run.
+      return this.retryLeftOut() === 0 && this.#families.every(({ transactions }) => transactions > 0);
+    } catch (error) {
+      if (error instanceof EngineTrapError) return false;
+      throw error;
     }
-    for (const each of this.#families) each.begin();
+  }
+
+  async run(): Promise<RunOutcome> {
+    this.#begin();
     try {
       for (const each of this.#families) if (each.unread) await this.#read(each);
       if (this.#families.every((each) => each.fresh && !each.unread)) await this.#writeFirstWave();
@@ -170,6 +191,17 @@ export class Synchronizer {
     } finally {
       for (const each of this.#families) this.#events.finished(each.report());
     }
+  }
+
+  #begin(): void {
+    if (this.#state.generation !== this.#generation) {
+      this.#generation = this.#state.generation;
+      for (const each of this.#families) {
+        each.unread = true;
+        each.fresh = true;
+      }
+    }
+    for (const each of this.#families) each.begin();
   }
 
   /** Reads what the kernel holds, and writes the difference. */
