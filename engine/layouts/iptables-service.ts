@@ -114,10 +114,15 @@ function dispatch(claim: Claim, after: string, prefix: string): void {
   jump(prefix, chainHash(claim.port.port));
 }
 
-/** A nat rule leads traffic for the entry point somewhere. */
-export function isDispatched(claim: Claim): bool {
-  const served = claim.entryPoint == EntryPoint.CLUSTER_IP ? Decision.INTERNAL : Decision.HAS_ENDPOINTS;
-  return (claim.port.decision & served) != 0;
+/**
+ * A nat rule sends everything that comes to the entry point somewhere: with the external policy Local there are local
+ * endpoints, and no source range stops anybody.
+ */
+export function servesAll(claim: Claim): bool {
+  const decision = claim.port.decision;
+  if (claim.entryPoint == EntryPoint.CLUSTER_IP) return (decision & Decision.INTERNAL) != 0;
+  if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP && (decision & Decision.SOURCE_RANGES) != 0) return false;
+  return (decision & Decision.EXTERNAL) != 0;
 }
 
 function dispatchClusterIP(claim: Claim): void {

@@ -29,10 +29,10 @@ import {
   EXTERNAL_PREFIX,
   endpointHash,
   FIREWALL_PREFIX,
-  isDispatched,
   LOCAL_PREFIX,
   nameEndpoints,
   PortChain,
+  servesAll,
   writeChains,
   writeEntryPoint,
   writeHealthCheckNodePort,
@@ -127,9 +127,9 @@ function writeDispatch(port: FamilyPort): void {
 function writeLosers(): void {
   for (let i: u32 = 0; i < losers.length; i++) {
     const claim = changetype<Claim>(<usize>losers.get(i));
-    // Where the owner has no endpoints and so no rule that comes first, a rule here would take the address over.
+    // What the owner's rule, which comes first, lets pass by would be taken over by a rule here.
     const owner = claim.key.owner();
-    if (owner.port != claim.port && !isDispatched(owner)) continue;
+    if (owner.port != claim.port && !servesAll(owner)) continue;
     writeEntryPoint(claim);
     if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) writeUnservedLoadBalancerIP(claim);
   }
