@@ -377,7 +377,7 @@ test("a restored backup behind a proxy that ends watches in good order: a bookma
     server.store.loseHistory(1n);
     for (const watch of server.watches) watch.end();
     server.apply(makeService("restored", "10.96.0.4"));
-    await until("it watches from the future", () => server.watches.size === 1);
+    await until("it watches from the future", () => server.requests.length === 2 && server.watches.size === 1);
     await sleep(10);
     for (const watch of server.watches) {
       watch.send(

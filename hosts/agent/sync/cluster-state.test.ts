@@ -138,16 +138,15 @@ test("what can't wait for a plan is in it: it is begun again, and in the end mad
   const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, events);
   list(state, "service", ...services);
   let late = 0;
-  let isPlanned = false;
+  const sink = state.sink("service");
   const put = (): void => {
-    if (isPlanned) return;
+    if (sink.ready?.() === undefined) return; // it is planned
     late++;
-    state.sink("service").apply(encode(JSON.stringify(makeService(`shop/late-${late}`, { ip: `10.97.0.${late}` }))));
+    sink.apply(encode(JSON.stringify(makeService(`shop/late-${late}`, { ip: `10.97.0.${late}` }))));
     setImmediate(put);
   };
   setImmediate(put);
   const batches = await state.plan((engine) => engine.beginPlan(0));
-  isPlanned = true;
   assert.ok(late >= 1, "nobody had a turn");
   const bytes = Buffer.concat(batches.flatMap(({ data }) => data.map((piece) => Buffer.from(piece))));
   for (let each = 1; each <= late; each++)
