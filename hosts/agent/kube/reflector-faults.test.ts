@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ApiServer, Fault } from "../../../fixtures/api-server/api-server.ts";
 import type { Access } from "../../../fixtures/api-server/options.ts";
+import type { Watch } from "../../../fixtures/api-server/watches.ts";
 import { serviceCIDRs } from "./resources.ts";
 import {
   type EngineSink,
@@ -200,6 +201,15 @@ async function interrupted(
   });
 }
 
+/** Resolves with the one watch that is open, when the reflector has seen that it is, and it is not `before`. */
+async function watchAfter({ server, reflector }: Setting, before: Watch | undefined): Promise<Watch> {
+  await until("another watch is open", () => {
+    const [watch] = server.watches;
+    return server.watches.size === 1 && watch !== before && reflector.state().connected;
+  });
+  return [...server.watches][0] as Watch;
+}
+
 test("a reset is followed by a watch from where it was, and nothing is missed", () =>
   interrupted(async (setting) => {
     const { server, sink } = setting;
@@ -351,8 +361,7 @@ test("watches that end as soon as they have begun are not opened in a tight loop
   interrupted(async (setting) => {
     const { server, clock } = setting;
     for (let n = 1; n <= 4; n++) {
-      await until("the watch is open", () => server.watches.size === 1);
-      for (const watch of server.watches) watch.end();
+      (await watchAfter(setting, undefined)).end();
       await until("it asks again", () => server.requests.length === n + 1);
     }
     assert.ok(clock.waits.length >= 3, clock.waits.join());
@@ -375,15 +384,13 @@ test("a restored backup behind a proxy that ends watches in good order: a bookma
   interrupted(async (setting) => {
     const { server } = setting;
     server.store.loseHistory(1n);
-    for (const watch of server.watches) watch.end();
+    const watch = await watchAfter(setting, undefined);
+    watch.end();
     server.apply(makeService("restored", "10.96.0.4"));
-    await until("it watches from the future", () => server.requests.length === 2 && server.watches.size === 1);
-    await sleep(10);
-    for (const watch of server.watches) {
-      watch.send(
-        '{"type":"BOOKMARK","object":{"kind":"Service","apiVersion":"v1","metadata":{"resourceVersion":"3"}}}\n',
-      );
-    }
+    const future = await watchAfter(setting, watch);
+    future.send(
+      '{"type":"BOOKMARK","object":{"kind":"Service","apiVersion":"v1","metadata":{"resourceVersion":"3"}}}\n',
+    );
     await until("it has listed the newest state", () => setting.known().join() === "a,b,restored");
     assert.equal(setting.reflector.state().relists, { "history lost": 1 });
   }));
@@ -392,10 +399,10 @@ test("a restored backup behind such a proxy, and the watch stays silent: after t
   interrupted(async (setting) => {
     const { server, clock } = setting;
     server.store.loseHistory(1n);
-    for (const watch of server.watches) watch.end();
+    const watch = await watchAfter(setting, undefined);
+    watch.end();
     server.apply(makeService("restored", "10.96.0.4"));
-    await until("it watches from the future", () => server.requests.length === 2 && server.watches.size === 1);
-    await sleep(20);
+    await watchAfter(setting, watch);
     clock.pass(181_000);
     await until("it has listed the newest state", () => setting.known().join() === "a,b,restored");
     assert.is(kinds(setting), "stream watch confirm stream");
@@ -416,12 +423,11 @@ test("a server that does not confirm for other reasons is asked again, and nothi
 
 test("two watches in which nothing comes at all, after one that fell silent: a new list", () =>
   interrupted(async (setting) => {
-    const { server, clock } = setting;
-    for (const silent of ["one that had events", "second", "third"]) {
-      await until(`the watch is open: the ${silent}`, () => server.watches.size === 1);
-      for (const watch of server.watches) watch.silence();
-      await sleep(20);
-      clock.pass(181_000);
+    let watch: Watch | undefined;
+    for (const _ of ["one that had events", "second", "third"]) {
+      watch = await watchAfter(setting, watch);
+      watch.silence();
+      setting.clock.pass(181_000);
     }
     await until("it has listed again", () => setting.sink.completeLists === 2);
     assert.equal(setting.reflector.state().relists, { "silent watch": 1 });
