@@ -9,7 +9,7 @@ import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
 import { IPV4, IPV6, NodeFlag, NodeRecord } from "./cluster/records";
-import { changedServices, Service, sortedServices } from "./cluster/services";
+import { Service, sortedServices } from "./cluster/services";
 import { slices } from "./cluster/slices";
 import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
@@ -52,7 +52,7 @@ import { computeFacts, factsOf, nodeRecord, primaryFamily, stockHash, zone, zone
 import { beginCheck, checkIsDue, endCheck } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
-import { refresh, routeStale } from "./routing/refresh";
+import { keepUp, refresh, routeStale } from "./routing/refresh";
 
 export { cabi_realloc } from "./abi/lists";
 
@@ -83,13 +83,10 @@ export function cabi_post_engine__configure(result: usize): void {
   finish();
 }
 
-/** So many changed Services may wait for routing to take them up. After a long list a plan must not begin with all of it. */
-const MOST_WAITING: u32 = 32;
-
 export function engine__apply(data: usize, length: usize): usize {
   abandon();
   readDocuments(data, length);
-  if (changedServices.length >= MOST_WAITING) refresh();
+  keepUp();
   store<u32>(RESULT, results.services, 0);
   store<u32>(RESULT, results.endpointSlices, 4);
   store<u32>(RESULT, results.nodes, 8);

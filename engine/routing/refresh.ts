@@ -101,6 +101,14 @@ export function refresh(): void {
   }
 }
 
+/** So many changed Services may wait: after a long list a plan must not begin with all of it. */
+const MOST_WAITING: u32 = 32;
+
+/** After objects have come: takes them up if many wait. */
+export function keepUp(): void {
+  if (changedServices.length >= MOST_WAITING) refresh();
+}
+
 /** As `refresh`, and routes what the next plan will have to look at: after it, decisions and counters are up to date. */
 export function routeStale(): void {
   refresh();

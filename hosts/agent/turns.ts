@@ -29,7 +29,6 @@ export async function turn(): Promise<void> {
 
 function next(): void {
   heldMs = 0;
-  const [resolve] = waiting.splice(0, 1);
-  resolve?.();
+  waiting.shift()?.();
   if (waiting.length > 0) setImmediate(next);
 }

@@ -128,12 +128,22 @@ function decompressed({ headers, body }: Dispatcher.ResponseData): Readable {
 }
 
 async function readText(body: Readable, limit: number): Promise<string> {
+  return (await readBytes(body, limit, "the answer")).toString("utf8");
+}
+
+/**
+ * All of a body that is not long.
+ *
+ * @param what is read, for messages
+ * @throws {Error} it has over `limit` bytes, or what it fails with
+ */
+export async function readBytes(body: Readable, limit: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) throw new Error(`the answer is longer than ${limit} bytes`);
+    if (size > limit) throw new Error(`${what} is longer than ${limit} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks, size);
 }

@@ -1,7 +1,7 @@
 // What a cluster can't start without, asked for by itself: these few objects are here long before the lists of everything
 // are. The engine decides what of it is urgent (`begin-first-wave` in its contract).
 import type { Kind } from "../../shared/contract.ts";
-import type { ApiClient } from "./api-client.ts";
+import { type ApiClient, readBytes } from "./api-client.ts";
 import { endpointSlices, services } from "./resources.ts";
 
 /** A list as the API server sent it. */
@@ -38,19 +38,12 @@ export async function readUrgentLists(client: ApiClient, signal: AbortSignal): P
   return [...found.map((data) => ({ kind: "service", data }) as const), { kind: "endpoint-slice", data: slices }];
 }
 
-async function read(client: ApiClient, path: string, query: Query, signal: AbortSignal): Promise<Uint8Array> {
+async function read(client: ApiClient, path: string, query: Query, signal: AbortSignal): Promise<Buffer> {
   const { body } = await client.open({ path, query: { ...query, ...AT_HAND }, signal });
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    size += chunk.length;
-    if (size > LIMIT_BYTES) throw new Error(`${path} has over ${LIMIT_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
+  return readBytes(body, LIMIT_BYTES, path);
 }
 
-function namesIn(list: Uint8Array): string[] {
-  const { items } = JSON.parse(Buffer.from(list).toString("utf8")) as { items?: { metadata: { name: string } }[] };
+function namesIn(list: Buffer): string[] {
+  const { items } = JSON.parse(list.toString("utf8")) as { items?: { metadata: { name: string } }[] };
   return (items ?? []).map(({ metadata }) => metadata.name);
 }
