@@ -595,6 +595,33 @@ test("an affinity set goes at once with the rules that used it, its chain later"
   assert.match(second?.text ?? "", /^delete chain ip kube-proxy endpoint-\S+__10\.0\.0\.2\/8080\n$/);
 });
 
+test("chains of an endpoint go by the name that they came with, however short address and port are", () => {
+  for (const mode of ["nftables", "flat"] as const) {
+    for (const [ip, port] of [
+      ["10.0.0.1", 1],
+      ["10.0.0.12", 1],
+      ["10.0.0.1", 12],
+      ["fd00::1", 1],
+    ] as const) {
+      const engine = makeEngine(mode);
+      const family = ip.includes(":") ? { ip: "fd00:96::1", ipFamilies: ["IPv6"] } : {};
+      put(engine, makeService("shop/web", { sessionAffinity: "ClientIP", ...family }));
+      put(engine, makeSlice("shop/web-1", "web", [ip], { ports: [{ name: "", port, protocol: "TCP" }] }));
+      const chains = (text: string, command: string) =>
+        [...text.matchAll(new RegExp(`^${command} chain (ip6? \\S+ endpoint-.*)$`, "gm"))].map(([, chain]) => chain);
+      const texts = () => {
+        const batches = plan(engine, 0);
+        for (const { id } of batches) engine.committed(id, 0);
+        return batches.map(({ text }) => text).join("");
+      };
+      const made = chains(texts(), "add");
+      assert.is(made.length, 1, `${mode}: ${ip} ${port}`);
+      remove(engine, makeService("shop/web"));
+      assert.equal(chains(texts(), "flush"), made, `${mode}: ${ip} ${port}`);
+    }
+  }
+});
+
 // ---- nftables: big loads
 
 function big(count: number, extra: object = {}) {

@@ -99,6 +99,8 @@ function setText(row: RoutedEndpoint, family: u32): void {
   row.addressLength = <u32>(at - start);
   store<u8>(at, 0x3a);
   at = writeDecimal(at + 1, row.port);
+  // Numbers of an address are written four bytes at a time: of the shortest texts (10.0.0.1:1) one lies behind the end.
+  store<u32>(at, 0);
   row.textLength = <u32>(at - start);
 }
 
