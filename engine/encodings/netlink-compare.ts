@@ -12,7 +12,7 @@ import {
   valueLength,
   valueOf,
 } from "./netlink-attributes";
-import { Attribute } from "./netlink-numbers";
+import { Attribute, POLICY_ACCEPT, SetBit } from "./netlink-numbers";
 import { isText, Named, Objects, Part } from "./netlink-objects";
 
 /** All attributes of [wanted, wantedEnd) are in [held, heldEnd), nests compared likewise. */
@@ -37,8 +37,16 @@ function same(type: u32, held: usize, heldEnd: usize, wanted: usize, wantedEnd: 
   return equalBytes(valueOf(left), valueLength(left), valueOf(right), valueLength(right));
 }
 
+/** The kernel has an attribute of that type, and we want none. */
+function gained(type: u32, held: usize, heldEnd: usize, wanted: usize, wantedEnd: usize): bool {
+  return findAttribute(held, heldEnd, type) != 0 && findAttribute(wanted, wantedEnd, type) == 0;
+}
+
 /** Data and comment of an element are the same; [wanted, wantedEnd) are the attributes that it should have. */
 export function sameElement(held: Part, wanted: usize, wantedEnd: usize): bool {
+  // Statements that the set has got (counters, limits) go with each of its elements.
+  if (gained(Attribute.ELEMENT_EXPRESSION, held.start, held.end, wanted, wantedEnd)) return false;
+  if (gained(Attribute.ELEMENT_EXPRESSIONS, held.start, held.end, wanted, wantedEnd)) return false;
   const data = findAttribute(wanted, wantedEnd, Attribute.ELEMENT_DATA);
   if (data != 0) {
     const other = findAttribute(held.start, held.end, Attribute.ELEMENT_DATA);
@@ -125,7 +133,7 @@ export function sameRules(kernel: Objects, held: Named, ours: Objects, wanted: N
   return a == 0 && b == 0;
 }
 
-/** Base chains: same type, hook and priority. */
+/** Same type, hook and priority, for base chains; neither is one, for others. */
 export function sameChain(held: Named, wanted: Named): bool {
   const hook = findAttribute(wanted.start, wanted.end, Attribute.CHAIN_HOOK);
   const other = findAttribute(held.start, held.end, Attribute.CHAIN_HOOK);
@@ -134,7 +142,34 @@ export function sameChain(held: Named, wanted: Named): bool {
   return same(Attribute.CHAIN_TYPE, held.start, held.end, wanted.start, wanted.end);
 }
 
-/** Same flags, types, timeout and userdata: what cannot be changed without making the set anew. */
+export function isBaseChain(chain: Named): bool {
+  return findAttribute(chain.start, chain.end, Attribute.CHAIN_HOOK) != 0;
+}
+
+/** What a base chain does with packets that pass its rules. */
+export function acceptsByPolicy(chain: Named): bool {
+  const policy = findAttribute(chain.start, chain.end, Attribute.CHAIN_POLICY);
+  return policy == 0 || numberOf(policy) == POLICY_ACCEPT;
+}
+
+/** What the kernel declares for a set that rules add to, if nobody else does (nft_dynset_init). */
+const DYNAMIC_SIZE: u32 = 0xffff;
+
+/** How many elements a set may have at most; 0: any number. */
+function sizeOf(set: Named): u32 {
+  const description = findAttribute(set.start, set.end, Attribute.SET_DESCRIPTION);
+  if (description == 0) return 0;
+  return numberOf(findAttribute(valueOf(description), valueEnd(description), Attribute.DESCRIPTION_SIZE));
+}
+
+function sameSize(held: Named, wanted: Named): bool {
+  const size = sizeOf(held);
+  if (size == sizeOf(wanted)) return true;
+  const flags = numberOf(findAttribute(wanted.start, wanted.end, Attribute.SET_FLAGS));
+  return sizeOf(wanted) == 0 && (flags & SetBit.EVAL) != 0 && size == DYNAMIC_SIZE;
+}
+
+/** Same flags, types, size, timeout and userdata: what cannot be changed without making the set anew. */
 export function sameSet(held: Named, wanted: Named): bool {
   // The data's length follows from its type; of verdicts the kernel gives its own.
   for (let type: u32 = Attribute.SET_FLAGS; type <= Attribute.SET_DATA_TYPE; type++) {
@@ -145,6 +180,9 @@ export function sameSet(held: Named, wanted: Named): bool {
     if (left == 0 ? numberOf(right) != 0 : numberOf(left) != numberOf(right)) return false;
   }
   return (
+    sameSize(held, wanted) &&
+    !gained(Attribute.SET_EXPRESSION, held.start, held.end, wanted.start, wanted.end) &&
+    !gained(Attribute.SET_EXPRESSIONS, held.start, held.end, wanted.start, wanted.end) &&
     same(Attribute.SET_TIMEOUT, held.start, held.end, wanted.start, wanted.end) &&
     same(Attribute.SET_USERDATA, held.start, held.end, wanted.start, wanted.end)
   );

@@ -15,6 +15,8 @@ export namespace Message {
   export const DELETE_ELEMENT: u32 = 0xa0e;
   export const NEW_OBJECT: u32 = 0xa12;
   export const DELETE_OBJECT: u32 = 0xa14;
+  export const NEW_FLOWTABLE: u32 = 0xa16;
+  export const DELETE_FLOWTABLE: u32 = 0xa18;
 }
 
 /** Flag of an attribute's type: its value is a list of attributes. */
@@ -29,7 +31,9 @@ export namespace Attribute {
   export const TABLE_USERDATA: u32 = 6;
   export const CHAIN_NAME: u32 = 3;
   export const CHAIN_HOOK: u32 = 4;
+  export const CHAIN_POLICY: u32 = 5;
   export const CHAIN_TYPE: u32 = 7;
+  export const CHAIN_FLAGS: u32 = 10;
   export const CHAIN_USERDATA: u32 = 12;
   export const HOOK_NUMBER: u32 = 1;
   export const HOOK_PRIORITY: u32 = 2;
@@ -46,6 +50,8 @@ export namespace Attribute {
   export const SET_ID: u32 = 10;
   export const SET_TIMEOUT: u32 = 11;
   export const SET_USERDATA: u32 = 13;
+  export const SET_EXPRESSION: u32 = 17;
+  export const SET_EXPRESSIONS: u32 = 18;
   export const DESCRIPTION_SIZE: u32 = 1;
   export const ELEMENTS_SET: u32 = 2;
   export const ELEMENTS_LIST: u32 = 3;
@@ -54,6 +60,9 @@ export namespace Attribute {
   export const ELEMENT_DATA: u32 = 2;
   export const ELEMENT_FLAGS: u32 = 3;
   export const ELEMENT_USERDATA: u32 = 6;
+  export const ELEMENT_EXPRESSION: u32 = 7;
+  export const ELEMENT_EXPRESSIONS: u32 = 11;
+  /** Of a stateful object, and of a flowtable. */
   export const OBJECT_NAME: u32 = 2;
   export const OBJECT_TYPE: u32 = 3;
   export const OBJECT_DATA: u32 = 4;
@@ -86,6 +95,13 @@ export namespace SetBit {
   /** Rules add its elements ("dynamic"). */
   export const EVAL: u32 = 0x20;
 }
+
+/** Flag of a table: its base chains are taken off their hooks. */
+export const TABLE_DORMANT: u32 = 1;
+/** Flag of a chain without a name of its own, which belongs to the rule that goes to it. */
+export const CHAIN_BINDING: u32 = 4;
+/** NF_ACCEPT, as a base chain's policy. */
+export const POLICY_ACCEPT: u32 = 1;
 
 /** NFPROTO_… of a family. */
 export function protocolFamily(family: u32): u32 {

@@ -54,6 +54,11 @@ export class Part {
 @unmanaged
 export class Objects {
   hasTable: bool = false;
+  /** Attributes of the table. */
+  tableStart: usize = 0;
+  tableEnd: usize = 0;
+  /** Stateful objects and flowtables: message type, start and end of the attributes. */
+  others: Vector = new Vector();
   names: Vector = new Vector();
   /** Sets with a number; numbers go up from batch to batch. */
   private numbered: Vector = new Vector();
@@ -64,6 +69,7 @@ export class Objects {
   /** Forgets everything; `size`: bytes of messages to come, which bounds how many elements there can be. */
   reset(size: usize): void {
     this.hasTable = false;
+    this.others.clear();
     this.names.clear();
     this.numbered.clear();
     this.buckets = arenaAlloc(4 << 12);
@@ -136,6 +142,21 @@ export class Objects {
     this.names.length = kept;
   }
 
+  /** A message of that type deletes the object or flowtable (whose names are the same attribute) with that name. */
+  private removeOther(type: u32, name: usize): void {
+    let kept: u32 = 0;
+    for (let i: u32 = 0; i < this.others.length; i += 3) {
+      const other = findAttribute(<usize>this.others.get(i + 1), <usize>this.others.get(i + 2), Attribute.OBJECT_NAME);
+      const gone =
+        this.others.get(i) + 2 == type &&
+        name != 0 &&
+        other != 0 &&
+        equalBytes(valueOf(name), textLength(name), valueOf(other), textLength(other));
+      for (let word: u32 = 0; !gone && word < 3; word++) this.others.set(kept++, this.others.get(i + word));
+    }
+    this.others.length = kept;
+  }
+
   private append(owner: Named, start: usize, end: usize): Part {
     const at = arenaAlloc(offsetof<Part>() + 8);
     memory.fill(at, 0, offsetof<Part>());
@@ -187,6 +208,14 @@ export class Objects {
   private readMessage(type: u32, start: usize, end: usize, take: (set: Named, start: usize, end: usize) => bool): void {
     if (type == Message.NEW_TABLE) {
       this.hasTable = true;
+      this.tableStart = start;
+      this.tableEnd = end;
+    } else if (type == Message.NEW_OBJECT || type == Message.NEW_FLOWTABLE) {
+      this.others.push(type);
+      this.others.push(<u32>start);
+      this.others.push(<u32>end);
+    } else if (type == Message.DELETE_OBJECT || type == Message.DELETE_FLOWTABLE) {
+      this.removeOther(type, findAttribute(start, end, Attribute.OBJECT_NAME));
     } else if (type == Message.NEW_CHAIN || type == Message.DELETE_CHAIN) {
       const name = findAttribute(start, end, Attribute.CHAIN_NAME);
       if (name == 0) return;

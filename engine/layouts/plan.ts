@@ -42,7 +42,7 @@ import {
 } from "./reconcile";
 import { findRefused, refused } from "./refusals";
 import { isSpent } from "./slices";
-import { forgetAllStale } from "./stale-chains";
+import { doubtStale, forgetAllStale } from "./stale-chains";
 import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
 
 let plannedStock: u64 = 0;
@@ -159,7 +159,8 @@ export function startFirstWave(time: u64): void {
 /** Begins the contract's `begin-reconcile`; `size`: bytes of the dump that `readDump` will be given. */
 export function startReconciliation(reconciled: u32, size: usize, time: u64): void {
   begin(Work.RECONCILIATION, time);
-  forgetFamily(reconciled);
+  forgetRules(reconciled);
+  doubtStale(reconciled);
   beginDump(size);
   dumped = 0;
   plannedFamily = reconciled;
@@ -235,6 +236,7 @@ function continueReconciliation(): bool {
       beginAdoption(plannedFamily, options().mode == Mode.FLAT);
       stage = Stage.ADOPT;
     } else {
+      forgetAllStale(plannedFamily);
       if (dumped == 0) tableIsAbsent(plannedFamily);
       planFrom(plannedFamily);
     }
@@ -352,9 +354,14 @@ function forgetKey(key: Key): void {
 
 /** Forgets what the kernel holds of one family. */
 function forgetFamily(family: u32): void {
+  forgetAllStale(family);
+  forgetRules(family);
+}
+
+/** The same, but for what is due to go. */
+function forgetRules(family: u32): void {
   retryRefused();
   forgetStock(family);
-  forgetAllStale(family);
   forgetFlatChains(family);
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {

@@ -3,6 +3,10 @@
 //
 // Nothing may fall into a hole on the way, so there are three transactions: chains and sets that are missing or differ;
 // elements, after which nothing leads to what should not be there; and its deletion, which later plans take over.
+//
+// What the kernel can't change in place: type, hook and priority of a base chain, which is therefore deleted and made in
+// one transaction (nothing can refer to it); flags, types and size of a set, or that a chain others go to is no base
+// chain, for which the table is made anew.
 import { equalBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { outSelect, resultPieces, resultStart, StreamName, writeLiteral } from "../bytes/out";
@@ -13,11 +17,20 @@ import {
   firstAttribute,
   nextAttribute,
   numberOf,
+  textLength,
   valueEnd,
   valueLength,
   valueOf,
 } from "../encodings/netlink-attributes";
-import { sameChain, sameElement, sameElements, sameRules, sameSet } from "../encodings/netlink-compare";
+import {
+  acceptsByPolicy,
+  isBaseChain,
+  sameChain,
+  sameElement,
+  sameElements,
+  sameRules,
+  sameSet,
+} from "../encodings/netlink-compare";
 import {
   beginAttribute,
   beginNest,
@@ -30,7 +43,7 @@ import {
   number32,
   rawBytes,
 } from "../encodings/netlink-message";
-import { Attribute, Message, SetBit } from "../encodings/netlink-numbers";
+import { Attribute, CHAIN_BINDING, Message, POLICY_ACCEPT, SetBit, TABLE_DORMANT } from "../encodings/netlink-numbers";
 import { isText, Named, Objects, Part } from "../encodings/netlink-objects";
 import { nft } from "../encodings/nft";
 import { rememberLeftOver } from "../routing/gone-entry-points";
@@ -43,7 +56,7 @@ import { cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { planDeletions, writeRetired } from "./retiring";
 import { isSpent } from "./slices";
-import { addStale } from "./stale-chains";
+import { addStale, confirmStale, dropDoubted } from "./stale-chains";
 
 const kernel = new Objects();
 const ours = new Objects();
@@ -71,18 +84,22 @@ function forgetDrift(): void {
 }
 
 function noteName(named: Named): void {
+  noteText(named.name, named.nameLength);
+}
+
+/** The name that is the value of an attribute. */
+function noteAttribute(at: usize): void {
+  if (at != 0) noteText(valueOf(at), textLength(at));
+}
+
+function noteText(bytes: usize, length: usize): void {
   const last = drift.names.length;
   if (last >= MAX_NAMES << 1) return;
-  if (
-    last > 0 &&
-    equalBytes(<usize>drift.names.get(last - 2), <usize>drift.names.get(last - 1), named.name, named.nameLength)
-  ) {
-    return;
-  }
-  const copy = heap.alloc(named.nameLength + SLACK);
-  memory.copy(copy, named.name, named.nameLength);
+  if (last > 0 && equalBytes(<usize>drift.names.get(last - 2), <usize>drift.names.get(last - 1), bytes, length)) return;
+  const copy = heap.alloc(length + SLACK);
+  memory.copy(copy, bytes, length);
   drift.names.push(<u32>copy);
-  drift.names.push(<u32>named.nameLength);
+  drift.names.push(<u32>length);
 }
 
 /** A dump of so many bytes comes, in pieces that stay where they are until all is done. */
@@ -241,8 +258,10 @@ function copyMessage(type: u32, flags: u32, start: usize, end: usize): void {
   endMessage();
 }
 
+/** A set or chain that belongs to the rule that refers to it. By its flags: anybody may give names that look like it. */
 function isUnnamed(named: Named): bool {
-  return named.nameLength > 2 && load<u16>(named.name) == 0x5f5f;
+  if (named.isSet) return hasFlag(named, SetBit.ANONYMOUS);
+  return (numberOf(findAttribute(named.start, named.end, Attribute.CHAIN_FLAGS)) & CHAIN_BINDING) != 0;
 }
 
 /** A message that names a chain or set and no more. */
@@ -315,6 +334,8 @@ function copyRule(rule: Part): void {
 }
 
 const chainsToFill = new Vector();
+/** Base chains with another type, hook or priority. */
+const chainsToReplace = new Vector();
 
 /** A chain or set that is missing is written, without its rules or elements; a chain that differs is noted. */
 function writeObject(wanted: Named): void {
@@ -329,15 +350,62 @@ function writeObject(wanted: Named): void {
   }
   const held = changetype<Named>(found);
   held.seen = true;
-  if (wanted.isSet || sameRules(kernel, held, ours, wanted)) return;
+  if (wanted.isSet) return;
+  const same = sameRules(kernel, held, ours, wanted); // also says which unnamed sets belong to it
+  if (!sameChain(held, wanted)) {
+    drift.changed++;
+    noteName(wanted);
+    chainsToReplace.push(<u32>changetype<usize>(wanted));
+    return;
+  }
+  if (!acceptsByPolicy(held)) {
+    drift.changed++;
+    noteName(wanted);
+    acceptPackets(wanted);
+  }
+  if (same) return;
   drift.changed++;
   noteName(wanted);
   wanted.seen = true;
   chainsToFill.push(<u32>changetype<usize>(wanted));
 }
 
+/** Gives a base chain that is there the policy that ours have. */
+function acceptPackets(chain: Named): void {
+  nft.beginMessage(Message.NEW_CHAIN, 0);
+  name(Attribute.CHAIN_NAME, "", chain.name, chain.nameLength);
+  number32(Attribute.CHAIN_POLICY, POLICY_ACCEPT);
+  endMessage();
+}
+
+/** Puts the table's base chains back on their hooks. It is a transaction of its own: in it none could be added. */
+function wakeTable(family: u32): void {
+  const flags = numberOf(findAttribute(kernel.tableStart, kernel.tableEnd, Attribute.TABLE_FLAGS));
+  if ((flags & TABLE_DORMANT) == 0) return;
+  drift.changed++;
+  noteAttribute(findAttribute(kernel.tableStart, kernel.tableEnd, Attribute.TABLE));
+  beginBatch(family, 0);
+  nft.beginMessage(Message.NEW_TABLE, 0);
+  number32(Attribute.TABLE_FLAGS, flags & ~TABLE_DORMANT);
+  endMessage();
+  endNftBatch(0, false);
+}
+
+function deleteBaseChain(chain: Named): void {
+  nameMessage(Message.DELETE_RULE, chain, Attribute.RULE_CHAIN);
+  nameMessage(Message.DELETE_CHAIN, chain, Attribute.CHAIN_NAME);
+}
+
 /** Once all chains and sets are there, each chain gets its rules in one transaction. */
 function fillChains(family: u32): void {
+  // What is deleted has its rules again before a transaction may end.
+  for (let i: u32 = 0; i < chainsToReplace.length; i++) {
+    const chain = changetype<Named>(<usize>chainsToReplace.get(i));
+    deleteBaseChain(chain);
+    copyMessage(Message.NEW_CHAIN, Flag.CREATE, chain.start, chain.end);
+    for (let at = chain.first; at != 0; at = changetype<Part>(at).next) copyRule(changetype<Part>(at));
+  }
+  chainsToReplace.clear();
   for (let i: u32 = 0; i < chainsToFill.length; i++) {
     const chain = changetype<Named>(<usize>chainsToFill.get(i));
     cutIfLong(family, false);
@@ -475,7 +543,7 @@ function writeElements(wanted: Named): void {
   let extra: u32 = 0;
   if (held != 0) {
     for (let at = changetype<Named>(held).first; at != 0; at = changetype<Part>(at).next) {
-      if (!changetype<Part>(at).seen) extra++;
+      if (isSurplus(changetype<Part>(at))) extra++;
     }
     drift.extra += extra;
     if (extra != 0 && isNamed(wanted, "service-ips")) {
@@ -517,19 +585,42 @@ function isLeftOver(held: Named): bool {
   return !held.seen && !isUnnamed(held);
 }
 
-/** Chains and sets that should not be there go as those go that a plan does not need any more. */
+/**
+ * Chains and sets that should not be there go as those go that a plan does not need any more; base chains, which nothing
+ * can refer to, at once. What has been waiting for its deletion anyway is no drift.
+ */
 function retireLeftOvers(family: u32): void {
   for (let i: u32 = 0; i < kernel.names.length; i++) {
     const held = changetype<Named>(<usize>kernel.names.get(i));
     if (!isLeftOver(held)) continue;
+    if (confirmStale(family, held.name, held.nameLength, held.isSet, held.count == 0)) continue;
     drift.extra++;
     noteName(held);
-    addStale(family, held.name, held.nameLength, held.isSet);
+    if (!held.isSet && isBaseChain(held)) deleteBaseChain(held);
+    else addStale(family, held.name, held.nameLength, held.isSet);
   }
+  dropDoubted(family);
   writeRetired(family);
 }
 
-/** A base chain or set that is there cannot become what it should be without being made anew. */
+/** Counters, quotas, flowtables and the like: we make none. What referred to them has just gone. */
+function deleteOthers(): void {
+  for (let i: u32 = 0; i < kernel.others.length; i += 3) {
+    const isFlowtable = kernel.others.get(i) == Message.NEW_FLOWTABLE;
+    const start = <usize>kernel.others.get(i + 1);
+    const end = <usize>kernel.others.get(i + 2);
+    const named = findAttribute(start, end, Attribute.OBJECT_NAME);
+    if (named == 0) continue;
+    drift.extra++;
+    noteAttribute(named);
+    nft.beginMessage(isFlowtable ? Message.DELETE_FLOWTABLE : Message.DELETE_OBJECT, 0);
+    name(Attribute.OBJECT_NAME, "", valueOf(named), textLength(named));
+    if (!isFlowtable) number32(Attribute.OBJECT_TYPE, numberOf(findAttribute(start, end, Attribute.OBJECT_TYPE)));
+    endMessage();
+  }
+}
+
+/** A set that is there, or a chain that others go to, cannot become what it should be without the table being made anew. */
 function mustRebuild(): bool {
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
@@ -537,7 +628,7 @@ function mustRebuild(): bool {
     const found = kernel.find(wanted.isSet, wanted.name, wanted.nameLength);
     if (found == 0) continue;
     const held = changetype<Named>(found);
-    if (wanted.isSet ? !sameSet(held, wanted) : !sameChain(held, wanted)) {
+    if (wanted.isSet ? !sameSet(held, wanted) : isBaseChain(wanted) && !isBaseChain(held)) {
       noteName(wanted);
       return true;
     }
@@ -593,6 +684,7 @@ export function continueDifference(family: u32, now: u64): u32 {
     writtenFamily = family;
     outSelect(StreamName.MAIN);
     compared = 0;
+    wakeTable(family);
     beginBatch(family, 0);
     return Difference.MORE;
   }
@@ -609,6 +701,7 @@ export function continueDifference(family: u32, now: u64): u32 {
     if (wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL)) writeElements(wanted);
   }
   retireLeftOvers(family);
+  deleteOthers();
   endResumedBatch();
   writeSurplusSlots(family);
   planDeletions(family, now, false);

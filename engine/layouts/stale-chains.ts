@@ -29,6 +29,8 @@ export class StaleChain extends Entry {
   isSet: bool;
   /** An open batch uses it again. */
   wanted: bool;
+  /** Whether the kernel still has it is being found out. */
+  doubted: bool;
 }
 
 // A table per family; the key is the name, which is never both a chain's and a set's.
@@ -60,12 +62,53 @@ export function staleNamed(family: u32, name: usize, length: usize): usize {
   return tableOf(family).find(name, length);
 }
 
+/** The kernel is being read: what is stale of the family counts only once `confirmStale` is called. */
+export function doubtStale(family: u32): void {
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; at = table.following(at)) {
+    const chain = changetype<StaleChain>(at);
+    chain.doubted = true;
+    if (chain.state == StaleState.EMPTYING) chain.state = StaleState.RETIRED;
+  }
+}
+
+/**
+ * The kernel has a chain (with or without rules) or set of that name. True if it is as this file has it: it is ours, and
+ * due to go.
+ */
+export function confirmStale(family: u32, name: usize, length: usize, isSet: bool, isEmpty: bool): bool {
+  const found = tableOf(family).find(name, length);
+  if (found == 0) return false;
+  const chain = changetype<StaleChain>(found);
+  if (!chain.doubted) return false;
+  if (chain.isSet != isSet) {
+    forgetStale(found);
+    return false;
+  }
+  chain.doubted = false;
+  if (chain.state != StaleState.EMPTY || isEmpty) return true;
+  chain.state = StaleState.RETIRED;
+  return false;
+}
+
+/** All that the kernel has is confirmed: the rest is gone. */
+export function dropDoubted(family: u32): void {
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; ) {
+    const next = table.following(at);
+    const chain = changetype<StaleChain>(at);
+    if (chain.doubted && !chain.wanted) table.remove(chain);
+    at = next;
+  }
+}
+
 /** Puts all that is stale of the family, and not wanted again, into `list`, sorted by name. */
 export function listStale(family: u32, list: Vector): void {
   list.clear();
   const table = tableOf(family);
   for (let at = table.following(0); at != 0; at = table.following(at)) {
-    if (!changetype<StaleChain>(at).wanted) list.push(<u32>at);
+    const chain = changetype<StaleChain>(at);
+    if (!chain.wanted && !chain.doubted) list.push(<u32>at);
   }
   sortVector(list, 0, list.length, compareEntries);
 }

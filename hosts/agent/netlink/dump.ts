@@ -37,7 +37,7 @@ export type TableDump =
       readonly outcome: "complete";
       /**
        * Netlink messages one after another, each whole in a piece, as the kernel wrote them: NEWTABLE, NEWCHAIN…, NEWSET…, NEWRULE…,
-       * NEWSETELEM…. Elements of dynamic sets (NFT_SET_EVAL) are not among them.
+       * NEWOBJ…, NEWFLOWTABLE…, NEWSETELEM…. Elements of dynamic sets (NFT_SET_EVAL) are not among them.
        */
       readonly pieces: readonly Uint8Array[];
       /** Generation of the ruleset to which it belongs: start a `GenerationWatch` with it. */
@@ -99,6 +99,9 @@ class Moved extends Error {
   }
 }
 
+/** NFTA_OBJ_TABLE, NFTA_FLOWTABLE_TABLE. */
+const OBJECT_TABLE = 1;
+
 interface SetName {
   readonly name: string;
   readonly flags: number;
@@ -137,7 +140,9 @@ class Dump {
       found.push({ name, flags: readU32(findAttribute(set.bytes, uapi.NFTA_SET.FLAGS, ATTRIBUTES)) ?? 0 });
     });
     const rules = await this.#list(bytes, uapi.NFT_MSG_GETRULE, uapi.NFTA_RULE.TABLE);
-    if (this.#moved(sets.end) || this.#moved(rules.end)) throw new Moved();
+    const objects = await this.#list(bytes, uapi.NFT_MSG_GETOBJ, OBJECT_TABLE);
+    const flowtables = await this.#list(bytes, uapi.NFT_MSG_GETFLOWTABLE, OBJECT_TABLE);
+    if ([sets, rules, objects, flowtables].some(({ end }) => this.#moved(end))) throw new Moved();
 
     let elements = 0;
     for (const set of found) {

@@ -77,8 +77,10 @@ export const NFT_MSG_DELSETELEM = type(14);
 export const NFT_MSG_NEWGEN = type(15);
 export const NFT_MSG_GETGEN = type(16);
 export const NFT_MSG_NEWOBJ = type(18);
+export const NFT_MSG_GETOBJ = type(19);
 export const NFT_MSG_DELOBJ = type(20);
 export const NFT_MSG_NEWFLOWTABLE = type(22);
+export const NFT_MSG_GETFLOWTABLE = type(23);
 export const NFT_MSG_DELFLOWTABLE = type(24);
 
 export const NFT_SET_INTERVAL = 0x4;

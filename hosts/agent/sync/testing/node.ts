@@ -1,0 +1,127 @@
+// What a test needs to synchronise a real kernel: engine, writer that fails on demand, and a clock that is set.
+import * as assert from "uvu/assert";
+import { defaultOptions, listOf } from "../../../../engine/test-support.ts";
+import { applyJson, engineModule, newEngine } from "../../../../fixtures/support/engine.ts";
+import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
+import type { Batch, Family } from "../../../shared/contract.ts";
+import { FAMILIES } from "../../../shared/families.ts";
+import { type NetlinkMode, openNetlinkWriter } from "../../kernel/netlink-writer.ts";
+import type { Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
+import { ManualClock } from "../../testing/manual-clock.ts";
+import { ClusterState, KEPT_CHAINS } from "../cluster-state.ts";
+import { type FamilyReport, Synchronizer } from "../synchronizer.ts";
+
+/** Passes batches on, unless it is told what becomes of the next ones. */
+export class FaultyWriter implements KernelWriter {
+  readonly #inner: KernelWriter;
+  next: (batch: Batch) => "write" | "refuse" | "lose" | "lose-written" = () => "write";
+  dumpFails = false;
+  readonly written: Batch[] = [];
+
+  constructor(inner: KernelWriter) {
+    this.#inner = inner;
+  }
+  get mode() {
+    return this.#inner.mode;
+  }
+  async dump(family: Family): Promise<Dump> {
+    return this.dumpFails ? { outcome: "failed", message: "not now" } : this.#inner.dump(family);
+  }
+  async isEmpty(family: Family): Promise<boolean> {
+    return (await this.#inner.isEmpty?.(family)) === true;
+  }
+  async write(batch: Batch): Promise<WriteResult> {
+    const what = this.next(batch);
+    if (what === "refuse") return { outcome: "refused", message: "told to", sequences: [], transient: true };
+    if (what === "lose") return { outcome: "unknown", message: "told to" };
+    const result = await this.#inner.write(batch);
+    if (what === "lose-written") return { outcome: "unknown", message: "told to" };
+    if (result.outcome === "written") this.written.push(batch);
+    return result;
+  }
+  intactness(family: Family): Promise<Intactness> {
+    return this.#inner.intactness(family);
+  }
+  cleanup(): Promise<void> {
+    return this.#inner.cleanup();
+  }
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
+
+/** A synchronizer with an engine and a kernel. */
+export class Node {
+  readonly clock = new ManualClock();
+  readonly state: ClusterState;
+  readonly writer: FaultyWriter;
+  readonly synchronizer: Synchronizer;
+  readonly waves: number[] = [];
+  reports: FamilyReport[] = [];
+
+  constructor(mode: NetlinkMode, writer: KernelWriter, families = FAMILIES) {
+    this.writer = new FaultyWriter(writer);
+    const ignore = () => {};
+    this.state = new ClusterState(engineModule, defaultOptions(mode), writer.batchLimits, {
+      changed: ignore,
+      synced: ignore,
+      problems: ignore,
+      lost: ignore,
+    });
+    this.synchronizer = new Synchronizer(
+      this.state,
+      this.writer,
+      this.clock,
+      { written: ignore, finished: (report) => this.reports.push(report), firstWave: (time) => this.waves.push(time) },
+      families,
+    );
+  }
+
+  static async start(mode: NetlinkMode, families = FAMILIES): Promise<Node> {
+    const opened = await openNetlinkWriter(mode);
+    if (opened.outcome !== "opened") throw new Error(opened.message);
+    return new Node(mode, opened.writer, families);
+  }
+
+  put(...objects: KubernetesObject[]): void {
+    this.state.use((engine) => applyJson(engine, listOf(objects)));
+  }
+
+  remove(...objects: KubernetesObject[]): void {
+    this.state.use((engine) => {
+      for (const object of objects) applyJson(engine, { type: "DELETED", object });
+    });
+  }
+
+  async run() {
+    this.reports = [];
+    return this.synchronizer.run();
+  }
+
+  /** Runs until there is nothing left to write, deferred deletions too. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 10; i++) {
+      const { failed, dueIn } = await this.run();
+      assert.is(failed, false, JSON.stringify(this.reports));
+      if (dueIn === undefined) return;
+      this.clock.spend(dueIn);
+    }
+    throw new Error("there is always more to write");
+  }
+
+  /** What an engine that starts now would write into this kernel. */
+  async difference(objects: KubernetesObject[]): Promise<string[]> {
+    const engine = newEngine();
+    engine.configure(this.state.options);
+    engine.setEncoding("netlink");
+    engine.keepChains(KEPT_CHAINS);
+    applyJson(engine, listOf(objects));
+    const names: string[] = [];
+    for (const family of FAMILIES) {
+      const dump = await this.writer.dump(family);
+      if (dump.outcome !== "dumped") throw new Error(dump.outcome);
+      if (engine.reconcile(family, dump.pieces, 0).length > 0) names.push(family, ...engine.drift().names);
+    }
+    return names;
+  }
+}
