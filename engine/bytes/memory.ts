@@ -1,6 +1,8 @@
 // Raw memory: the arena of one call, and growable vectors. Nothing here is a managed object, so no garbage collector
 // ever has to run: what the tables own is freed when it is replaced, what a call needs is dropped when it ends.
 
+import { grown, LARGEST_BLOCK, sizeOf } from "./sizes";
+
 /** Every block may be read this many bytes past its end, so that 16-byte loads need no bounds check. */
 export const SLACK: usize = 32;
 
@@ -12,7 +14,7 @@ let end: usize = 0;
 let extra: usize = 0; // further blocks of this call, linked through their first word
 
 function extraBlock(size: usize): usize {
-  const block = heap.alloc(size + 16 + SLACK);
+  const block = heap.alloc(sizeOf(1, size, 16 + SLACK));
   store<usize>(block, extra);
   extra = block;
   return block + 16;
@@ -20,6 +22,7 @@ function extraBlock(size: usize): usize {
 
 /** Memory that lives until `arenaReset`, that is until the end of the call. `align` is a power of two up to 16. */
 export function arenaAlloc(size: usize, align: usize = 4): usize {
+  if (size > LARGEST_BLOCK) unreachable();
   let at = (position + align - 1) & ~(align - 1);
   if (at + size + SLACK > end) {
     if (size >= CHUNK / 4) return extraBlock(size);
@@ -71,9 +74,8 @@ export class Vector {
   /** Makes room for `count` words in all. */
   reserve(count: u32): void {
     if (count <= this.capacity) return;
-    let capacity = max<u32>(this.capacity << 1, 16);
-    while (capacity < count) capacity <<= 1;
-    const size = ((<usize>capacity) << 2) + SLACK;
+    const capacity = grown(this.capacity, count, 16);
+    const size = sizeOf(capacity, 4, SLACK);
     this.data = this.data == 0 ? heap.alloc(size) : heap.realloc(this.data, size);
     this.capacity = capacity;
   }

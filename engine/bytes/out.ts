@@ -4,6 +4,7 @@
 // There are a few streams, because iptables-restore wants all chains of a table before its rules, while a layout writes
 // both service by service. One stream is selected at a time; results are made by lining up the streams' pieces.
 import { SLACK, Vector } from "./memory";
+import { sizeOf } from "./sizes";
 
 const BLOCK: usize = 1 << 20;
 
@@ -75,7 +76,7 @@ function grow(size: usize): void {
   // The first block has the standard size, since `resetStream` keeps it without knowing its size.
   if (stream.blocks.length == 0 && size > BLOCK) stream.blocks.push(<u32>heap.alloc(BLOCK + SLACK));
   const capacity = max(BLOCK, size);
-  const block = heap.alloc(capacity + SLACK);
+  const block = heap.alloc(sizeOf(1, capacity, SLACK));
   stream.blocks.push(<u32>block);
   position = block;
   pieceStart = block;

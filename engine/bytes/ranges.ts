@@ -1,5 +1,6 @@
 // Ranges of addresses: merging CIDRs that overlap or touch.
 import { Vector } from "./memory";
+import { sizeOf } from "./sizes";
 import { sortVector } from "./sort";
 
 /** What `successor` has made last: sixteen bytes. */
@@ -37,7 +38,7 @@ export function mergeRanges(cidrs: Vector, length: usize): u32 {
   if (cidrs.length > capacity) {
     if (memoryOfRows != 0) heap.free(memoryOfRows);
     capacity = cidrs.length;
-    memoryOfRows = heap.alloc((<usize>capacity) << 5);
+    memoryOfRows = heap.alloc(sizeOf(capacity, 32));
   }
   rows.clear();
   for (let i: u32 = 0; i < cidrs.length; i++) {

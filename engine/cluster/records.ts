@@ -56,23 +56,23 @@ export class ServiceRecord {
   healthCheckNodePort: u16;
   /** Seconds; 0 without ClientIP affinity. */
   affinityTimeout: u32;
-  portCount: u16;
-  addressCount: u16;
-  rangeCount: u16;
+  portCount: u32;
+  addressCount: u32;
+  rangeCount: u32;
   /** Which of `spec.clusterIPs` is the IPv4 one, which the IPv6 one; 0xff: it came from `spec.clusterIP`. */
   clusterIPv4Index: u8;
   clusterIPv6Index: u8;
+  padding: u16;
+  clusterIPv4: u32;
   /** metadata.creationTimestamp in seconds since 1970; all ones if absent (younger than all others). */
   creationTimestamp: u64;
-  clusterIPv4: u32;
   clusterIPv6Word0: u32;
   clusterIPv6Word1: u32;
   clusterIPv6Word2: u32;
   clusterIPv6Word3: u32;
-  padding: u32;
 }
 
-/** One of `spec.ports`. A later port of the same name and protocol has replaced an earlier one. */
+/** One of `spec.ports`, by name, then protocol. A later port of the same name and protocol has replaced an earlier one. */
 @unmanaged
 export class PortRecord {
   port: u16;
@@ -80,8 +80,9 @@ export class PortRecord {
   nodePort: u16;
   protocol: u8;
   nameLength: u8;
+  padding: u16;
   /** Where in the record the name is. */
-  nameOffset: u16;
+  nameOffset: u32;
   /** Index in `spec.ports`. */
   index: u32;
 }
@@ -98,8 +99,9 @@ export namespace AddressKind {
 export class AddressRecord {
   kind: u8;
   family: u8;
+  padding: u16;
   /** Index in the list that it comes from. */
-  index: u16;
+  index: u32;
   word0: u32;
   word1: u32;
   word2: u32;
@@ -114,7 +116,8 @@ export class AddressRecord {
 export class RangeRecord {
   family: u8;
   prefix: u8;
-  index: u16;
+  padding: u16;
+  index: u32;
   word0: u32;
   word1: u32;
   word2: u32;
@@ -125,15 +128,14 @@ export class RangeRecord {
 @unmanaged
 export class SliceRecord {
   size: u32;
-  family: u8;
-  padding: u8;
-  portCount: u16;
+  family: u32;
+  portCount: u32;
   endpointCount: u32;
   serviceNameOffset: u32;
   serviceNameLength: u32;
 }
 
-/** One of `ports`: those without name or with port nil or 0 are left out. */
+/** One of `ports`, by name, then protocol: those without name or with port nil or 0 are left out. */
 @unmanaged
 export class SlicePortRecord {
   port: u16;
@@ -182,8 +184,8 @@ export namespace NodeFlag {
 @unmanaged
 export class NodeRecord {
   size: u32;
-  podCIDRCount: u16;
-  addressCount: u16;
+  podCIDRCount: u32;
+  addressCount: u32;
   /** Label topology.kubernetes.io/zone; length 0 if absent. */
   zoneOffset: u32;
   zoneLength: u32;
@@ -201,7 +203,8 @@ export namespace NodeAddressKind {
 export class NodeAddressRecord {
   kind: u8;
   family: u8;
-  index: u16;
+  padding: u16;
+  index: u32;
   word0: u32;
   word1: u32;
   word2: u32;

@@ -9,6 +9,10 @@ export class Service extends Entry {
   /** First EndpointSlice of each family, in the order of their names (cluster/slices.ts). */
   slicesIPv4: usize;
   slicesIPv6: usize;
+  /** Hash of its record; of no meaning without one. */
+  recordHash: u64;
+  /** No other record of any Service has had this number. */
+  recordNumber: u64;
   /** First service port (routing/service-ports.ts). */
   ports: usize;
   /** What has changed since routing last looked: bits of `Change`. */

@@ -1,4 +1,5 @@
 // Takes and drops objects. `engine/json` calls these; what is kept, and what a change touches, is decided here.
+import { hashBytes } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
 import { dropNamed, nodes, putNamed, serviceCIDRs } from "./nodes";
 import { Change, noteChange, Service, serviceNamed, services } from "./services";
@@ -16,6 +17,9 @@ function keyOf(namespace: usize, namespaceLength: usize, name: usize, nameLength
   memory.copy(key + namespaceLength + 1, name, nameLength);
   return key;
 }
+
+/** How many records of Services there have been. */
+let records: u64 = 0;
 
 function markListed(table: Table, key: usize, length: usize): void {
   const found = table.find(key, length);
@@ -37,8 +41,11 @@ export function storeService(
   const service = serviceNamed(key, keyLength, namespaceLength);
   service.listed = services.list;
   const changed = replaceRecord(service, record);
-  if (changed) noteChange(service, Change.SERVICE);
-  return changed;
+  if (!changed) return false;
+  service.recordHash = hashBytes(service.record, <usize>load<u32>(service.record));
+  service.recordNumber = ++records;
+  noteChange(service, Change.SERVICE);
+  return true;
 }
 
 function dropService(service: Service): void {

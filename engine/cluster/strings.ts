@@ -2,6 +2,7 @@
 // refers to it. Ids of strings that nothing refers to any more are used again.
 import { equalBytes, hashBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
+import { grown, sizeOf } from "../bytes/sizes";
 
 /** Id of the absent string. */
 export const NO_STRING: u32 = 0;
@@ -27,7 +28,7 @@ function bucketOf(bytes: usize, length: usize): usize {
 
 function rehash(count: u32): void {
   if (buckets != 0) heap.free(buckets);
-  buckets = heap.alloc((<usize>count) << 2);
+  buckets = heap.alloc(sizeOf(count, 4));
   memory.fill(buckets, 0, (<usize>count) << 2);
   bucketCount = count;
   for (let id: u32 = 1; id < texts.length; id++) {
@@ -40,7 +41,7 @@ function rehash(count: u32): void {
 
 /** The id of these bytes, with one reference more. The bytes are copied if they are new. */
 export function internString(bytes: usize, length: usize): u32 {
-  if (used >= bucketCount) rehash(max<u32>(bucketCount << 1, 64));
+  if (used >= bucketCount) rehash(grown(bucketCount, 0, 64));
   const bucket = bucketOf(bytes, length);
   for (let id = load<u32>(bucket); id != NO_STRING; id = nexts.get(id)) {
     if (!equalBytes(bytes, length, <usize>texts.get(id), <usize>lengths.get(id))) continue;

@@ -1,6 +1,7 @@
 // Hash table of named things. Entries begin with the fields of `Entry` and are owned by whoever adds them.
 import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
 import { SLACK } from "../bytes/memory";
+import { grown, sizeOf } from "../bytes/sizes";
 
 /** What every entry of a table begins with. */
 @unmanaged
@@ -89,8 +90,8 @@ export class Table {
   private grow(): void {
     const old = this.buckets;
     const oldCount = this.bucketCount;
-    this.bucketCount = max<u32>(oldCount << 1, 64);
-    const size = (<usize>this.bucketCount) << 2;
+    this.bucketCount = grown(oldCount, 0, 64);
+    const size = sizeOf(this.bucketCount, 4);
     this.buckets = heap.alloc(size);
     memory.fill(this.buckets, 0, size);
     for (let i: u32 = 0; i < oldCount; i++) {
@@ -122,7 +123,7 @@ export function replaceRecord(entry: Entry, record: usize): bool {
     if (equalBytes(entry.record, <usize>load<u32>(entry.record), record, size)) return false;
     heap.free(entry.record);
   }
-  const copy = heap.alloc(size + SLACK);
+  const copy = heap.alloc(sizeOf(1, size, SLACK));
   memory.copy(copy, record, size);
   entry.record = copy;
   return true;

@@ -2,9 +2,11 @@
 // they are kept in a hash table, so that a flow costs one look-up, however many endpoints there are.
 import { mix } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
-import { EndpointFlag, EndpointRecord, SlicePortRecord, SliceRecord } from "../cluster/records";
+import { grown, sizeOf } from "../bytes/sizes";
+import { EndpointFlag, EndpointRecord, SliceRecord } from "../cluster/records";
 import { firstEndpoint, Slice } from "../cluster/slices";
-import { FamilyPort, feeds } from "../routing/service-ports";
+import { feeds, firstFeeding, slicePortAt } from "../routing/feeding-ports";
+import { FamilyPort } from "../routing/service-ports";
 
 /** Rows of six words: service port, port, address. */
 const rows = new Vector();
@@ -46,8 +48,8 @@ function isRow(number: u32, owner: u32, port: u32, ip: usize): bool {
 
 function grow(): void {
   if (table != 0) heap.free(table);
-  tableSize = max<u32>(tableSize << 1, 1024);
-  table = heap.alloc(((<usize>tableSize) << 2) + SLACK);
+  tableSize = grown(tableSize, 0, 1024);
+  table = heap.alloc(sizeOf(tableSize, 4, SLACK));
   memory.fill(table, 0, (<usize>tableSize) << 2);
   for (let i: u32 = 0; i < rows.length; i += ROW_WORDS) {
     const at = rows.data + ((<usize>i) << 2);
@@ -76,12 +78,8 @@ function collect(port: FamilyPort): void {
   port.serves = false;
   for (let s = port.port.service.firstSlice(port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
     const record = changetype<SliceRecord>(changetype<Slice>(s).record);
-    const start = changetype<usize>(record);
-    for (let p: u32 = 0; p < record.portCount; p++) {
-      const slicePort = changetype<SlicePortRecord>(
-        start + offsetof<SliceRecord>() + <usize>p * offsetof<SlicePortRecord>(),
-      );
-      if (!feeds(port.port, start + slicePort.nameOffset, slicePort.nameLength, slicePort.protocol)) continue;
+    for (let p = firstFeeding(record, port.port); feeds(record, p, port.port); p++) {
+      const slicePort = slicePortAt(record, p);
       let endpoint = firstEndpoint(record);
       for (let e: u32 = 0; e < record.endpointCount; e++, endpoint += offsetof<EndpointRecord>()) {
         if ((changetype<EndpointRecord>(endpoint).flags & SERVES) == 0) continue;

@@ -14,11 +14,14 @@ function aligned(length: usize): usize {
 export class AttributeWriter {
   start: usize;
   end: usize;
+  /** Where its memory ends. */
+  limit: usize;
 
   /** `size`: as many bytes as are ever written. */
   constructor(size: usize) {
     this.start = heap.alloc(size);
     this.end = this.start;
+    this.limit = this.start + size;
   }
 
   /** Begins an attribute; returns what `endAttribute` needs. */
@@ -34,7 +37,9 @@ export class AttributeWriter {
     return this.beginAttribute(type | NESTED);
   }
 
+  /** Traps if it is longer than its length can say, or the run than its memory. */
   endAttribute(at: usize): void {
+    if (this.end - at > 0xffff || this.end + 3 > this.limit) unreachable();
     store<u16>(at, <u16>(this.end - at));
     while (((this.end - this.start) & 3) != 0) store<u8>(this.end++, 0);
   }

@@ -2,6 +2,7 @@
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { sizeOf } from "../bytes/sizes";
 import { droppedMilliseconds, NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { EndpointFlag, EndpointRecord, IPV4, IPV6, SlicePortRecord, SliceRecord } from "../cluster/records";
 import { deleteSlice, keepSlice, storeSlice } from "../cluster/store";
@@ -22,8 +23,9 @@ import {
   triggerTimeText,
 } from "./metadata";
 import { accepted, Outcome } from "./outcome";
+import { orderedPort, orderPorts, PortItem, portNamesSize } from "./port-items";
 import { DEFAULT_PROTOCOL, readProtocol } from "./protocol";
-import { dropObjectProblems, literalProblem, numberProblem, objectErrors, objectStart, valueProblem } from "./report";
+import { dropObjectProblems, numberProblem, objectErrors, valueProblem } from "./report";
 import { enterObject, moreElements, moreMembers, readKey, stringAt, stringIs, stringLength, valueAt } from "./scanner";
 import { clearText, newText, recordRoom, Scratch, Text } from "./scratch";
 import { skipValue } from "./skip";
@@ -32,17 +34,6 @@ import { integer, integerAt, openArray, openObject, readBoolean, readInteger, re
 const SLICE_SIZE: usize = offsetof<SliceRecord>();
 const PORT_SIZE: usize = offsetof<SlicePortRecord>();
 const ENDPOINT_SIZE: usize = offsetof<EndpointRecord>();
-
-/** One of `ports` with name and port. */
-@unmanaged
-class Port {
-  name: usize;
-  nameLength: usize;
-  /** Index in `ports`. */
-  index: u32;
-  port: u16;
-  protocol: u8;
-}
 
 /** One of `endpoints` with an address. Strings become ids only when the slice is stored. */
 @unmanaged
@@ -70,7 +61,7 @@ class Endpoint {
   nodeHintsLength: usize;
 }
 
-const ports = new Scratch(offsetof<Port>());
+const ports = new Scratch(offsetof<PortItem>());
 const endpoints = new Scratch(offsetof<Endpoint>());
 const addressType: Text = newText();
 const nodeName: Text = newText();
@@ -111,7 +102,7 @@ function readPort(index: u32): void {
   }
   if (hasName && !checkName(portName.bytes, portName.length, 63, portName.valueAt)) return;
   if (!hasName || port == 0) return;
-  const item = changetype<Port>(ports.add());
+  const item = changetype<PortItem>(ports.add());
   item.name = portName.bytes;
   item.nameLength = portName.length;
   item.index = index;
@@ -276,16 +267,15 @@ function writeEndpoints(to: usize, family: u32): void {
 }
 
 function buildRecord(family: u32, endpointCount: u32): usize {
-  let names: usize = serviceNameText.length;
-  for (let i: u32 = 0; i < ports.length; i++) names += changetype<Port>(ports.at(i)).nameLength;
-  const endpointsOffset = SLICE_SIZE + <usize>ports.length * PORT_SIZE;
-  const namesOffset = endpointsOffset + <usize>endpointCount * ENDPOINT_SIZE;
-  const size = (namesOffset + names + 3) & ~3;
+  orderPorts(ports);
+  const endpointsOffset = sizeOf(ports.length, PORT_SIZE, SLICE_SIZE);
+  const namesOffset = sizeOf(endpointCount, ENDPOINT_SIZE, endpointsOffset);
+  const size = (sizeOf(1, namesOffset, serviceNameText.length + portNamesSize()) + 3) & ~3;
   const record = recordRoom(size);
   const slice = changetype<SliceRecord>(record);
   slice.size = <u32>size;
-  slice.family = <u8>(family == 4 ? IPV4 : IPV6);
-  slice.portCount = <u16>ports.length;
+  slice.family = family == 4 ? IPV4 : IPV6;
+  slice.portCount = ports.length;
   slice.endpointCount = endpointCount;
   slice.serviceNameOffset = <u32>namesOffset;
   slice.serviceNameLength = <u32>serviceNameText.length;
@@ -293,7 +283,7 @@ function buildRecord(family: u32, endpointCount: u32): usize {
   memory.copy(record + offset, serviceNameText.bytes, serviceNameText.length);
   offset += serviceNameText.length;
   for (let i: u32 = 0; i < ports.length; i++) {
-    const port = changetype<Port>(ports.at(i));
+    const port = orderedPort(i);
     const to = changetype<SlicePortRecord>(record + SLICE_SIZE + <usize>i * PORT_SIZE);
     to.port = port.port;
     to.protocol = port.protocol;
@@ -326,9 +316,6 @@ export function commitEndpointSlice(deleted: bool): u32 {
     dropObjectProblems();
     if (!checkNames(true)) return Outcome.REFUSED;
     return accepted(deleteSlice(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length));
-  }
-  if (ports.length > 65535) {
-    literalProblem(Severity.ERROR, "too-many", objectStart(), "more than 65535 ports", "use more EndpointSlices");
   }
   checkName(serviceNameText.bytes, serviceNameText.length, 253, serviceNameText.valueAt);
   const endpointCount = family == 0 ? 0 : checkEndpoints(family);

@@ -1,14 +1,16 @@
 // Reads Nodes (v1) into NodeRecords.
+
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { sizeOf } from "../bytes/sizes";
 import { IPV4, IPV6, NodeAddressKind, NodeAddressRecord, NodeFlag, NodeRecord } from "../cluster/records";
 import { deleteNode, keepNode, storeNode } from "../cluster/store";
 import { readOtherMember } from "./identity";
 import { checkNames, isDeleting, nameText, readInto, readMetadata, resetMetadata, zoneText } from "./metadata";
 import { accepted, Outcome } from "./outcome";
 import { checkRanges, RANGE_SIZE } from "./ranges";
-import { dropObjectProblems, literalProblem, objectErrors, objectStart, valueProblem } from "./report";
+import { dropObjectProblems, objectErrors, valueProblem } from "./report";
 import { enterObject, moreElements, moreMembers, readKey, stringIs } from "./scanner";
 import { clearText, newText, recordRoom, Scratch, Text } from "./scratch";
 import { skipValue } from "./skip";
@@ -147,7 +149,7 @@ function checkAddresses(): void {
       const record = changetype<NodeAddressRecord>(address);
       record.kind = <u8>item.kind;
       record.family = <u8>(family == 4 ? IPV4 : IPV6);
-      record.index = <u16>item.index;
+      record.index = item.index;
       v128.store(address, v128.load(words), offsetof<NodeAddressRecord>("word0"));
       continue;
     }
@@ -162,22 +164,18 @@ function checkAddresses(): void {
       "ask whoever runs the node's kubelet to correct it",
     );
   }
-  const last = listed.length == 0 ? 0 : changetype<Address>(listed.at(listed.length - 1)).index;
-  if (last >= 65535) {
-    literalProblem(Severity.ERROR, "too-many", objectStart(), "more than 65535 addresses", "use fewer");
-  }
 }
 
 function buildRecord(): usize {
-  const rangesSize = <usize>ranges.length * RANGE_SIZE;
-  const addressesSize = <usize>addresses.length * ADDRESS_SIZE;
-  const zoneOffset = HEADER_SIZE + rangesSize + addressesSize;
+  const rangesSize = sizeOf(ranges.length, RANGE_SIZE);
+  const addressesSize = sizeOf(addresses.length, ADDRESS_SIZE);
+  const zoneOffset = sizeOf(1, HEADER_SIZE + rangesSize, addressesSize);
   const size = (zoneOffset + zoneText.length + 3) & ~3;
   const record = recordRoom(size);
   const node = changetype<NodeRecord>(record);
   node.size = <u32>size;
-  node.podCIDRCount = <u16>ranges.length;
-  node.addressCount = <u16>addresses.length;
+  node.podCIDRCount = ranges.length;
+  node.addressCount = addresses.length;
   node.zoneOffset = <u32>zoneOffset;
   node.zoneLength = <u32>zoneText.length;
   node.flags = (isDeleting ? NodeFlag.DELETING : 0) | (toBeDeleted ? NodeFlag.TO_BE_DELETED : 0);

@@ -2,7 +2,7 @@
 import { Severity } from "../abi/problems";
 import { parseCIDR } from "../bytes/address";
 import { IPV4, IPV6, RangeRecord } from "../cluster/records";
-import { literalProblem, valueProblem } from "./report";
+import { valueProblem } from "./report";
 import { Scratch } from "./scratch";
 import { isBlank, textAt } from "./texts";
 
@@ -13,10 +13,6 @@ const words: usize = heap.alloc(16);
 /** Turns texts into RangeRecords; one that is no CIDR gets a warning and is left out. */
 export function checkRanges(texts: Scratch, ranges: Scratch): void {
   ranges.clear();
-  if (texts.length > 65535) {
-    literalProblem(Severity.ERROR, "too-many", textAt(texts, 0).valueAt, "more than 65535 CIDRs", "use wider ones");
-    return;
-  }
   for (let i: u32 = 0; i < texts.length; i++) {
     const text = textAt(texts, i);
     const parsed = parseCIDR(text.bytes, text.length, words);
@@ -37,7 +33,7 @@ export function checkRanges(texts: Scratch, ranges: Scratch): void {
     const record = changetype<RangeRecord>(range);
     record.family = <u8>(parsed >> 8 == 4 ? IPV4 : IPV6);
     record.prefix = <u8>parsed;
-    record.index = <u16>i;
+    record.index = i;
     v128.store(range, v128.load(words), offsetof<RangeRecord>("word0"));
   }
 }

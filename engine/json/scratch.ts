@@ -1,5 +1,6 @@
 // Lists that a reader fills while it goes through an object, used again for the next one.
 import { arenaAlloc } from "../bytes/memory";
+import { grown, LARGEST_BLOCK, sizeOf } from "../bytes/sizes";
 
 /** Growable list of items of one size. Lives in the arena: `release` it when a call begins. */
 @unmanaged
@@ -17,10 +18,10 @@ export class Scratch {
   /** Appends an item of zero bytes; returns its address, good until the next `add`. */
   add(): usize {
     if (this.length == this.capacity) {
-      const capacity = max<u32>(this.capacity << 1, 16);
-      const grown = arenaAlloc(<usize>capacity * this.size + 16, 8);
-      memory.copy(grown, this.data, <usize>this.length * this.size);
-      this.data = grown;
+      const capacity = grown(this.capacity, this.length, 16);
+      const room = arenaAlloc(sizeOf(capacity, this.size, 16), 8);
+      memory.copy(room, this.data, <usize>this.length * this.size);
+      this.data = room;
       this.capacity = capacity;
     }
     const item = this.data + <usize>this.length * this.size;
@@ -76,7 +77,7 @@ let roomSize: usize = 0;
 /** `size` bytes, all zero, for the record of the object at hand; the next record gets the same ones. */
 export function recordRoom(size: usize): usize {
   if (size > roomSize) {
-    roomSize = max(size, roomSize << 1);
+    roomSize = max(size, min<usize>(roomSize << 1, LARGEST_BLOCK));
     room = arenaAlloc(roomSize, 16);
   }
   memory.fill(room, 0, size);

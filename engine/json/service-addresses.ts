@@ -2,9 +2,10 @@
 import { Severity } from "../abi/problems";
 import { parseAddress, parseCIDR } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { sizeOf } from "../bytes/sizes";
 import { AddressKind, AddressRecord, IPV4, IPV6, RangeRecord } from "../cluster/records";
 import { readInto } from "./metadata";
-import { literalProblem, valueProblem } from "./report";
+import { valueProblem } from "./report";
 import { moreElements, moreMembers, readKey, stringIs } from "./scanner";
 import { clearText, newText, Scratch, Text } from "./scratch";
 import { skipValue } from "./skip";
@@ -13,7 +14,6 @@ import { openArray, openObject } from "./values";
 
 const ADDRESS_SIZE: usize = offsetof<AddressRecord>();
 const RANGE_SIZE: usize = offsetof<RangeRecord>();
-const MAX_ITEMS: u32 = 65535;
 
 const externalIPs = newTexts();
 const ingressIPs = newTexts(); // one for each entry; empty: it does not count
@@ -115,19 +115,11 @@ function addAddress(kind: u8, index: u32, family: u32): void {
   const record = changetype<AddressRecord>(address);
   record.kind = kind;
   record.family = <u8>(family == 4 ? IPV4 : IPV6);
-  record.index = <u16>index;
+  record.index = index;
   v128.store(address, v128.load(words), offsetof<AddressRecord>("word0"));
 }
 
-function tooMany(where: usize): void {
-  literalProblem(Severity.ERROR, "too-many", where, "more than 65535 entries", "use fewer addresses or wider ranges");
-}
-
 function checkExternalIPs(): void {
-  if (externalIPs.length > MAX_ITEMS) {
-    tooMany(textAt(externalIPs, 0).valueAt);
-    return;
-  }
   for (let i: u32 = 0; i < externalIPs.length; i++) {
     const text = textAt(externalIPs, i);
     const family = parseAddress(text.bytes, text.length, words);
@@ -147,11 +139,7 @@ function checkExternalIPs(): void {
   }
 }
 
-function checkIngressIPs(where: usize): void {
-  if (ingressIPs.length > MAX_ITEMS) {
-    tooMany(where);
-    return;
-  }
+function checkIngressIPs(): void {
   for (let i: u32 = 0; i < ingressIPs.length; i++) {
     const text = textAt(ingressIPs, i);
     const family = parseAddress(text.bytes, text.length, words);
@@ -172,10 +160,6 @@ function checkIngressIPs(where: usize): void {
 }
 
 function checkSourceRanges(): void {
-  if (sourceRanges.length > MAX_ITEMS) {
-    tooMany(textAt(sourceRanges, 0).valueAt);
-    return;
-  }
   let openV4 = false; // a range of prefix length 0 is listed
   let openV6 = false;
   for (let i: u32 = 0; i < sourceRanges.length; i++) {
@@ -205,7 +189,7 @@ function checkSourceRanges(): void {
     const record = changetype<RangeRecord>(range);
     record.family = <u8>(isV4 ? IPV4 : IPV6);
     record.prefix = <u8>prefix;
-    record.index = <u16>i;
+    record.index = i;
     v128.store(range, v128.load(words), offsetof<RangeRecord>("word0"));
   }
   if (openV4) dropRanges(IPV4);
@@ -224,13 +208,12 @@ function dropRanges(family: u32): void {
   ranges.length = kept;
 }
 
-/** Turns what was read into records; then the counts are known. `where`: the Service, for problems as a whole. */
-export function checkServiceAddresses(where: usize): void {
+/** Turns what was read into records; then the counts are known. */
+export function checkServiceAddresses(): void {
   addresses.clear();
   ranges.clear();
   checkExternalIPs();
-  checkIngressIPs(where);
-  if (addresses.length > MAX_ITEMS) tooMany(where);
+  checkIngressIPs();
   checkSourceRanges();
 }
 
@@ -244,7 +227,7 @@ export function rangeCount(): u32 {
 
 /** Bytes that addresses and ranges take in the record. */
 export function serviceAddressesSize(): usize {
-  return <usize>addresses.length * ADDRESS_SIZE + <usize>ranges.length * RANGE_SIZE;
+  return sizeOf(addresses.length, ADDRESS_SIZE, sizeOf(ranges.length, RANGE_SIZE));
 }
 
 /** Writes addresses, then ranges. */

@@ -1,4 +1,5 @@
 // Reads ServiceCIDRs (networking.k8s.io) into ServiceCIDRRecords.
+import { sizeOf } from "../bytes/sizes";
 import { ServiceCIDRRecord } from "../cluster/records";
 import { deleteServiceCIDR, keepServiceCIDR, storeServiceCIDR } from "../cluster/store";
 import { readOtherMember } from "./identity";
@@ -57,7 +58,7 @@ export function commitServiceCIDR(deleted: bool): u32 {
     if (nameText.length != 0) keepServiceCIDR(nameText.bytes, nameText.length);
     return Outcome.REFUSED;
   }
-  const rangesSize = <usize>ranges.length * RANGE_SIZE;
+  const rangesSize = sizeOf(ranges.length, RANGE_SIZE);
   const record = recordRoom(HEADER_SIZE + rangesSize);
   const header = changetype<ServiceCIDRRecord>(record);
   header.size = <u32>(HEADER_SIZE + rangesSize);

@@ -1,9 +1,9 @@
 // `spec.ports` of a Service.
 
 import { Severity } from "../abi/problems";
-import { equalBytes } from "../bytes/compare";
 import { PortRecord } from "../cluster/records";
 import { checkName, readInto } from "./metadata";
+import { keepLastPorts, orderedPort, orderedPorts, orderPorts, PortItem } from "./port-items";
 import { DEFAULT_PROTOCOL, readProtocol } from "./protocol";
 import { literalProblem, numberProblem, objectErrors } from "./report";
 import { moreElements, moreMembers, peek, position, readKey, stringIs } from "./scanner";
@@ -11,22 +11,10 @@ import { clearText, newText, Scratch, Text } from "./scratch";
 import { skipValue } from "./skip";
 import { integer, integerAt, openArray, openObject, readInteger } from "./values";
 
-/** So that ports and their names stay within the 16-bit offsets of a PortRecord. */
-const MAX_PORTS: u32 = 4096;
 const PORT_HINT = "use a number from 1 to 65535";
 const PORT_SIZE: usize = offsetof<PortRecord>();
 
-@unmanaged
-class Port {
-  name: usize;
-  nameLength: usize;
-  index: u32;
-  port: u16;
-  nodePort: u16;
-  protocol: u8;
-}
-
-const ports = new Scratch(offsetof<Port>());
+const ports = new Scratch(offsetof<PortItem>());
 const portName: Text = newText();
 
 export function releaseServicePorts(): void {
@@ -35,10 +23,6 @@ export function releaseServicePorts(): void {
 
 export function clearServicePorts(): void {
   ports.clear();
-}
-
-function itemAt(index: u32): Port {
-  return changetype<Port>(ports.at(index));
 }
 
 function readPort(index: u32): void {
@@ -86,7 +70,7 @@ function readPort(index: u32): void {
     return;
   }
   if (!checkName(portName.bytes, portName.length, 63, portName.valueAt)) return;
-  const item = changetype<Port>(ports.add());
+  const item = changetype<PortItem>(ports.add());
   item.name = portName.bytes;
   item.nameLength = portName.length;
   item.index = index;
@@ -104,51 +88,24 @@ export function readServicePorts(): void {
   while (moreElements());
 }
 
-/** Lets the last port of each name and protocol take the place of the earlier ones. */
-function mergeDuplicates(): void {
-  let kept: u32 = 0;
-  for (let i: u32 = 0; i < ports.length; i++) {
-    const port = itemAt(i);
-    let to: u32 = 0;
-    for (; to < kept; to++) {
-      const other = itemAt(to);
-      if (other.protocol == port.protocol && equalBytes(other.name, other.nameLength, port.name, port.nameLength))
-        break;
-    }
-    if (to == kept) kept++;
-    if (to != i) memory.copy(ports.at(to), ports.at(i), ports.size);
-  }
-  ports.length = kept;
+/** Puts the ports in order and leaves the last of each name and protocol; returns how many there are. */
+export function countServicePorts(): u32 {
+  orderPorts(ports);
+  keepLastPorts();
+  return orderedPorts.length;
 }
 
-/** Number of ports after duplicates are merged; too many are an error of the Service. */
-export function countServicePorts(specAt: usize): u32 {
-  if (ports.length > MAX_PORTS) {
-    literalProblem(Severity.ERROR, "too-many", specAt, "more than 4096 ports", "spread them over several Services");
-    return 0;
-  }
-  mergeDuplicates();
-  return ports.length;
-}
-
-/** How many bytes the names of all ports take. */
-export function portNamesSize(): usize {
-  let size: usize = 0;
-  for (let i: u32 = 0; i < ports.length; i++) size += itemAt(i).nameLength;
-  return size;
-}
-
-/** Writes PortRecords from `offset` in the record, their names from `namesOffset`. */
+/** After `countServicePorts`: writes PortRecords from `offset` in the record, their names from `namesOffset`. */
 export function writeServicePorts(record: usize, offset: usize, namesOffset: usize): void {
   let nameOffset = namesOffset;
-  for (let i: u32 = 0; i < ports.length; i++) {
-    const port = itemAt(i);
+  for (let i: u32 = 0; i < orderedPorts.length; i++) {
+    const port = orderedPort(i);
     const to = changetype<PortRecord>(record + offset + <usize>i * PORT_SIZE);
     to.port = port.port;
     to.nodePort = port.nodePort;
     to.protocol = port.protocol;
     to.nameLength = <u8>port.nameLength;
-    to.nameOffset = <u16>nameOffset;
+    to.nameOffset = <u32>nameOffset;
     to.index = port.index;
     memory.copy(record + nameOffset, port.name, port.nameLength);
     nameOffset += port.nameLength;

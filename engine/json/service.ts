@@ -1,5 +1,6 @@
 // Reads Services (v1) into ServiceRecords.
 import { Severity } from "../abi/problems";
+import { sizeOf } from "../bytes/sizes";
 import { PortRecord, ServiceFlag, ServiceRecord, ServiceType } from "../cluster/records";
 import { deleteService, keepService, storeService } from "../cluster/store";
 import {
@@ -28,6 +29,7 @@ import {
   resetMetadata,
 } from "./metadata";
 import { accepted, Outcome } from "./outcome";
+import { portNamesSize } from "./port-items";
 import { dropObjectProblems, literalProblem, numberProblem, objectErrors, objectStart, valueProblem } from "./report";
 import { enterObject, moreMembers, readKey, stringAt, stringIs, stringLength, valueAt } from "./scanner";
 import { recordRoom } from "./scratch";
@@ -48,7 +50,6 @@ import {
 import {
   clearServicePorts,
   countServicePorts,
-  portNamesSize,
   readServicePorts,
   releaseServicePorts,
   writeServicePorts,
@@ -193,7 +194,7 @@ function checkTimeout(): void {
 }
 
 function buildRecord(portCount: u32, namesOffset: usize): usize {
-  const size = (namesOffset + portNamesSize() + 3) & ~3;
+  const size = (sizeOf(1, namesOffset, portNamesSize()) + 3) & ~3;
   const record = recordRoom(size);
   const service = changetype<ServiceRecord>(record);
   service.size = <u32>size;
@@ -221,12 +222,31 @@ function buildRecord(portCount: u32, namesOffset: usize): usize {
   if (isDNS) flags |= ServiceFlag.DNS;
   service.flags = flags;
   service.creationTimestamp = creationTimestamp;
-  service.portCount = <u16>portCount;
-  service.addressCount = <u16>addressCount();
-  service.rangeCount = <u16>rangeCount();
+  service.portCount = portCount;
+  service.addressCount = addressCount();
+  service.rangeCount = rangeCount();
   writeServicePorts(record, SERVICE_SIZE, namesOffset);
   writeServiceAddresses(record + SERVICE_SIZE + <usize>portCount * PORT_SIZE);
   return record;
+}
+
+/**
+ * Entry points and source checks of one Service at most: ports × (cluster IP, addresses and source ranges). Each takes some
+ * 200 bytes here and an element or a rule in the kernel. No other number of a Service has a limit.
+ */
+const MOST_RULES: u64 = 2097152;
+
+/** False with an error if the Service comes to more. */
+function checkRuleCount(portCount: u32): bool {
+  if (<u64>portCount * (1 + <u64>addressCount() + <u64>rangeCount()) <= MOST_RULES) return true;
+  literalProblem(
+    Severity.ERROR,
+    "too-many",
+    objectStart(),
+    "ports times addresses and source ranges are more than 2097152; the Service is left out and its old rules are removed",
+    "spread its ports over several Services",
+  );
+  return false;
 }
 
 function remove(): u32 {
@@ -243,20 +263,14 @@ export function commitService(deleted: bool): u32 {
   }
   chooseClusterIPs();
   checkTimeout();
-  const portCount = countServicePorts(objectStart());
-  checkServiceAddresses(objectStart());
-  const namesOffset = SERVICE_SIZE + <usize>portCount * PORT_SIZE + serviceAddressesSize();
-  if (portCount > 0 && namesOffset + portNamesSize() > 65535) {
-    literalProblem(
-      Severity.ERROR,
-      "too-many",
-      objectStart(),
-      "more ports and addresses than fit into 64 KiB",
-      "spread them over several Services",
-    );
-  }
+  const portCount = countServicePorts();
+  checkServiceAddresses();
+  const namesOffset = sizeOf(portCount, PORT_SIZE, SERVICE_SIZE + serviceAddressesSize());
+  const fits = checkRuleCount(portCount);
   if (!checkNames(true) || objectErrors > 0) {
-    if (nameText.length != 0) {
+    // What is known of a Service that has become too much stays no longer: it may allow more than the Service does now.
+    if (!fits) remove();
+    else if (nameText.length != 0) {
       keepService(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length);
     }
     return Outcome.REFUSED;

@@ -2,12 +2,14 @@
 import { formatHost } from "../bytes/address";
 import { SLACK, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
+import { productOf, sizeOf, sumOf } from "../bytes/sizes";
 import { sortVector } from "../bytes/sort";
-import { EndpointFlag, EndpointRecord, IPV4, SlicePortRecord, SliceRecord } from "../cluster/records";
+import { EndpointFlag, EndpointRecord, IPV4, SliceRecord } from "../cluster/records";
 import { firstEndpoint, Slice } from "../cluster/slices";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { isThisNode } from "./facts";
-import { FamilyPort, feeds } from "./service-ports";
+import { feeds, firstFeeding, slicePortAt } from "./feeding-ports";
+import { FamilyPort } from "./service-ports";
 
 /** Flags of a routed endpoint, besides those of EndpointFlag. */
 export namespace Routed {
@@ -73,8 +75,9 @@ export function endpointAt(index: u32): RoutedEndpoint {
 function reserveRows(count: u32): void {
   if (count <= rowCapacity) return;
   if (rows != 0) heap.free(rows);
+  rows = 0;
   rowCapacity = max<u32>(count, 64);
-  rows = heap.alloc(<usize>rowCapacity * offsetof<RoutedEndpoint>() + SLACK);
+  rows = heap.alloc(sizeOf(rowCapacity, offsetof<RoutedEndpoint>(), SLACK));
 }
 
 // Endpoints of one node follow each other often enough that the last comparison is worth keeping.
@@ -130,12 +133,15 @@ function dropDuplicates(): void {
   endpoints.length = kept;
 }
 
-/** Upper bound for the number of rows. */
+/** How many rows there are before duplicates are dropped. */
 function countRows(port: FamilyPort): u32 {
   let count: u32 = 0;
   for (let at = port.port.service.firstSlice(port.family); at != 0; at = changetype<Slice>(at).nextOfService) {
     const record = changetype<SliceRecord>(changetype<Slice>(at).record);
-    count += record.endpointCount * <u32>record.portCount;
+    const first = firstFeeding(record, port.port);
+    let next = first;
+    while (feeds(record, next, port.port)) next++;
+    count = sumOf(count, productOf(next - first, record.endpointCount));
   }
   return count;
 }
@@ -150,10 +156,8 @@ export function mergeEndpoints(port: FamilyPort): void {
   for (let s = port.port.service.firstSlice(port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
     const slice = changetype<Slice>(s);
     const record = changetype<SliceRecord>(slice.record);
-    for (let p: u32 = 0; p < record.portCount; p++) {
-      const portAt = slice.record + offsetof<SliceRecord>() + <usize>p * offsetof<SlicePortRecord>();
-      const slicePort = changetype<SlicePortRecord>(portAt);
-      if (!feeds(port.port, slice.record + slicePort.nameOffset, slicePort.nameLength, slicePort.protocol)) continue;
+    for (let p = firstFeeding(record, port.port); feeds(record, p, port.port); p++) {
+      const slicePort = slicePortAt(record, p);
       let endpoint = firstEndpoint(record);
       for (let e: u32 = 0; e < record.endpointCount; e++, endpoint += offsetof<EndpointRecord>()) {
         const row = changetype<RoutedEndpoint>(at);

@@ -466,8 +466,12 @@ export function routingFactsRead(): void {
   routingFactsChanged = false;
 }
 
+/** Changes whenever facts are computed anew. */
+export let factsNumber: u32 = 0;
+
 /** Computes all facts anew from options and tables. */
 export function computeFacts(): void {
+  factsNumber++;
   for (let i: u32 = 0; i < blocks.length; i++) heap.free(<usize>blocks.get(i));
   blocks.clear();
   const found = nodes.find(options().nodeName, options().nodeNameLength);

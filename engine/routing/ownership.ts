@@ -6,6 +6,7 @@
 // replacement, whichever of the two is looked at first.
 import { equalBytes, hashBytes } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
+import { grown, sizeOf } from "../bytes/sizes";
 import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { noteGivenBack } from "./gone-entry-points";
@@ -123,8 +124,8 @@ function bucketOf(hash: u32): usize {
 function growKeys(): void {
   const old = buckets;
   const oldCount = bucketCount;
-  bucketCount = max<u32>(oldCount << 1, 256);
-  buckets = heap.alloc((<usize>bucketCount) << 2);
+  bucketCount = grown(oldCount, 0, 256);
+  buckets = heap.alloc(sizeOf(bucketCount, 4));
   memory.fill(buckets, 0, (<usize>bucketCount) << 2);
   for (let i: u32 = 0; i < oldCount; i++) {
     let at = load<usize>(old + ((<usize>i) << 2));
@@ -317,7 +318,7 @@ export function updateHairpins(port: FamilyPort): void {
   }
   const old = port.hairpins;
   const oldCount = port.hairpinCount;
-  port.hairpins = count == 0 ? 0 : heap.alloc((<usize>count) << 2);
+  port.hairpins = count == 0 ? 0 : heap.alloc(sizeOf(count, 4));
   port.hairpinCount = count;
   let to = port.hairpins;
   for (let i: u32 = 0; count > 0 && i < endpoints.length; i++) {

@@ -4,7 +4,7 @@ import { AddressKind, AddressRecord, EndpointFlag, PortRecord, RangeRecord, Serv
 import { stringBytes, stringLength } from "../cluster/strings";
 import { countPort } from "./counters";
 import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
-import { contains, factsOf, settingsHash, zone, zoneLength } from "./facts";
+import { contains, factsNumber, factsOf, settingsHash, zone, zoneLength } from "./facts";
 import { options } from "./options";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal, recordOf } from "./service-ports";
 
@@ -122,9 +122,31 @@ function anyUsable(): bool {
 
 /** EXTERNALLY_ACCESSIBLE, SOURCE_RANGES, NODE_IN_RANGES: what depends on the Service and the node alone. */
 function serviceDecision(port: FamilyPort): u32 {
+  const hasNodePort = changetype<PortRecord>(port.port.record).nodePort != 0;
+  return addressDecision(port) | (hasNodePort ? Decision.EXTERNALLY_ACCESSIBLE : 0);
+}
+
+// Ports of one Service come one after the other, and its addresses and source ranges say the same to all of them.
+let decidedRecord: u64 = 0;
+let decidedFacts: u32 = 0;
+let decidedFamily: u32 = 0;
+let decided: u32 = 0;
+
+function addressDecision(port: FamilyPort): u32 {
+  const service = port.port.service;
+  if (decidedRecord != service.recordNumber || decidedFacts != factsNumber || decidedFamily != port.family) {
+    decided = decideAddresses(port);
+    decidedRecord = service.recordNumber;
+    decidedFacts = factsNumber;
+    decidedFamily = port.family;
+  }
+  return decided;
+}
+
+function decideAddresses(port: FamilyPort): u32 {
   const record = recordOf(port);
   const family = <u8>port.family;
-  let decision: u32 = changetype<PortRecord>(port.port.record).nodePort != 0 ? Decision.EXTERNALLY_ACCESSIBLE : 0;
+  let decision: u32 = 0;
   let loadBalancer = false;
   let at = firstAddress(record);
   for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
@@ -187,7 +209,7 @@ export function routeSignature(port: FamilyPort): u64 {
 function sign(port: FamilyPort): u64 {
   const service = port.port.service;
   let h = mix(settingsHash, <u64>port.decision | ((<u64>port.family) << 32));
-  h = hashBytes(service.record, recordOf(port).size, h);
+  h = mix(h, service.recordHash);
   for (let i: u32 = 0; i < endpoints.length; i++) {
     const endpoint = endpointAt(i);
     if ((endpoint.flags & Routed.REACHABLE) == 0) continue;

@@ -1,8 +1,8 @@
 // Service ports: one per Service, port name and protocol; and what is known of each in each family that it serves.
-import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
+import { compareBytes, hashBytes } from "../bytes/compare";
+import { SLACK } from "../bytes/memory";
 import { writeLiteral } from "../bytes/out";
 import { hashText } from "../bytes/sha256";
-import { SLACK } from "../bytes/memory";
 import { IPV4, PortRecord, protocolName, ServiceFlag, ServiceRecord } from "../cluster/records";
 import { compareServices, Service } from "../cluster/services";
 
@@ -164,8 +164,9 @@ function compareTo(port: ServicePort, name: usize, nameLength: usize, protocol: 
   return order != 0 ? order : <i32>port.protocol - <i32>protocol;
 }
 
-function portNamed(service: Service, name: usize, nameLength: usize, protocol: u32): ServicePort {
-  let at = changetype<usize>(service) + offsetof<Service>("ports");
+/** The port of that name and protocol among those from `link` on, made where it belongs if it is not there. */
+function portFrom(service: Service, link: usize, name: usize, nameLength: usize, protocol: u32): ServicePort {
+  let at = link;
   while (load<usize>(at) != 0) {
     const port = changetype<ServicePort>(load<usize>(at));
     const order = compareTo(port, name, nameLength, protocol);
@@ -208,11 +209,15 @@ export function updatePorts(service: Service): void {
     const record = changetype<ServiceRecord>(service.record);
     hasIPv4 = (record.flags & ServiceFlag.HAS_IPV4) != 0;
     hasIPv6 = (record.flags & ServiceFlag.HAS_IPV6) != 0;
+    // The record's ports stand in the order of the list.
+    let link = changetype<usize>(service) + offsetof<Service>("ports");
     for (let i: u32 = 0; i < record.portCount; i++) {
       const at = service.record + offsetof<ServiceRecord>() + <usize>i * offsetof<PortRecord>();
       const portRecord = changetype<PortRecord>(at);
       const name = service.record + portRecord.nameOffset;
-      portNamed(service, name, portRecord.nameLength, portRecord.protocol).record = at;
+      const port = portFrom(service, link, name, portRecord.nameLength, portRecord.protocol);
+      port.record = at;
+      link = changetype<usize>(port) + offsetof<ServicePort>("next");
     }
   }
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
@@ -278,9 +283,4 @@ export function hasAffinity(port: FamilyPort): bool {
 export function comparePorts(a: ServicePort, b: ServicePort): i32 {
   const order = compareServices(<u32>changetype<usize>(a.service), <u32>changetype<usize>(b.service));
   return order != 0 ? order : compareTo(a, b.name(), b.nameLength, b.protocol);
-}
-
-/** True if a slice's port of that name and protocol feeds this service port. */
-export function feeds(port: ServicePort, name: usize, nameLength: usize, protocol: u32): bool {
-  return protocol == port.protocol && equalBytes(name, nameLength, port.name(), port.nameLength);
 }
