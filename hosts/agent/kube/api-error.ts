@@ -1,4 +1,5 @@
 // How requests to the API server fail.
+import { retryAfterMs } from "./retry-after.ts";
 
 /** The server answered, and not with what was asked for. */
 export class ApiError extends Error {
@@ -7,7 +8,7 @@ export class ApiError extends Error {
   readonly status: number;
   /** `reason` of the Status object, such as `Expired`; "" where there was none. */
   readonly reason: string;
-  /** Retry-After, in milliseconds; 0 if the server gave none. */
+  /** Retry-After, in milliseconds, as `retryAfterMs` bounds it; 0 if the server gave none. */
   readonly retryAfterMs: number;
   /** `reason` of each of the Status object's causes, such as `ResourceVersionTooLarge`. */
   readonly causes: readonly string[];
@@ -64,10 +65,9 @@ export function apiError(request: string, status: number, headers: Record<string
   }
   const reason = typeof parsed.reason === "string" ? parsed.reason : "";
   const text = typeof parsed.message === "string" ? parsed.message : body.replace(/\s+/g, " ").trim().slice(0, 200);
-  const seconds = Number(headers["retry-after"] ?? parsed.details?.retryAfterSeconds ?? 0);
-  const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+  const waitMs = retryAfterMs(headers["retry-after"] ?? parsed.details?.retryAfterSeconds);
   const message = `${request}: ${status}${text === "" ? "" : ` ${text}`}`;
-  return new ApiError(status, reason, message, retryAfterMs, causesOf(parsed));
+  return new ApiError(status, reason, message, waitMs, causesOf(parsed));
 }
 
 function causesOf({ details }: StatusBody): string[] {

@@ -27,6 +27,7 @@ import {
 import type { Progress, ReflectorState } from "./reflector-state.ts";
 import { isOlder } from "./resource-version.ts";
 import type { Resource } from "./resources.ts";
+import { retryAfterMs } from "./retry-after.ts";
 import type { ListSink } from "./sink.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -365,7 +366,7 @@ export class Reflector {
   #throwStatus({ status }: ApplyResult): void {
     if (status === undefined) return;
     const { code, reason, message, retryAfterSeconds } = status;
-    throw new ApiError(code, reason, `${this.resource.name}: ${code} ${message}`, retryAfterSeconds * 1000);
+    throw new ApiError(code, reason, `${this.resource.name}: ${code} ${message}`, retryAfterMs(retryAfterSeconds));
   }
 
   async #recover(failure: unknown): Promise<void> {

@@ -1,6 +1,6 @@
 // A clock for tests: waits cost nothing and are written down; timers run when the test lets time pass.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Clock } from "../clock.ts";
+import { type Clock, timerMs } from "../clock.ts";
 
 export class ManualClock implements Clock {
   /** All waits so far, in milliseconds. */
@@ -20,7 +20,8 @@ export class ManualClock implements Clock {
     return this.chance;
   }
 
-  async sleep(ms: number, signal: AbortSignal): Promise<void> {
+  async sleep(wanted: number, signal: AbortSignal): Promise<void> {
+    const ms = timerMs(wanted);
     this.waits.push(ms);
     if (this.frozen) {
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -31,7 +32,7 @@ export class ManualClock implements Clock {
   }
 
   setTimer(ms: number, run: () => void): () => void {
-    const timer = { at: this.#now + ms, run };
+    const timer = { at: this.#now + timerMs(ms), run };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   }
