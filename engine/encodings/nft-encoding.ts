@@ -73,6 +73,8 @@ export abstract class NftEncoding {
   abstract addDynamicSet(prefix: string, base: usize, length: usize, timeoutSeconds: u32): void;
   /** Adds a set of address ranges with a name of its own. */
   abstract addRangeSet(prefix: string, base: usize, length: usize): void;
+  /** Adds a map from slots to endpoints with a name of its own. */
+  abstract addSlotMap(prefix: string, base: usize, length: usize): void;
   /** Flushes or deletes a set or map. `data`: what it maps to, since text says `set` or `map`. */
   abstract set(verb: u32, data: u32, prefix: string, base: usize, length: usize): void;
 
@@ -84,6 +86,8 @@ export abstract class NftEncoding {
   abstract hairpinKey(ip: usize, protocol: u32, port: u32): void;
   abstract addressPortSlotKey(ip: usize, protocol: u32, port: u32, slot: u32): void;
   abstract portSlotKey(protocol: u32, port: u32, slot: u32): void;
+  /** A slot alone, for maps of `addSlotMap`. */
+  abstract slotKey(slot: u32): void;
   /** The addresses from `first` to `last`, for sets of ranges. */
   abstract rangeKey(first: usize, last: usize): void;
   abstract elementComment(bytes: usize, length: usize): void;
@@ -138,4 +142,6 @@ export abstract class NftEncoding {
   abstract updateSet(prefix: string, base: usize, length: usize): void;
   /** DNAT to what the map has for (destination .) protocol . port . slot, with a random slot below `count`. */
   abstract dnatToSlot(map: string, byPort: bool, count: u32): void;
+  /** DNAT to what a map of `addSlotMap` has for a random slot below `count`. The rule matches a protocol before. */
+  abstract dnatToOwnSlot(prefix: string, base: usize, length: usize, count: u32): void;
 }

@@ -196,22 +196,22 @@ export class Expressions extends AttributeWriter {
     this.finish();
   }
 
-  private mapLookup(map: string, id: u32, to: u32): void {
+  private mapLookup(prefix: string, base: usize, length: usize, id: u32, to: u32): void {
     this.begin("lookup");
     this.number32(Attribute.LOOKUP_SOURCE, register(0));
     this.number32(Attribute.LOOKUP_TARGET, to);
-    this.name(Attribute.LOOKUP_SET, map, 0, 0);
+    this.name(Attribute.LOOKUP_SET, prefix, base, length);
     if (id != 0) this.number32(Attribute.LOOKUP_SET_ID, id);
     this.finish();
   }
 
   verdictLookup(map: string, id: u32): void {
-    this.mapLookup(map, id, 0);
+    this.mapLookup(map, 0, 0, id, 0);
   }
 
   /** Puts what the map has for the registers into them. */
-  dataLookup(map: string, id: u32): void {
-    this.mapLookup(map, id, register(0));
+  dataLookup(prefix: string, base: usize, length: usize, id: u32): void {
+    this.mapLookup(prefix, base, length, id, register(0));
   }
 
   isLocal(source: bool): void {

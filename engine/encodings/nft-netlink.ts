@@ -12,8 +12,8 @@ import {
   endAttribute,
   endMessage,
   Flag,
-  flushMessage,
   FULL,
+  flushMessage,
   here,
   messageLength,
   name,
@@ -115,6 +115,14 @@ function describePayload(header: u32, field: u32): void {
   userNumber(0, header);
   userNumber(1, field);
   endUserNest(at);
+}
+
+function describeSlot(): void {
+  const numgen = describe(Described.NUMGEN);
+  userNumber(0, 1); // random
+  userNumber(1, SLOTS);
+  userNumber(2, 0); // offset
+  endUserNest(numgen);
 }
 
 /** One member of a concatenation. */
@@ -322,11 +330,7 @@ export class NftNetlink extends NftEncoding {
     describePayload(TH_HEADER, TH_DPORT);
     endUserNest(at);
     at = member(index);
-    const numgen = describe(Described.NUMGEN);
-    userNumber(0, 1); // random
-    userNumber(1, SLOTS);
-    userNumber(2, 0); // offset
-    endUserNest(numgen);
+    describeSlot();
     endUserNest(at);
     endUserNest(parts);
     endUserNest(whole);
@@ -422,6 +426,21 @@ export class NftNetlink extends NftEncoding {
     this.addressSetData();
     endMessage();
     this.rangesBegun = false;
+  }
+
+  addSlotMap(prefix: string, base: usize, length: usize): void {
+    this.beginSet(prefix, base, length, SetBit.MAP, Type.INTEGER, 4);
+    this.dataType(DataType.ENDPOINT);
+    const at = this.beginSetData();
+    userNumber(SetUserdata.KEY_BYTE_ORDER, ByteOrder.HOST);
+    userNumber(SetUserdata.DATA_BYTE_ORDER, ByteOrder.NONE);
+    const whole = beginUserNest(SetUserdata.KEY_TYPEOF);
+    describeSlot();
+    endUserNest(whole);
+    this.describeEndpoint();
+    userNumber(SetUserdata.DATA_INTERVAL, 0);
+    endAttribute(at);
+    endMessage();
   }
 
   set(verb: u32, data: u32, prefix: string, base: usize, length: usize): void {
@@ -533,6 +552,12 @@ export class NftNetlink extends NftEncoding {
   portSlotKey(protocol: u32, port: u32, slot: u32): void {
     const at = this.beginKey();
     rawProtocolAndPort(protocol, port);
+    rawHost32(slot);
+    this.endKey(at);
+  }
+
+  slotKey(slot: u32): void {
+    const at = this.beginKey();
     rawHost32(slot);
     this.endKey(at);
   }
@@ -774,7 +799,7 @@ export class NftNetlink extends NftEncoding {
   dnatToChoice(count: u32): void {
     this.beginChoice(count, false);
     this.expressions.numgen(0, count);
-    this.expressions.dataLookup("__map%d", this.lastSetId);
+    this.expressions.dataLookup("__map%d", 0, 0, this.lastSetId);
     this.expressions.dnatToRegisters();
   }
 
@@ -786,9 +811,7 @@ export class NftNetlink extends NftEncoding {
 
   private beginChoiceElement(slot: u32): void {
     this.beginMember();
-    const at = this.beginKey();
-    rawHost32(slot);
-    this.endKey(at);
+    this.slotKey(slot);
   }
 
   choice(slot: u32, ip: usize, port: u32): void {
@@ -815,7 +838,13 @@ export class NftNetlink extends NftEncoding {
   dnatToSlot(map: string, byPort: bool, count: u32): void {
     const next = byPort ? this.expressions.port(0) : this.expressions.addressPort();
     this.expressions.numgen(next, count);
-    this.expressions.dataLookup(map, 0);
+    this.expressions.dataLookup(map, 0, 0, 0);
+    this.expressions.dnatToRegisters();
+  }
+
+  dnatToOwnSlot(prefix: string, base: usize, length: usize, count: u32): void {
+    this.expressions.numgen(0, count);
+    this.expressions.dataLookup(prefix, base, length, 0);
     this.expressions.dnatToRegisters();
   }
 }

@@ -1,7 +1,7 @@
 // nft's command language, as `nft -f` reads it. Tokens and order are those that kube-proxy writes.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
-import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
 import { Vector } from "../bytes/memory";
+import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
 import { IPV4, protocolName } from "../cluster/records";
 import { ChainType, DataType, Hook, KeyType, NftEncoding, Verb } from "./nft-encoding";
 import { lineEnds } from "./owners";
@@ -182,6 +182,15 @@ export class NftText extends NftEncoding {
     this.end();
   }
 
+  addSlotMap(prefix: string, base: usize, length: usize): void {
+    this.command(Verb.ADD, "map");
+    this.name(prefix, base, length);
+    lit(" { typeof numgen random mod 65536 : ");
+    this.familyName();
+    lit(" daddr . th dport ; }");
+    this.end();
+  }
+
   set(verb: u32, data: u32, prefix: string, base: usize, length: usize): void {
     this.command(verb, data == DataType.NONE ? "set" : "map");
     this.name(prefix, base, length);
@@ -225,6 +234,10 @@ export class NftText extends NftEncoding {
   portSlotKey(protocol: u32, port: u32, slot: u32): void {
     this.portKey(protocol, port);
     lit(" . ");
+    decimal(slot);
+  }
+
+  slotKey(slot: u32): void {
     decimal(slot);
   }
 
@@ -465,5 +478,12 @@ export class NftText extends NftEncoding {
     decimal(count);
     lit(" map @");
     lit(map);
+  }
+
+  dnatToOwnSlot(prefix: string, base: usize, length: usize, count: u32): void {
+    lit(this.family == IPV4 ? " dnat ip to numgen random mod " : " dnat ip6 to numgen random mod ");
+    decimal(count);
+    lit(" map @");
+    this.name(prefix, base, length);
   }
 }

@@ -12,8 +12,8 @@ import { FamilyPort } from "../routing/service-ports";
 import { FlatChain } from "./flat-chains";
 import { holdNeeds } from "./flat-needs";
 import { mergeSnapshots } from "./nft-snapshots";
-import { forgetMessages } from "./refusals";
 import { forgetPlannedServices, notePlannedService } from "./planned-services";
+import { forgetMessages } from "./refusals";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
@@ -46,7 +46,7 @@ export namespace JournalKind {
   export const MAKE_SHARED: u32 = 6;
   /** A FlatChain is gone. */
   export const DROP_SHARED: u32 = 7;
-  /** A FamilyPort's own chains are written, ahead of its elements. */
+  /** A FamilyPort's own chains and maps are written, ahead of its elements. */
   export const OWN_CHAINS: u32 = 8;
   /** A Key has no slots any more; or none for the Local policy. */
   export const EMPTY_SLOTS: u32 = 9;
@@ -234,10 +234,26 @@ export function journal(batch: u32, kind: u32, object: usize): void {
   entries.push(<u32>object);
 }
 
+function holdPlanned(port: FamilyPort, snapshot: usize): void {
+  if (port.planned != 0 && port.planned != snapshot) heap.free(port.planned);
+  port.planned = snapshot;
+}
+
+function dropPlanned(port: FamilyPort): void {
+  if (port.planned != 0) heap.free(port.planned);
+  port.planned = 0;
+}
+
+/** The batch being written takes the service port's own chains and maps to that snapshot. */
+export function journalOwnChains(port: FamilyPort, snapshot: usize): void {
+  holdPlanned(port, snapshot);
+  notePlannedService(port.port.service, port.family);
+  journal(currentBatch(), JournalKind.OWN_CHAINS, changetype<usize>(port));
+}
+
 /** The batch being written takes the service port to that snapshot (0: nothing of it is left). */
 export function journalPort(port: FamilyPort, snapshot: usize): void {
-  if (port.planned != 0) heap.free(port.planned);
-  port.planned = snapshot;
+  holdPlanned(port, snapshot);
   port.open = true;
   notePlannedService(port.port.service, port.family);
   journal(currentBatch(), JournalKind.PORT, changetype<usize>(port));
@@ -272,7 +288,6 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     if (port.committed != 0) heap.free(port.committed);
     port.committed = port.planned;
     port.planned = 0;
-    port.chainsAhead = false;
     port.open = false;
     notePortSettled(port);
     holdNeeds(port);
@@ -291,12 +306,9 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     settledKeys.push(<u32>object);
   } else if (kind == JournalKind.OWN_CHAINS) {
     const port = changetype<FamilyPort>(object);
-    if (port.planned != 0) {
-      const merged = mergeSnapshots(port.committed, port.planned);
-      if (port.committed != 0) heap.free(port.committed);
-      port.committed = merged;
-    }
-    port.chainsAhead = true;
+    const merged = mergeSnapshots(port.committed, port.planned);
+    if (port.committed != 0) heap.free(port.committed);
+    port.committed = merged;
   } else if (kind == JournalKind.EMPTY_SLOTS || kind == JournalKind.EMPTY_LOCAL_SLOTS) {
     const key = changetype<Key>(object);
     if (kind == JournalKind.EMPTY_SLOTS) key.committedSlots = 0;
@@ -324,10 +336,12 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
 function failEntry(kind: u32, object: usize, now: u64): void {
   if (kind == JournalKind.PORT) {
     const port = changetype<FamilyPort>(object);
-    if (port.planned != 0) heap.free(port.planned);
-    port.planned = 0;
+    dropPlanned(port);
     port.open = false;
     markStale(port);
+  } else if (kind == JournalKind.OWN_CHAINS) {
+    dropPlanned(changetype<FamilyPort>(object));
+    markStale(changetype<FamilyPort>(object));
   } else if (kind == JournalKind.KEY) {
     const key = changetype<Key>(object);
     key.open = false;

@@ -6,10 +6,11 @@ import { Verb } from "../encodings/nft-encoding";
 import { isRecording, ownedByNobody } from "../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
-import { externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
-import { beginBatch, endNftBatch, journal, JournalKind, journalKey } from "./batches";
+import { externalIsLocal, FamilyPort, internalIsLocal } from "../routing/service-ports";
+import { beginBatch, endNftBatch, JournalKind, journal, journalKey } from "./batches";
 import { FlatChain } from "./flat-chains";
 import { entryPointChain } from "./flat-needs";
+import { hasOwnChains } from "./flat-own-maps";
 import { fullText, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { entryChain, wantOwnChain } from "./nftables-elements";
@@ -17,18 +18,11 @@ import { alsoEndpoint, ownClaim } from "./owning";
 import { writeFor } from "./refusals";
 
 const SLOT: usize = offsetof<Slot>();
-/** "backends", as bytes in memory. */
-const BACKENDS: u64 = 0x73646e656b636162;
 
 /** The map with the slots of a key; `local`: those for the Local policy alone. */
 export function mapOf(key: Key, local: bool): string {
   if (key.kind == <u8>KeyKind.NODE_PORT) return local ? "local-nodeport-backends" : "nodeport-backends";
   return local ? "local-backends" : "backends";
-}
-
-/** One of the maps that `mapOf` returns has that name: they end alike, and no other map does. */
-export function isSlotMap(name: usize, length: usize): bool {
-  return length >= 8 && load<u64>(name + length - 8) == BACKENDS;
 }
 
 function slotKey(verb: u32, key: Key, local: bool, slot: u32): void {
@@ -149,7 +143,8 @@ export function writeFlatEntry(claim: Claim): void {
   const snapshot = changetype<Snapshot>(now);
   const internal = claim.entryPoint == EntryPoint.CLUSTER_IP;
   wantNothing();
-  if (hasAffinity(port)) {
+  const own = hasOwnChains(port);
+  if (own) {
     const chain = entryChain(claim);
     if (chain != 0) wantOwnChain(port, chain);
   } else {
@@ -163,15 +158,15 @@ export function writeFlatEntry(claim: Claim): void {
 
   // Slots come before the verdict that leads to them.
   const internalLocal = internal && internalIsLocal(port);
-  const shows = wantedChain.hash != 0 && !hasAffinity(port);
+  const shows = wantedChain.hash != 0 && !own;
   let slots = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
   let localSlots = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
   let pool = poolOf(port, internalLocal);
   const had = fullText ? 0 : key.committedSlots;
   const hadLocal = fullText ? 0 : key.committedLocalSlots;
-  const same = before != 0 && key.committedPool == pool;
-  ownClaim(claim);
   const old = changetype<Snapshot>(before);
+  const same = before != 0 && old.maps == 0 && key.committedPool == pool;
+  ownClaim(claim);
   const later = wantedChain.hash != 0 && key.committedChain != 0;
   if (later && slots == 0 && had != 0) {
     slots = emptyLater(key, false, had);

@@ -2,8 +2,9 @@
 import { Vector } from "../bytes/memory";
 import { Routed } from "../routing/endpoints";
 import { Claim, EntryPoint } from "../routing/ownership";
-import { Decision, externalIsLocal, FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
+import { Decision, externalIsLocal, FamilyPort, internalIsLocal } from "../routing/service-ports";
 import { countChain, FlatChain, FlatKind, firewallChain, needChain, releaseChain } from "./flat-chains";
+import { hasOwnChains } from "./flat-own-maps";
 import { countEndpoints } from "./flat-slots";
 import { hasFirewall } from "./nftables-elements";
 import { findSources } from "./nftables-service";
@@ -17,7 +18,7 @@ export function countPolicies(port: FamilyPort): void {
   localCount = countEndpoints(Routed.LOCAL_POLICY);
 }
 
-/** The shared chain that an entry point of a service port without affinity leads to, with these counts; 0: none. */
+/** The shared chain that an entry point of a service port without chains of its own leads to, with these counts; 0: none. */
 export function entryPointChain(claim: Claim, cluster: u32, local: u32): usize {
   const port = claim.port;
   const decision = port.decision;
@@ -67,7 +68,8 @@ export function updateNeeds(port: FamilyPort): void {
   needs.clear();
   if (port.present) {
     countPolicies(port);
-    for (let at = port.claims; at != 0 && !hasAffinity(port); at = changetype<Claim>(at).nextOfPort) {
+    const own = hasOwnChains(port);
+    for (let at = port.claims; at != 0 && !own; at = changetype<Claim>(at).nextOfPort) {
       needWithPlain(entryPointChain(changetype<Claim>(at), clusterCount, localCount));
     }
     need(firewallOf(port));

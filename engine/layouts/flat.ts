@@ -6,11 +6,13 @@
 //   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
 //   3. deletion of the slots of entry points that lead elsewhere now;
 //   4. a little later, deletion of what was emptied.
+import { hashBytes, mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { endpoints, Routed } from "../routing/endpoints";
-import { changedKeys, Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind, updateHairpins } from "../routing/ownership";
+import { settingsHash } from "../routing/facts";
+import { Claim, changedKeys, clusterIP, EntryPoint, Key, KeyKind, keyOf, updateHairpins } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
@@ -20,8 +22,9 @@ import {
   currentBatch,
   endNftBatch,
   isForgotten,
-  journal,
   JournalKind,
+  journal,
+  journalOwnChains,
   journalPort,
 } from "./batches";
 import {
@@ -35,12 +38,9 @@ import {
 } from "./flat-chains";
 import { dropFlatKey, planEmptying, useSnapshots, writeFlatEntry } from "./flat-elements";
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
+import { hasOwnChains, hasOwnMap, mapsOf, signChains, writeOwnMaps } from "./flat-own-maps";
 import { freshSlots, keepSlots } from "./flat-slots";
 import { beginFullText, endFullText, writeChangedKeys, writeClusterIP, writeSetElement } from "./nft-elements";
-import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
-import { ChainPrefix } from "./nftables-elements";
-import { chainsOf, writePortChains, writeRules } from "./nftables-service";
-import { dropFirewallJumps, writeFirewallJumps, writeStock } from "./nftables-stock";
 import {
   beginFamily,
   beginParts,
@@ -51,14 +51,24 @@ import {
   planAllDeletions,
   writeParts,
 } from "./nft-parts";
+import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
+import { ChainPrefix } from "./nftables-elements";
+import { chainsOf, writePortChains, writeRules } from "./nftables-service";
+import { dropFirewallJumps, writeFirewallJumps, writeStock } from "./nftables-stock";
 import { writeFor } from "./refusals";
 import { isSpent } from "./slices";
 
 const TABLE: string = "sluice";
 
-/** Chains of the service port's own: with affinity all that kube-proxy has, but for the firewall, which is shared. */
+/** Chains of the service port's own: all that kube-proxy has, but for the firewall, which is shared. */
 function ownChains(port: FamilyPort): u32 {
-  return hasAffinity(port) ? chainsOf(port) & ~ChainPrefix.FIREWALL : 0;
+  return hasOwnChains(port) ? chainsOf(port) & ~ChainPrefix.FIREWALL : 0;
+}
+
+/** Hash of what the elements under the keys of a service port with maps of its own depend on. */
+function signEntries(port: FamilyPort): u64 {
+  const hash = hashBytes(port.port.service.record, recordOf(port).size, mix(settingsHash, <u64>port.decision));
+  return hash == 0 ? 1 : hash;
 }
 
 /** A snapshot of the service port that was routed last, its slots as near as possible to those of `old` (or 0). */
@@ -68,6 +78,11 @@ function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
   const made = makeSnapshot(port, signature, ownChains(port), slots ? clusterCount : 0, slots ? localCount : 0);
   if (!slots) return made;
   const snapshot = changetype<Snapshot>(made);
+  if (hasOwnMap(port)) {
+    snapshot.maps = mapsOf(snapshot.chains);
+    snapshot.chainSignature = signChains(port);
+    snapshot.entrySignature = signEntries(port);
+  }
   if (old == 0) {
     freshSlots(Routed.CLUSTER, snapshot.slots(false));
     freshSlots(Routed.LOCAL_POLICY, snapshot.slots(true));
@@ -124,6 +139,7 @@ export function renderFlat(family: u32): void {
     route(port);
     if (hasAffinity(port)) writeOwnChains(port);
     const snapshot = takeSnapshot(port, 0, 0);
+    if (hasOwnMap(port)) writeOwnMaps(port, snapshot, 0);
     writeElements(port, snapshot, 0);
     heap.free(snapshot);
   }
@@ -148,7 +164,7 @@ function noteDropped(chain: FlatChain): void {
 
 /** True if what the kernel holds of a service port is not what it should hold, by the signature of its route. */
 function differs(port: FamilyPort, signature: u64): bool {
-  return port.committed == 0 || port.chainsAhead || changetype<Snapshot>(port.committed).signature != signature;
+  return port.committed == 0 || changetype<Snapshot>(port.committed).signature != signature;
 }
 
 /** First look at a stale service port: which shared chains it needs, and its own chains if it has any. */
@@ -156,13 +172,19 @@ function prepare(port: FamilyPort): void {
   if (port.present) route(port);
   updateHairpins(port);
   updateNeeds(port);
-  if (port.present && hasAffinity(port) && differs(port, routeSignature(port))) {
-    writeOwnChains(port);
-    const chains = makeSnapshot(port, 0, ownChains(port), 0, 0);
-    reviveChains(port, chains);
-    heap.free(chains);
-    journal(currentBatch(), JournalKind.OWN_CHAINS, changetype<usize>(port));
-  }
+  if (!port.present || !hasOwnChains(port) || !differs(port, routeSignature(port))) return;
+  const snapshot = takeSnapshot(port, routeSignature(port), port.committed);
+  if (hasAffinity(port)) writeOwnChains(port);
+  else writeOwnMaps(port, snapshot, port.committed);
+  reviveChains(port, snapshot);
+  journalOwnChains(port, snapshot);
+}
+
+/** The kernel has all elements under the keys of the service port, but for keys that have changed by themselves. */
+function entriesStand(snapshot: usize, old: usize): bool {
+  if (old == 0) return false;
+  const signature = changetype<Snapshot>(snapshot).entrySignature;
+  return signature != 0 && changetype<Snapshot>(old).entrySignature == signature;
 }
 
 /** Second look: its elements. */
@@ -181,8 +203,9 @@ function planPort(port: FamilyPort): void {
     writeElements(port, old, old);
     return;
   }
-  const snapshot = takeSnapshot(port, signature, old);
-  writeElements(port, snapshot, old);
+  // Its own chains and maps have been planned already.
+  const snapshot = hasOwnChains(port) ? port.planned : takeSnapshot(port, signature, old);
+  if (!entriesStand(snapshot, old)) writeElements(port, snapshot, old);
   reviveChains(port, snapshot);
   retireChains(port, old, snapshot);
   journalPort(port, snapshot);

@@ -1,7 +1,9 @@
 // What the kernel holds of a service port in an nftables layout, apart from elements of shared sets and maps: its own
 // chains, its affinity sets, and (in our layout) which endpoint stands in which slot.
-import { FamilyPort, hasAffinity, ServicePort } from "../routing/service-ports";
+
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
+import { FamilyPort, hasAffinity, ServicePort } from "../routing/service-ports";
+import { OwnMap, ownMapPrefix } from "./flat-own-maps";
 import { ChainPrefix, prefixText } from "./nftables-elements";
 import { endpointName, endpointNameLength, nameEndpoint } from "./nftables-service";
 import { keep, retire, revive } from "./retiring";
@@ -11,8 +13,14 @@ import { keep, retire, revive } from "./retiring";
 export class Snapshot {
   /** routeSignature at the time */
   signature: u64;
+  /** Our layout, with maps of its own: hash of what the rules of its chains depend on; 0: not known. */
+  chainSignature: u64;
+  /** The same: hash of what the elements under its keys depend on; 0: not known. */
+  entrySignature: u64;
   /** Chains of its own: bits of ChainPrefix. */
   chains: u32;
+  /** Maps of its own with its slots: bits of OwnMap; 0: slots stand under its keys, in the maps that all share. */
+  maps: u32;
   /** Endpoints that have chains and affinity sets. */
   affinityCount: u32;
   /** Slots under the Cluster policy, and under the Local policy. */
@@ -47,7 +55,10 @@ export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clus
   const at = heap.alloc(size);
   const snapshot = changetype<Snapshot>(at);
   snapshot.signature = signature;
+  snapshot.chainSignature = 0;
+  snapshot.entrySignature = 0;
   snapshot.chains = chains;
+  snapshot.maps = 0;
   snapshot.affinityCount = count;
   snapshot.clusterCount = clusterCount;
   snapshot.localCount = localCount;
@@ -82,6 +93,10 @@ export function retireChains(port: FamilyPort, before: usize, after: usize): voi
     if ((old.chains & prefix & ~left) != 0)
       retire(port.family, false, prefixText(prefix), owner.base, owner.baseLength);
   }
+  const maps = old.maps & ~(after == 0 ? 0 : changetype<Snapshot>(after).maps);
+  for (let bit: u32 = OwnMap.CLUSTER; bit <= OwnMap.LOCAL; bit <<= 1) {
+    if ((maps & bit) != 0) retire(port.family, true, ownMapPrefix(bit), owner.base, owner.baseLength);
+  }
   let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
   const stop: usize = after == 0 ? 0 : at + <usize>changetype<Snapshot>(after).affinityCount * TEXT;
   for (let i: u32 = 0; i < old.affinityCount; i++) {
@@ -110,6 +125,10 @@ function eachName(
   for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
     if ((chains & prefix) != 0) use(port.family, prefixText(prefix), port.port.base, port.port.baseLength);
   }
+  const maps = changetype<Snapshot>(snapshot).maps;
+  for (let bit: u32 = OwnMap.CLUSTER; bit <= OwnMap.LOCAL; bit <<= 1) {
+    if ((maps & bit) != 0) use(port.family, ownMapPrefix(bit), port.port.base, port.port.baseLength);
+  }
   for (let i: u32 = 0; i < changetype<Snapshot>(snapshot).affinityCount; i++) {
     const text = snapshot + offsetof<Snapshot>() + <usize>i * TEXT;
     nameEndpoint(port.port, text, textLength(text));
@@ -118,18 +137,28 @@ function eachName(
   }
 }
 
-/** What the kernel has when the chains of `planned` are written and its elements are not: chains of both, old slots. */
+/**
+ * What the kernel has when the chains and maps of `planned` are written and its elements are not: chains of both, and
+ * slots of `planned` where they stand in a map of its own, else those of `committed` (or 0).
+ */
 export function mergeSnapshots(committed: usize, planned: usize): usize {
   const plan = changetype<Snapshot>(planned);
   const old = changetype<Snapshot>(committed);
   const oldCount: u32 = committed == 0 ? 0 : old.affinityCount;
-  const slotBytes: usize = committed == 0 ? 0 : <usize>(old.clusterCount + old.localCount) * offsetof<Slot>();
+  const cluster = (plan.maps & OwnMap.CLUSTER) != 0 ? planned : committed;
+  const local = (plan.maps & OwnMap.LOCAL) != 0 ? planned : committed;
+  const clusterCount: u32 = cluster == 0 ? 0 : changetype<Snapshot>(cluster).clusterCount;
+  const localCount: u32 = local == 0 ? 0 : changetype<Snapshot>(local).localCount;
+  const slotBytes = <usize>(clusterCount + localCount) * offsetof<Slot>();
   const at = heap.alloc(offsetof<Snapshot>() + <usize>(oldCount + plan.affinityCount) * TEXT + slotBytes);
   const made = changetype<Snapshot>(at);
   made.signature = 0;
+  made.chainSignature = plan.chainSignature;
+  made.entrySignature = committed == 0 ? 0 : old.entrySignature;
   made.chains = plan.chains | (committed == 0 ? 0 : old.chains);
-  made.clusterCount = committed == 0 ? 0 : old.clusterCount;
-  made.localCount = committed == 0 ? 0 : old.localCount;
+  made.maps = plan.maps | (committed == 0 ? 0 : old.maps);
+  made.clusterCount = clusterCount;
+  made.localCount = localCount;
   let to = at + offsetof<Snapshot>();
   let a: u32 = 0;
   let b: u32 = 0;
@@ -150,6 +179,12 @@ export function mergeSnapshots(committed: usize, planned: usize): usize {
     count++;
   }
   made.affinityCount = count;
-  if (slotBytes != 0) memory.copy(to, old.slots(false), slotBytes);
+  if (clusterCount != 0) {
+    memory.copy(to, changetype<Snapshot>(cluster).slots(false), <usize>clusterCount * offsetof<Slot>());
+  }
+  to += <usize>clusterCount * offsetof<Slot>();
+  if (localCount != 0) {
+    memory.copy(to, changetype<Snapshot>(local).slots(true), <usize>localCount * offsetof<Slot>());
+  }
   return at;
 }

@@ -6,10 +6,10 @@ import { AddressKind, AddressRecord, protocolName, RangeRecord } from "../cluste
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind } from "../encodings/owners";
-import { Mode, options } from "../routing/options";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
 import { CIDR, masqueradeMark } from "../routing/facts";
-import { Claim, clusterIP, EntryPoint, Key, keyOf, KeyKind } from "../routing/ownership";
+import { Mode, options } from "../routing/options";
+import { Claim, clusterIP, EntryPoint, Key, KeyKind, keyOf } from "../routing/ownership";
 import { firstAddress, firstRange } from "../routing/route";
 import {
   Decision,
@@ -140,7 +140,8 @@ export function writeChainsAndElements(port: FamilyPort, chainsToo: bool): void 
   }
 }
 
-function writeExternalRules(port: FamilyPort): void {
+/** The rules of `external-X`. */
+export function writeExternalRules(port: FamilyPort): void {
   if (!externalIsLocal(port)) {
     ownPort(port);
     appendTo(port, ChainPrefix.EXTERNAL);

@@ -51,7 +51,8 @@ import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
 import { beginBatch, endNftBatch, endResumedBatch, journalEmptyKey, mergeBatches, resumeBatch } from "./batches";
-import { isSlotMap, mapOf } from "./flat-elements";
+import { mapOf } from "./flat-elements";
+import { hasOwnMap, isOwnMap, isSlotMap, OwnMap, ownMapPrefix } from "./flat-own-maps";
 import { cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { planDeletions, writeRetired } from "./retiring";
@@ -131,7 +132,7 @@ function setNamed(literal: string): usize {
   return kernel.find(true, nameBuffer, length);
 }
 
-const nameBuffer: usize = memory.data(64, 16);
+const nameBuffer: usize = memory.data(320, 16);
 
 // ---- slots
 
@@ -156,14 +157,30 @@ function foundSlot(index: u32): usize {
  * are. `local`: those for the Local policy alone.
  */
 function readSlots(key: Key, local: bool, before: u32): u32 {
-  const map = setNamed(mapOf(key, local));
+  return readSlotsOf(setNamed(mapOf(key, local)), key.family, changetype<usize>(key), before);
+}
+
+/** The same for a map of the service port's own. */
+function readOwnSlots(port: FamilyPort, bit: u32, before: u32): u32 {
+  const owner = port.port;
+  const end = writeLiteral(nameBuffer, ownMapPrefix(bit));
+  memory.copy(end, owner.base, owner.baseLength);
+  const map = kernel.find(true, nameBuffer, end - nameBuffer + owner.baseLength);
+  return readSlotsOf(map, <u8>port.family, 0, before);
+}
+
+/** `map`: a Named, or 0. `at`: the Key that slots stand under, or 0. */
+function readSlotsOf(map: usize, family: u8, at: usize, before: u32): u32 {
   if (map == 0) return 0;
-  const addressLength: usize = key.family == 0 ? 4 : 16;
+  const addressLength: usize = family == 0 ? 4 : 16;
   slotKey.end = slotKey.start;
   const nest = slotKey.beginNest(Attribute.ELEMENT_KEY);
   const value = slotKey.beginAttribute(Attribute.DATA_VALUE);
-  if (key.kind != <u8>KeyKind.NODE_PORT) slotKey.rawBytes(key.ip(), addressLength);
-  slotKey.protocolAndPort(<u32>key.protocol, key.port);
+  if (at != 0) {
+    const key = changetype<Key>(at);
+    if (key.kind != <u8>KeyKind.NODE_PORT) slotKey.rawBytes(key.ip(), addressLength);
+    slotKey.protocolAndPort(<u32>key.protocol, key.port);
+  }
   const slot = slotKey.end;
   slotKey.end += 4;
   slotKey.endAttribute(value);
@@ -194,6 +211,10 @@ function readEndpoint(part: Part, to: usize, addressLength: usize): void {
  * how many slots they are.
  */
 function adoptPort(port: FamilyPort): u32 {
+  if (hasOwnMap(port)) {
+    const cluster = readOwnSlots(port, OwnMap.CLUSTER, 0);
+    return adoptSlots(port, cluster, readOwnSlots(port, OwnMap.LOCAL, cluster));
+  }
   let clusterKey: usize = 0;
   let localKey: usize = 0;
   let localOnly = true; // whether the map of `localKey` is the one for the Local policy alone
@@ -212,12 +233,19 @@ function adoptPort(port: FamilyPort): u32 {
   }
   const cluster: u32 = clusterKey == 0 ? 0 : readSlots(changetype<Key>(clusterKey), false, 0);
   const local: u32 = localKey == 0 ? 0 : readSlots(changetype<Key>(localKey), localOnly, cluster);
+  return adoptSlots(port, cluster, local);
+}
+
+function adoptSlots(port: FamilyPort, cluster: u32, local: u32): u32 {
   if (cluster + local == 0) return 0;
   const size = <usize>(cluster + local) * offsetof<Slot>();
   const made = heap.alloc(offsetof<Snapshot>() + size);
   const snapshot = changetype<Snapshot>(made);
   snapshot.signature = 0; // no signature is 0: the port is written anew
+  snapshot.chainSignature = 0;
+  snapshot.entrySignature = 0;
   snapshot.chains = 0;
+  snapshot.maps = 0; // where they stand is written anew, too
   snapshot.affinityCount = 0;
   snapshot.clusterCount = cluster;
   snapshot.localCount = local;
@@ -507,21 +535,21 @@ function isMissingSlot(part: Part): bool {
 }
 
 /**
- * Slots that are missing, ahead of everything else and in as many transactions as it takes: no packet looks for a slot
- * before its entry point leads to a chain that has so many.
+ * Slots that are missing, ahead of all rules and verdicts and in as many transactions as it takes: no packet looks for a
+ * slot before its entry point leads to a chain that has so many. `ownOnly`: those in maps of service ports' own, since the
+ * chains that look into them are written before other elements.
  */
-function writeMissingSlots(family: u32): void {
-  beginBatch(family, 0);
+function writeMissingSlots(family: u32, ownOnly: bool): void {
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
     if (!wanted.isSet || isUnnamed(wanted) || !isSlotMap(wanted.name, wanted.nameLength)) continue;
+    if (ownOnly && !isOwnMap(wanted.name, wanted.nameLength)) continue;
     const before = drift.missing;
     cutFamily = <i32>family;
     copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isMissingSlot);
     cutFamily = -1;
     if (drift.missing != before) noteName(wanted);
   }
-  endNftBatch(0, false);
 }
 
 /** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
@@ -692,9 +720,10 @@ export function continueDifference(family: u32, now: u64): u32 {
     compareObjects();
     return Difference.MORE;
   }
+  // Chains that are there already may look into maps that are not.
+  writeMissingSlots(family, !isLimited());
   fillChains(family);
   endNftBatch(0, false);
-  if (isLimited()) writeMissingSlots(family);
   resumeBatch(writtenBatch, family);
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));

@@ -4,7 +4,8 @@ import { writeLiteral } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
-import { beginBatch, currentBatch, endNftBatch, journal, JournalKind } from "./batches";
+import { beginBatch, currentBatch, endNftBatch, JournalKind, journal } from "./batches";
+import { isOwnMap } from "./flat-own-maps";
 import {
   addStale,
   forgetStale,
@@ -12,8 +13,8 @@ import {
   nothingStale,
   REST,
   StaleChain,
-  staleNamed,
   StaleState,
+  staleNamed,
 } from "./stale-chains";
 
 const nameBuffer: usize = memory.data(512, 16);
@@ -47,6 +48,11 @@ export function keep(family: u32, prefix: string, base: usize, length: usize): v
 
 const list = new Vector();
 
+/** A set that only the rules of retired chains refer to goes with those rules; a map with slots rests as a chain does. */
+function goesAtOnce(stale: StaleChain): bool {
+  return stale.isSet && !isOwnMap(stale.key, stale.keyLength);
+}
+
 /** Empties what is retired, so that it refers to nothing, then deletes the sets that only it referred to. */
 export function writeRetired(family: u32): void {
   if (nothingStale(family)) return;
@@ -54,20 +60,21 @@ export function writeRetired(family: u32): void {
   ownedByNobody();
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
-    if (chain.isSet || chain.state != StaleState.RETIRED) continue;
-    nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
+    if (goesAtOnce(chain) || chain.state != StaleState.RETIRED) continue;
+    // A map keeps its slots as long as a packet may be on its way to them.
+    if (!chain.isSet) nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
     chain.state = StaleState.EMPTYING;
     journal(currentBatch(), JournalKind.EMPTY, changetype<usize>(chain));
   }
   for (let i: u32 = 0; i < list.length; i++) {
     const set = changetype<StaleChain>(<usize>list.get(i));
-    if (!set.isSet) continue;
+    if (!goesAtOnce(set)) continue;
     nft.set(Verb.DELETE, DataType.NONE, "", set.key, set.keyLength);
     journal(currentBatch(), JournalKind.DELETE, changetype<usize>(set));
   }
 }
 
-/** Adds a batch that deletes empty chains: those that have rested (`due`), or the others, this plan's among them. */
+/** Adds a batch that deletes empty chains, and maps that nothing looks into: those that have rested (`due`), or the others, this plan's among them. */
 export function planDeletions(family: u32, now: u64, due: bool): void {
   if (nothingStale(family)) return;
   listStale(family, list);
@@ -75,7 +82,7 @@ export function planDeletions(family: u32, now: u64, due: bool): void {
   let count: u32 = 0;
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
-    if (chain.isSet || chain.state == StaleState.RETIRED) continue;
+    if (goesAtOnce(chain) || chain.state == StaleState.RETIRED) continue;
     const ready = (chain.state == StaleState.EMPTY ? chain.since : now) + REST;
     const left = ready > now ? ready - now : 0;
     if ((left == 0) != due) continue;
@@ -86,7 +93,8 @@ export function planDeletions(family: u32, now: u64, due: bool): void {
   const id = beginBatch(family, <u32>wait);
   for (let i: u32 = 0; i < count; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
-    nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
+    if (chain.isSet) nft.set(Verb.DELETE, DataType.ENDPOINT, "", chain.key, chain.keyLength);
+    else nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
     journal(id, JournalKind.DELETE, changetype<usize>(chain));
   }
   endNftBatch(0, false);

@@ -95,8 +95,6 @@ export class FamilyPort {
   planned: usize;
   /** An open batch will make `planned` of `committed`. */
   open: bool;
-  /** The kernel has chains of its own that are ahead of `committed` (flat, affinity). */
-  chainsAhead: bool;
 }
 
 const MAX_BASE: u32 = 240;
