@@ -23,12 +23,14 @@ import * as results from "./json/results";
 import { batchCount, batchTable } from "./layouts/batches";
 import { keepFlatChains } from "./layouts/flat-chains";
 import { renderFlat } from "./layouts/flat";
+import { suspectCount, writeTrial } from "./layouts/iptables-trial";
 import { renderIptables } from "./layouts/iptables";
 import { setBatchLimits } from "./layouts/nft-parts";
 import { renderNftables } from "./layouts/nftables";
 import {
   close,
   closeRefused,
+  closeRefusedSuspects,
   continuePlan,
   forgetKernel,
   isPlanning,
@@ -421,12 +423,34 @@ export function cabi_post_engine__refused(result: usize): void {
   finish();
 }
 
+export function engine__suspects(id: u32): u32 {
+  return suspectCount(id);
+}
+
+export function engine__trial(id: u32, first: u32, count: u32): usize {
+  abandon();
+  refresh();
+  writeTrial(id, first, count);
+  return outResult();
+}
+export function cabi_post_engine__trial(result: usize): void {
+  finish();
+}
+
+export function engine__refused_suspects(id: u32, numbers: usize, count: u32, now: u64): usize {
+  closeRefusedSuspects(id, numbers, count, now);
+  return serviceList(refused);
+}
+export function cabi_post_engine__refused_suspects(result: usize): void {
+  finish();
+}
+
 export function engine__left_out(): usize {
   refresh();
   const list = sortedServices();
   refused.clear();
   for (let i: u32 = 0; i < list.length; i++) {
-    if (changetype<Service>(<usize>list.get(i)).refused) refused.push(list.get(i));
+    if (changetype<Service>(<usize>list.get(i)).refused != 0) refused.push(list.get(i));
   }
   return serviceList(refused);
 }

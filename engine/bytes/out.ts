@@ -71,6 +71,12 @@ export function outLines(): u32 {
   return lines;
 }
 
+/** The same for any stream. */
+export function outLinesOf(name: u32): u32 {
+  const other = streamOf(name);
+  return other == stream ? lines : other.lines;
+}
+
 function grow(size: usize): void {
   endPiece();
   // The first block has the standard size, since `resetStream` keeps it without knowing its size.

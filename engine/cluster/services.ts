@@ -23,11 +23,15 @@ export class Service extends Entry {
   counted: bool;
   /** Hash of what its health check says (routing/health-checks.ts); 0 without one. */
   healthCheck: u64;
-  /** The kernel has refused one of its rules: plans leave it out until it changes. */
-  refused: bool;
+  /** A bit for each family in which the kernel has refused one of its rules: plans leave it out until it changes. */
+  refused: u32;
 
   firstSlice(family: u32): usize {
     return family == 0 ? this.slicesIPv4 : this.slicesIPv6;
+  }
+
+  isRefused(family: u32): bool {
+    return ((this.refused >> family) & 1) != 0;
   }
 }
 

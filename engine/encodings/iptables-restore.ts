@@ -1,13 +1,36 @@
 // iptables-restore's input, word by word. Match order is part of kube-proxy's text: what layouts call is written in the
 // order of the calls.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
-import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, outSelected, put, StreamName } from "../bytes/out";
+import {
+  byte,
+  decimal,
+  hex32,
+  lit,
+  newline,
+  outAdvance,
+  outReserve,
+  outSelected,
+  put,
+  StreamName,
+  writeLiteral,
+} from "../bytes/out";
 import { IPV4, Protocol } from "../cluster/records";
 import { lineEnds } from "./owners";
 
-/** A chain's name: `prefix`, then the sixteen characters at `hash` (0: none). */
+/** Chains are written under names that nobody else uses. */
+let renaming: bool = false;
+const OTHER_START: string = "SLUI-";
+
+/** From now on chains whose names begin with `KUBE-` are written under other names that are as long. */
+export function renameChains(on: bool): void {
+  renaming = on;
+}
+
+/** A chain's name: `prefix`, then the sixteen characters at `hash` (0: none). Or a target that is no chain. */
 function chainName(prefix: string, hash: usize): void {
+  const at = renaming && prefix.startsWith("KUBE-") ? outReserve(<usize>prefix.length) : 0;
   lit(prefix);
+  if (at != 0) writeLiteral(at, OTHER_START);
   if (hash != 0) put(hash, 16);
 }
 

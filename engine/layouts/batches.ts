@@ -93,6 +93,11 @@ export function setStockDirty(): void {
   dirtyStock = 3;
 }
 
+/** The stock rules of one family have to be written. */
+export function setFamilyStockDirty(family: u32): void {
+  dirtyStock |= 1 << family;
+}
+
 /** What the kernel holds of the family must go before anything is written. */
 export function isForgotten(family: u32): bool {
   return (forgotten & (1 << family)) != 0;
@@ -369,6 +374,12 @@ function indexOf(id: u32, likely: u32 = 0): u32 {
 
 function batchAt(index: u32): Batch {
   return changetype<Batch>(batches.data + <usize>index * offsetof<Batch>());
+}
+
+/** The family of a batch of the last plan; 0 if it has none with that id. */
+export function familyOfBatch(id: u32): u32 {
+  const index = indexOf(id);
+  return index == batchCount() ? 0 : <u32>batchAt(index).family;
 }
 
 /** The last plan has a batch with that id. */

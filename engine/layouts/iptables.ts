@@ -1,4 +1,5 @@
 // kube-proxy's iptables rules of one family: the whole text, and what a plan rewrites of it.
+import { hashBytes } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { outFlush, outSelect, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
@@ -10,7 +11,7 @@ import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
-import { FamilyPort, ServicePort } from "../routing/service-ports";
+import { Decision, FamilyPort, internalIsLocal, recordOf, ServicePort } from "../routing/service-ports";
 import {
   beginBatch,
   currentBatch,
@@ -21,6 +22,7 @@ import {
   journalPort,
   stockIsDirty,
 } from "./batches";
+import { writeLinesFor } from "./iptables-lines";
 import {
   CLUSTER_PREFIX,
   chainHash,
@@ -47,6 +49,10 @@ const LARGE_CLUSTER: u32 = 1000;
 @unmanaged
 class Snapshot {
   signature: u64;
+  /** Hash of the Service's record. */
+  record: u64;
+  /** Bits of Decision. */
+  decision: u32;
   /** Bits of PortChain. */
   chains: u32;
   endpointCount: u32;
@@ -58,6 +64,10 @@ function compareHashes(a: u32, b: u32): i32 {
 
 const order = new Vector();
 
+function hashOfRecord(port: FamilyPort): u64 {
+  return hashBytes(port.port.service.record, recordOf(port).size);
+}
+
 /** Of a service port that has just been routed and written. */
 function makeSnapshot(port: FamilyPort): usize {
   order.clear();
@@ -68,6 +78,8 @@ function makeSnapshot(port: FamilyPort): usize {
   const at = heap.alloc(offsetof<Snapshot>() + ((<usize>order.length) << 4));
   const snapshot = changetype<Snapshot>(at);
   snapshot.signature = routeSignature(port);
+  snapshot.record = hashOfRecord(port);
+  snapshot.decision = port.decision;
   snapshot.chains = chainsOf(port);
   snapshot.endpointCount = order.length;
   for (let i: u32 = 0; i < order.length; i++) {
@@ -80,7 +92,7 @@ function makeSnapshot(port: FamilyPort): usize {
  * More than a thousand endpoints in all? Ports that have not been routed since they changed are routed only as far as
  * the answer needs it.
  */
-function isLargeCluster(family: u32): bool {
+export function isLargeCluster(family: u32): bool {
   let exact = totalEndpoints(family);
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
@@ -95,6 +107,10 @@ function isLargeCluster(family: u32): bool {
   return exact > LARGE_CLUSTER;
 }
 
+const NO_FAMILY: u32 = 2;
+/** Whose lines a plan notes for entry points that another service port owns. */
+let lineFamily: u32 = NO_FAMILY;
+
 /** Entry points that another service port owns: their rules come after all others, so that the owner's match first. */
 const losers = new Vector();
 
@@ -107,7 +123,7 @@ function writeLoadBalancerRejects(first: Claim): void {
 }
 
 /** What is written for every service port, changed or not. */
-function writeDispatch(port: FamilyPort): void {
+export function writeDispatch(port: FamilyPort): void {
   let firstLoadBalancer: usize = 0;
   for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
     const claim = changetype<Claim>(at);
@@ -124,12 +140,14 @@ function writeDispatch(port: FamilyPort): void {
   writeHealthCheckNodePort(port);
 }
 
-function writeLosers(): void {
+/** What `writeDispatch` has put off. */
+export function writeLosers(): void {
   for (let i: u32 = 0; i < losers.length; i++) {
     const claim = changetype<Claim>(<usize>losers.get(i));
     // What the owner's rule, which comes first, lets pass by would be taken over by a rule here.
-    const owner = claim.key.owner();
-    if (owner.port != claim.port && !servesAll(owner)) continue;
+    const owner = claim.key.owner().port;
+    if (owner != claim.port && (owner.port.service.isRefused(owner.family) || !servesAll(claim.key.owner()))) continue;
+    if (lineFamily != NO_FAMILY) writeLinesFor(lineFamily, changetype<usize>(claim.port.port.service));
     writeEntryPoint(claim);
     if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) writeUnservedLoadBalancerIP(claim);
   }
@@ -155,7 +173,7 @@ export function renderIptables(family: u32): void {
   flushStreams();
 }
 
-function flushStreams(): void {
+export function flushStreams(): void {
   outFlush(StreamName.MAIN);
   outFlush(StreamName.NAT_CHAINS);
   outFlush(StreamName.NAT_RULES);
@@ -228,6 +246,7 @@ let chainRulesWritten: u32 = 0; // by this plan, in chains of service ports
 
 /** Decides for one stale port whether its Service has to be written. */
 function examine(port: FamilyPort): void {
+  if (port.port.service.isRefused(port.family)) return;
   if (port.present && port.committed != 0) {
     route(port);
     if (changetype<Snapshot>(port.committed).signature == routeSignature(port)) return;
@@ -241,7 +260,55 @@ function examine(port: FamilyPort): void {
   changedCount++;
 }
 
+/** The chains that `writeDispatch` leads to, with the decision of the moment. */
+function dispatchTargets(port: FamilyPort): u32 {
+  let chains: u32 = 0;
+  if ((port.decision & Decision.INTERNAL) != 0) chains |= internalIsLocal(port) ? PortChain.LOCAL : PortChain.CLUSTER;
+  if ((port.decision & Decision.HAS_ENDPOINTS) == 0) return chains;
+  if ((port.decision & Decision.SOURCE_RANGES) != 0) chains |= PortChain.FIREWALL;
+  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+    if (changetype<Claim>(at).entryPoint != EntryPoint.CLUSTER_IP) chains |= PortChain.EXTERNAL;
+  }
+  return chains;
+}
+
+/** Writes the dispatch to the chains that the kernel holds; false: they don't fit what the Service says now. */
+function writeHeldDispatch(port: FamilyPort): bool {
+  const held = changetype<Snapshot>(port.committed);
+  if (!port.present || held.record != hashOfRecord(port)) return false;
+  const decision = port.decision;
+  port.decision = held.decision;
+  const fits = (dispatchTargets(port) & ~held.chains) == 0;
+  const lost = losers.length;
+  if (fits) writeDispatch(port);
+  losers.length = lost;
+  port.decision = decision;
+  return fits;
+}
+
+/**
+ * A Service that is left out: what the kernel holds of it stays where only its endpoints have changed since; else it
+ * goes, since the dispatch chains are written whole, and nothing may lead to what is not there.
+ */
+function leaveOut(service: Service, family: u32): void {
+  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+    const familyPort = changetype<ServicePort>(at).family(family);
+    if (familyPort == 0) continue;
+    const port = changetype<FamilyPort>(familyPort);
+    if (port.committed == 0 || writeHeldDispatch(port)) continue;
+    findStale(port, port.committed, 0);
+    countChainRules(port, 0);
+    journalPort(port, 0);
+  }
+}
+
 function planService(service: Service, family: u32, large: bool): void {
+  if (service.ports == 0) return;
+  writeLinesFor(family, changetype<usize>(service));
+  if (service.isRefused(family)) {
+    leaveOut(service, family);
+    return;
+  }
   const write = service.mark == planNumber;
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
     const familyPort = changetype<ServicePort>(at).family(family);
@@ -293,14 +360,20 @@ export function planIptables(family: u32, keysChanged: bool): void {
   chainRulesWritten = 0;
   const filterRules = filterRulesWritten;
   const natRules = natRulesWritten;
+  writeLinesFor(family, 0);
   writeStockBegin(family, false);
   const services = sortedServices();
   for (let i: u32 = 0; i < services.length; i++) {
     planService(changetype<Service>(<usize>services.get(i)), family, large);
   }
+  writeLinesFor(family, 0);
+  lineFamily = family;
   writeLosers();
+  lineFamily = NO_FAMILY;
+  writeLinesFor(family, 0);
   writeStale();
   writeStockEnd(family);
+  writeLinesFor(family, 0);
   flushStreams();
   const sums = sumsOf(family);
   sums.filterRules = filterRulesWritten - filterRules; // the dispatch is written whole

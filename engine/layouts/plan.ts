@@ -14,10 +14,12 @@ import {
   adoptStock,
   beginPlan,
   closeBatch,
+  familyOfBatch,
   forgetStock,
   isForgotten,
   isPlanned,
   lastBatchOfRouting,
+  setFamilyStockDirty,
   setStockDirty,
   settledKeys,
   settledPorts,
@@ -40,7 +42,7 @@ import {
   isComparing,
   readDump,
 } from "./reconcile";
-import { findRefused, refused } from "./refusals";
+import { findRefused, findRefusedSuspects, refused } from "./refusals";
 import { isSpent } from "./slices";
 import { doubtStale, forgetAllStale } from "./stale-chains";
 import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
@@ -51,7 +53,7 @@ let plannedStock: u64 = 0;
 function ownersChanged(family: u32): bool {
   for (let i: u32 = 0; i < changedKeys.length; i++) {
     const key = changetype<Key>(<usize>changedKeys.get(i));
-    if (<u32>key.family == family && key.kind <= <u8>KeyKind.NODE_PORT) return true;
+    if (<u32>key.family == family && key.kind <= <u8>KeyKind.NODE_PORT && !isKeyWaiting(key)) return true;
   }
   return false;
 }
@@ -277,16 +279,30 @@ function replan(): void {
  * and the Services that they belong to are left out from now on. layouts/refusals.ts has them afterwards.
  */
 export function closeRefused(id: u32, sequences: usize, count: u32, now: u64): void {
-  findRefused(sequences, isPlanned(id) ? count : 0);
+  const family = familyOfBatch(id);
+  findRefused(family, sequences, isPlanned(id) ? count : 0);
+  leaveOutRefused(id, family, now);
+}
+
+/** As `closeRefused`, for Services by their numbers among the batch's suspects (iptables mode). */
+export function closeRefusedSuspects(id: u32, numbers: usize, count: u32, now: u64): void {
+  const family = familyOfBatch(id);
+  findRefusedSuspects(family, numbers, isPlanned(id) ? count : 0);
+  leaveOutRefused(id, family, now);
+}
+
+/** Closes a batch of that family as failed, and leaves the Services in `refused` out of its plans from now on. */
+function leaveOutRefused(id: u32, family: u32, now: u64): void {
   closeBatch(id, false, now);
   for (let i: u32 = 0; i < refused.length; i++) {
     if (refused.get(i) == 0) continue;
     const service = changetype<Service>(<usize>refused.get(i));
-    service.refused = true;
+    service.refused |= 1 << family;
+    // The dispatch chains of iptables mode have to be written without it.
+    if (options().mode == Mode.IPTABLES) setFamilyStockDirty(family);
     for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
-      const port = changetype<ServicePort>(at);
-      if (port.ipv4 != 0) restoreNeeds(changetype<FamilyPort>(port.ipv4));
-      if (port.ipv6 != 0) restoreNeeds(changetype<FamilyPort>(port.ipv6));
+      const port = changetype<ServicePort>(at).family(family);
+      if (port != 0) restoreNeeds(changetype<FamilyPort>(port));
     }
   }
   forgetSettled();
@@ -294,7 +310,7 @@ export function closeRefused(id: u32, sequences: usize, count: u32, now: u64): v
 
 /** Nothing is left out any more. */
 export function retryRefused(): void {
-  for (let at = services.following(0); at != 0; at = services.following(at)) changetype<Service>(at).refused = false;
+  for (let at = services.following(0); at != 0; at = services.following(at)) changetype<Service>(at).refused = 0;
 }
 
 export function close(id: u32, acknowledged: bool, now: u64): void {

@@ -1,13 +1,15 @@
 // What the kernel refuses: which Service caused which netlink message, and which Services plans leave out since one of
-// their messages was refused. What the kernel holds of them stays as it is, until they change or are retried.
+// their messages was refused, of each family by itself. What the kernel holds of them stays as it is, until they change or are retried.
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { compareServices, Service } from "../cluster/services";
 import { sequence } from "../encodings/netlink-message";
 import { nft } from "../encodings/nft";
+import { Mode, options } from "../routing/options";
 import { Key } from "../routing/ownership";
 import { stalePorts } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
+import { forgetLines, listSuspects, serviceOfLine } from "./iptables-lines";
 import { keepChains } from "./nft-snapshots";
 
 /** Sequence number of a message, and the Service (or 0: none) that causes it and those after it. */
@@ -16,6 +18,7 @@ let current: usize = 0;
 
 /** Forgets the messages of earlier plans. */
 export function forgetMessages(): void {
+  forgetLines();
   rows.clear();
   current = 0;
 }
@@ -49,10 +52,31 @@ function compareOwners(a: u32, b: u32): i32 {
   return compareServices(a, b);
 }
 
-/** Fills `refused` for `count` sequence numbers at `at`. */
-export function findRefused(at: usize, count: u32): void {
+/** Fills `refused` for `count` sequence numbers (iptables mode: numbers of lines) at `at`, of a batch of that family. */
+export function findRefused(family: u32, at: usize, count: u32): void {
   refused.clear();
-  for (let i: u32 = 0; i < count; i++) refused.push(serviceOf(load<u32>(at + ((<usize>i) << 2))));
+  for (let i: u32 = 0; i < count; i++) {
+    const number = load<u32>(at + ((<usize>i) << 2));
+    refused.push(options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : serviceOf(number));
+  }
+  sortRefused();
+}
+
+const suspects = new Vector();
+
+/** As `findRefused`, for numbers in the list that layouts/iptables-lines.ts has of the family's batch. */
+export function findRefusedSuspects(family: u32, at: usize, count: u32): void {
+  refused.clear();
+  listSuspects(family, suspects);
+  for (let i: u32 = 0; i < count; i++) {
+    const index = load<u32>(at + ((<usize>i) << 2));
+    if (index < suspects.length) refused.push(suspects.get(index));
+  }
+  sortRefused();
+}
+
+/** Sorts, and leaves each there once. */
+function sortRefused(): void {
   sortVector(refused, 0, refused.length, compareOwners);
   let kept: u32 = 0;
   for (let i: u32 = 0; i < refused.length; i++) {
@@ -63,7 +87,7 @@ export function findRefused(at: usize, count: u32): void {
 
 /** The kernel holds something else under the key than its owner, whose rules are left out, has had there. */
 export function isHeldByAnother(key: Key): bool {
-  if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).refused) return false;
+  if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).isRefused(<u32>key.family)) return false;
   return key.committedOwner != 0 && key.committedOwner != key.owner().port.port.baseHash;
 }
 
@@ -71,6 +95,6 @@ export function isHeldByAnother(key: Key): bool {
 export function keepChainsOfRefused(family: u32): void {
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
-    if (port.family == family && port.committed != 0 && port.port.service.refused) keepChains(port);
+    if (port.family == family && port.committed != 0 && port.port.service.isRefused(family)) keepChains(port);
   }
 }

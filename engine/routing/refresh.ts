@@ -58,7 +58,7 @@ function dropOldClaims(service: Service): void {
 function refreshService(service: Service): void {
   const changes = service.changes;
   service.changes = 0;
-  service.refused = false;
+  service.refused = 0;
   const own = (changes & Change.SERVICE) != 0;
   if (own) updatePorts(service);
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {

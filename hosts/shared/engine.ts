@@ -148,6 +148,17 @@ export class EngineInstance {
   refused(id: number, sequences: readonly number[], nowMs: number): ServiceName[] {
     return this.#call("refused", (engine) => engine.refused(id, new Uint32Array(sequences), milliseconds(nowMs)));
   }
+  suspects(id: number): number {
+    return this.#call("suspects", (engine) => engine.suspects(id));
+  }
+  trial(id: number, first: number, count: number): Uint8Array[] {
+    return this.#call("trial", (engine) => engine.trial(id, first, count));
+  }
+  refusedSuspects(id: number, numbers: readonly number[], nowMs: number): ServiceName[] {
+    return this.#call("refused-suspects", (engine) =>
+      engine.refusedSuspects(id, new Uint32Array(numbers), milliseconds(nowMs)),
+    );
+  }
   leftOut(): ServiceName[] {
     return this.#call("leftOut", (engine) => engine.leftOut());
   }

@@ -80,6 +80,10 @@ export class IptablesWriter implements KernelWriter {
     return written;
   }
 
+  attempt(family: Family, trial: readonly Uint8Array[]): Promise<WriteResult> {
+    return this.#restore(family, trial);
+  }
+
   async intactness(family: Family): Promise<Intactness> {
     if (this.tools.unusable[family] !== undefined) return "untouched";
     const intactness = await this.#canary.look(family);

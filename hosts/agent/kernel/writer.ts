@@ -10,7 +10,7 @@ export type WriteResult =
       readonly outcome: "refused";
       /** In one line: what was refused, why, and what to do. */
       readonly message: string;
-      /** Sequence numbers of the messages that the kernel did not take, where it says which (netlink). */
+      /** Sequence numbers of the messages (netlink) or numbers of the lines (iptables) that were not taken, where it is said. */
       readonly sequences: readonly number[];
       /** The same bytes may succeed later (busy, out of memory, a lock that somebody holds). */
       readonly transient: boolean;
@@ -54,6 +54,8 @@ export interface KernelWriter {
   /** Cheap: the kernel has no rules of this mode. Absent: this mode can't begin with a part of its rules. */
   isEmpty?(family: Family): Promise<boolean>;
   write(batch: Batch): Promise<WriteResult>;
+  /** Gives the kernel a `trial` of the engine's contract. Absent: what this mode's kernel refuses, it names. */
+  attempt?(family: Family, trial: readonly Uint8Array[]): Promise<WriteResult>;
   /**
    * Cheap: has anybody but us changed the ruleset since our last write (netlink: its generation; iptables: the canary
    * chains)? "perhaps-touched" asks for a dump (or a full write) to find out.

@@ -5,6 +5,7 @@ import { FAMILIES } from "../../shared/families.ts";
 import type { Clock } from "../clock.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { findCulprits } from "./culprits.ts";
 import type { RunOutcome } from "./schedule.ts";
 
 /** What one run has done for one family. */
@@ -291,7 +292,9 @@ export class Synchronizer {
       const result = await this.#writer.write(batch);
       each.milliseconds += this.#clock.now() - start;
       if (this.#isLost()) return undefined;
-      if (!this.#close(each, batch, result)) done.add(batch.family);
+      const isSettled = await this.#findCulprits(each, batch, result);
+      if (this.#isLost()) return undefined;
+      if (isSettled || !this.#close(each, batch, result)) done.add(batch.family);
     }
     return dueIn === undefined ? undefined : Math.max(0, planned + dueIn - this.#clock.now());
   }
@@ -322,6 +325,31 @@ export class Synchronizer {
     each.failure = result.message;
     if (result.outcome === "unknown") each.unread = true;
     return false;
+  }
+
+  /**
+   * Where the kernel has refused a batch and does not say which line, in a mode that can try, leaves the Services whose rules
+   * it refuses out of the next plan. False: it is not that, or no Service is to blame, and the batch is still open.
+   */
+  async #findCulprits(each: FamilyState, batch: Batch, result: WriteResult): Promise<boolean> {
+    if (result.outcome !== "refused" || result.transient || result.sequences.length > 0) return false;
+    const count = this.#writer.attempt === undefined ? 0 : this.#use((engine) => engine.suspects(batch.id));
+    if (count === 0) return false;
+    const culprits = await findCulprits(count, async (first, size) => {
+      if (this.#isLost()) return { outcome: "unclear" };
+      const trial = this.#use((engine) => engine.trial(batch.id, first, size));
+      const tried = await this.#writer.attempt?.(batch.family, trial);
+      if (tried?.outcome === "written") return { outcome: "taken" };
+      const isClear = tried?.outcome === "refused" && !tried.transient;
+      return isClear ? { outcome: "refused", reason: tried.message } : { outcome: "unclear" };
+    });
+    if (culprits.length === 0 || this.#isLost()) return false;
+    // One call for each, so that each has its own reason: the first closes the batch.
+    for (const { number, reason } of culprits) {
+      const names = this.#use((engine) => engine.refusedSuspects(batch.id, [number], this.#clock.now()));
+      each.leftOut.push(...names.map(({ namespace, name }) => ({ namespace, name, reason })));
+    }
+    return true;
   }
 
   /** Leaves the Services that the kernel has refused out of the next plan. False: no Service is to blame. */

@@ -1,0 +1,71 @@
+// Which Service caused which line of a batch in iptables mode: iptables-restore tells by their numbers what it refuses.
+import { Vector } from "../bytes/memory";
+import { outLinesOf, StreamName } from "../bytes/out";
+
+/**
+ * Of each family's last batch. Rows of four words: a Service (or 0: none), and how many lines each stream had when what
+ * it causes began. The streams follow one another in the batch. The first row is the batch's start, the last its end.
+ */
+const ipv4 = new Vector();
+const ipv6 = new Vector();
+const ROW: u32 = 4;
+
+function rowsOf(family: u32): Vector {
+  return family == 0 ? ipv4 : ipv6;
+}
+
+/** Forgets the lines of earlier plans. */
+export function forgetLines(): void {
+  ipv4.clear();
+  ipv6.clear();
+}
+
+/** The lines of the family's batch that are written from now on are caused by that Service, or (0) by none. */
+export function writeLinesFor(family: u32, service: usize): void {
+  const rows = rowsOf(family);
+  rows.push(<u32>service);
+  rows.push(outLinesOf(StreamName.MAIN));
+  rows.push(outLinesOf(StreamName.NAT_CHAINS));
+  rows.push(outLinesOf(StreamName.NAT_RULES));
+}
+
+/** The Service that caused the line of the family's batch, counted from 1; 0: none, or there is no such line. */
+export function serviceOfLine(family: u32, number: u32): u32 {
+  const rows = rowsOf(family);
+  const count = rows.length / ROW;
+  if (count == 0 || number == 0) return 0;
+  let left = number - 1;
+  for (let stream: u32 = StreamName.MAIN; stream <= StreamName.NAT_RULES; stream++) {
+    const column = 1 + stream;
+    const first = rows.get(column);
+    const lines = rows.get((count - 1) * ROW + column) - first;
+    if (left >= lines) {
+      left -= lines;
+      continue;
+    }
+    let low: u32 = 0;
+    let high = count;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows.get(middle * ROW + column) <= first + left) low = middle + 1;
+      else high = middle;
+    }
+    return rows.get((low - 1) * ROW);
+  }
+  return 0;
+}
+
+/** Lines that all streams had when the row was made. */
+function linesBefore(rows: Vector, row: u32): u32 {
+  return rows.get(row + 1) + rows.get(row + 2) + rows.get(row + 3);
+}
+
+/** The Services that caused lines, each once, into `list`. */
+export function listSuspects(family: u32, list: Vector): void {
+  list.clear();
+  const rows = rowsOf(family);
+  // After the dispatch of all Services, entry points that another one owns are written: Services come a second time.
+  for (let at: u32 = ROW; at + ROW < rows.length && rows.get(at) != 0; at += ROW) {
+    if (linesBefore(rows, at + ROW) != linesBefore(rows, at)) list.push(rows.get(at));
+  }
+}

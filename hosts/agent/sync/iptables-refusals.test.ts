@@ -1,0 +1,235 @@
+// Mode iptables where the real iptables-restore, of either variant, refuses rules of some Services: these are named and left
+// out, all others go in, and they follow as soon as they can.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as assert from "uvu/assert";
+import { defaultOptions, listOf, makeService, makeSlice } from "../../../engine/test-support.ts";
+import { applyJson, engineModule } from "../../../fixtures/support/engine.ts";
+import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
+import type { Options } from "../../shared/contract.ts";
+import { IptablesWriter } from "../kernel/iptables-writer.ts";
+import { commandRunner } from "../kernel/run-command.ts";
+import { fakeCommands, flushAll, hasLegacy, sayWhatIsLeftOut, shell } from "../kernel/testing/node.ts";
+import { inNamespaces } from "../netlink/testing/namespace.ts";
+import { ManualClock } from "../testing/manual-clock.ts";
+import { ClusterState } from "./cluster-state.ts";
+import { type FamilyReport, Synchronizer } from "./synchronizer.ts";
+
+class Node {
+  readonly clock = new ManualClock();
+  readonly state: ClusterState;
+  readonly writer: IptablesWriter;
+  readonly synchronizer: Synchronizer;
+  reports: FamilyReport[] = [];
+
+  private constructor(writer: IptablesWriter, options: Partial<Options>) {
+    this.writer = writer;
+    const ignore = () => {};
+    const all = {
+      ...defaultOptions("iptables"),
+      nfacctInvalidDropped: false,
+      nfacctLocalhostAccepted: false,
+      ...options,
+    };
+    this.state = new ClusterState(engineModule, all, undefined, {
+      changed: ignore,
+      synced: ignore,
+      problems: ignore,
+      lost: ignore,
+    });
+    const events = {
+      written: ignore,
+      finished: (report: FamilyReport) => this.reports.push(report),
+      firstWave: ignore,
+    };
+    this.synchronizer = new Synchronizer(this.state, writer, this.clock, events);
+  }
+
+  /** @param infix "-nft", "-legacy" */
+  static async start(infix: string, options: Partial<Options> = {}, path?: string): Promise<Node> {
+    shell(`iptables${infix} -t mangle -N KUBE-IPTABLES-HINT`);
+    const opened = await IptablesWriter.open({ run: commandRunner(path) });
+    if (opened.outcome !== "opened") throw new Error(opened.message);
+    assert.is(opened.writer.tools.variant, infix === "-nft" ? "nf_tables" : "legacy");
+    return new Node(opened.writer, options);
+  }
+
+  put(...objects: KubernetesObject[]): void {
+    this.state.use((engine) => applyJson(engine, listOf(objects)));
+  }
+
+  /** One run; what was left out by it, as `family namespace/name`, and the reasons. */
+  async run(): Promise<{ leftOut: string[]; reasons: string[] }> {
+    this.reports = [];
+    assert.equal(await this.synchronizer.run(), { failed: false, dueIn: undefined }, JSON.stringify(this.reports));
+    const leftOut = this.reports.flatMap((report) =>
+      report.leftOut.map((each) => ({ family: report.family, ...each })),
+    );
+    return {
+      leftOut: leftOut.map(({ family, namespace, name }) => `${family} ${namespace}/${name}`).sort(),
+      reasons: leftOut.map(({ reason }) => reason),
+    };
+  }
+}
+
+/** Services with clients' addresses in both families, two endpoints in each. */
+function shop(from: number, to: number, fields: object = {}): KubernetesObject[] {
+  const objects: KubernetesObject[] = [];
+  for (let i = from; i < to; i++) {
+    const name = `s${i}`;
+    objects.push(
+      makeService(`shop/${name}`, { ip: `10.96.0.${i},fd00::${i}`, ports: [{ port: 80 }], ...fields }),
+      makeSlice(`shop/${name}-4`, name, [`10.0.${i}.1`, `10.0.${i}.2`]),
+      makeSlice(`shop/${name}-6`, name, [`fd00:1::${i}:1`, `fd00:1::${i}:2`], { addressType: "IPv6" }),
+    );
+  }
+  return objects;
+}
+
+const withNodePort = (name: string, nodePort: number) =>
+  makeService(`shop/${name}`, { ip: `10.96.1.${nodePort % 100}`, type: "NodePort", ports: [{ port: 80, nodePort }] });
+
+/** Names of Services that nat or filter lead to. */
+function served(infix: string, family: "" | "6"): string[] {
+  const saved = shell(`ip${family}tables${infix}-save`);
+  assert.not.match(saved, "SLUI-");
+  return [...saved.matchAll(/^-A KUBE-SERVICES .*--comment "shop\/(\w+) /gm)].map((match) => match[1] ?? "").sort();
+}
+
+const namesOf = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `s${from + i}`).sort();
+
+sayWhatIsLeftOut();
+
+inNamespaces(import.meta.url, ["root"], (test) => {
+  test.before.each(flushAll);
+  const variants = () => (hasLegacy() ? ["-nft", "-legacy"] : ["-nft"]);
+
+  test("a rule that the kernel refuses costs its Service, at the start and later, and no other", async () => {
+    for (const infix of variants()) {
+      flushAll();
+      // The kernel has no such counter: a real refusal, of one line of each Service with a node port. Legacy does not say which.
+      const node = await Node.start(infix, { nfacctLocalhostAccepted: true });
+      node.put(...shop(1, 20), withNodePort("bad", 30_001), makeSlice("shop/bad-1", "bad", ["10.0.99.1"]));
+      const first = await node.run();
+      assert.equal(first.leftOut, ["ipv4 shop/bad"], infix);
+      assert.match(first.reasons[0] ?? "", infix === "-nft" ? "line" : "restore refused");
+      assert.equal(served(infix, ""), namesOf(1, 20), infix);
+      assert.equal(served(infix, "6"), namesOf(1, 20), infix);
+      assert.equal((await node.run()).leftOut, [], "and that is all there is to do");
+      assert.is(
+        node.reports.reduce((sum, { transactions }) => sum + transactions, 0),
+        0,
+      );
+
+      node.put(withNodePort("worse", 30_002), makeSlice("shop/worse-1", "worse", ["10.0.99.2"]), ...shop(20, 22));
+      assert.equal((await node.run()).leftOut, ["ipv4 shop/worse"], infix);
+      assert.equal(served(infix, ""), namesOf(1, 22), infix);
+      assert.equal(
+        node.state.use((engine) => engine.leftOut()).map(({ name }) => name),
+        ["bad", "worse"],
+      );
+
+      shell("nfacct add localhost_nps_accepted_pkts");
+      try {
+        assert.is(node.synchronizer.retryLeftOut(), 2);
+        assert.equal((await node.run()).leftOut, []);
+        assert.equal(served(infix, ""), [...namesOf(1, 22), "bad", "worse"].sort(), infix);
+      } finally {
+        await node.writer.cleanup();
+        shell("nfacct delete localhost_nps_accepted_pkts");
+        await node.writer.close();
+      }
+    }
+  });
+
+  test("an extension that the tool itself lacks costs the Services that need it, in both families", async () => {
+    const standard = [
+      "/usr/lib/x86_64-linux-gnu/xtables",
+      "/usr/lib/aarch64-linux-gnu/xtables",
+      "/usr/lib/xtables",
+    ].find(existsSync);
+    if (standard === undefined) return;
+    const directory = mkdtempSync(join(tmpdir(), "sluice-xtables-"));
+    for (const file of readdirSync(standard)) {
+      if (file !== "libxt_recent.so") symlinkSync(join(standard, file), join(directory, file));
+    }
+    process.env.XTABLES_LIBDIR = directory;
+    try {
+      for (const infix of variants()) {
+        flushAll();
+        const node = await Node.start(infix);
+        node.put(...shop(1, 4), ...shop(4, 6, { sessionAffinity: "ClientIP" }));
+        const { leftOut, reasons } = await node.run();
+        assert.equal(leftOut, ["ipv4 shop/s4", "ipv4 shop/s5", "ipv6 shop/s4", "ipv6 shop/s5"], infix);
+        assert.match(reasons[0] ?? "", /Couldn't load match `recent'.*; line \d+ is: -A KUBE-S\w\w-/);
+        for (const family of ["", "6"] as const) assert.equal(served(infix, family), namesOf(1, 4));
+        await node.writer.close();
+      }
+    } finally {
+      delete process.env.XTABLES_LIBDIR;
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("where only COMMIT is named, others keep what they have while it is looked for, in IPv6 as well", async () => {
+    // Refuses what it is told to as legacy's does, and notes what is in the kernel each time.
+    const directory = mkdtempSync(join(tmpdir(), "sluice-refusing-"));
+    for (const infix of variants()) {
+      const tool = `ip6tables${infix}-restore`;
+      const real = shell(`command -v ${tool}`).trim();
+      const fake = fakeCommands({
+        [tool]: `case "$*" in *--version*) exec ${real} "$@";; esac
+input=$(mktemp); cat > $input
+line=$(awk '/fd00::7 /{bad=1} /^COMMIT/{if (bad) {print NR; exit}}' $input)
+ip6tables${infix}-save | grep -c 'KUBE-SERVICES.*shop/s' >> ${directory}/served
+if [ -n "$line" ]; then echo "ip6tables-restore: line $line failed" >&2; rm $input; exit 1; fi
+${real} "$@" < $input; code=$?; rm $input; exit $code`,
+      });
+      try {
+        flushAll();
+        writeFileSync(join(directory, "served"), "");
+        const node = await Node.start(infix, {}, `${fake.path}:${process.env.PATH}`);
+        node.put(...shop(1, 7), ...shop(8, 10));
+        assert.equal((await node.run()).leftOut, []);
+        const before = served(infix, "6");
+        writeFileSync(join(directory, "served"), "");
+        node.put(...shop(7, 8));
+        assert.equal((await node.run()).leftOut, ["ipv6 shop/s7"], infix);
+        const seen = readFileSync(join(directory, "served"), "utf8").trim().split("\n");
+        assert.ok(seen.length > 5, "there were trials");
+        assert.equal([...new Set(seen)], [String(before.length)], "nobody was without rules meanwhile");
+        assert.equal(served(infix, ""), namesOf(1, 10));
+        assert.equal(served(infix, "6"), before);
+        await node.writer.close();
+      } finally {
+        fake.remove();
+      }
+    }
+    rmSync(directory, { recursive: true });
+  });
+
+  test("a family that can't be written at all makes no Service a culprit", async () => {
+    for (const [why, script] of [
+      ["it fails", "cat > /dev/null; echo 'iptables-restore: line 1 failed' >&2; exit 1"],
+      ["the lock is held", "cat > /dev/null; echo 'Another app is currently holding the xtables lock.' >&2; exit 4"],
+    ] as const) {
+      flushAll();
+      const tool = "iptables-nft-restore";
+      const real = shell(`command -v ${tool}`).trim();
+      const fake = fakeCommands({ [tool]: `case "$*" in *--version*) exec ${real} "$@";; esac\n${script}` });
+      try {
+        const node = await Node.start("-nft", {}, `${fake.path}:${process.env.PATH}`);
+        node.put(...shop(1, 4));
+        assert.is((await node.synchronizer.run()).failed, true, why);
+        const [ipv4, ipv6] = node.reports;
+        assert.ok(ipv4?.failure !== undefined && ipv6?.failure === undefined, why);
+        assert.equal([ipv4?.leftOut, ipv6?.leftOut], [[], []]);
+        assert.equal(served("-nft", "6"), namesOf(1, 4), why);
+        await node.writer.close();
+      } finally {
+        fake.remove();
+      }
+    }
+  });
+});
