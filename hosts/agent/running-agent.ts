@@ -39,7 +39,7 @@ export interface AgentContext {
   readonly lock: Pick<NodeLock, "free" | "holdUp" | "warning">;
 }
 
-/** Netlink says at once whether anybody has committed anything; a look at iptables' canaries starts processes. */
+/** Netlink says at once whether anybody has committed anything; a look at legacy iptables' canaries starts processes. */
 const LOOK_PERIOD_MS = 2_000;
 /** What an older API server does not offer is done without, as it always was. */
 const OF_OLD_SERVERS: ReadonlySet<string> = new Set(["no streaming lists", "no such field selector"]);
@@ -141,7 +141,10 @@ export class RunningAgent {
         holdUp: () => context.lock.holdUp,
         minSyncPeriodMs: config.minSyncPeriodMs,
         syncPeriodMs: config.syncPeriodMs,
-        lookPeriodMs: config.mode === "iptables" ? config.syncPeriodMs : Math.min(config.syncPeriodMs, LOOK_PERIOD_MS),
+        lookPeriodMs:
+          parts.writer.writer.looksByProcess === true
+            ? config.syncPeriodMs
+            : Math.min(config.syncPeriodMs, LOOK_PERIOD_MS),
       },
       {
         relist: (reason) => {

@@ -1,10 +1,12 @@
 // Notices that somebody has flushed our iptables chains.
 //
 // Empty chains KUBE-PROXY-CANARY in three tables go when somebody deletes all chains, and others look for them too. Where
-// the chains are in nf_tables the kernel tells more for less: how many rules a chain has, and how many lead to it. So
-// flushed chains and missing jumps are noticed as well, without a process.
-import type { Family } from "../../shared/contract.ts";
+// the chains are in nf_tables the kernel tells more for less: whether anything has changed at all, how many rules a chain
+// has, and how many lead to it. So flushed chains and missing jumps are noticed as well, soon, and without a process.
+import type { DriftReport, Family } from "../../shared/contract.ts";
+import { readGeneration } from "../netlink/generation.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
+import { JUMPS } from "./iptables-jumps.ts";
 import type { IptablesTools } from "./iptables-tools.ts";
 import { findChain } from "./nft-listing.ts";
 import type { RunCommand } from "./run-command.ts";
@@ -32,11 +34,25 @@ const COUNTED = [
   ["mangle", CANARY],
 ] as const;
 
+/** What is remembered of a family's chains after a write of ours. */
+interface Remembered {
+  /** Of the ruleset when they were last counted; UNKNOWN: they have to be counted in any case. */
+  generation: number;
+  /** In the order of COUNTED: rules in the chain and jumps to it; ABSENT if there is no such chain. */
+  readonly uses: readonly number[];
+}
+
+const ABSENT = -1;
+const UNKNOWN = -1;
+
 export class IptablesCanary {
   readonly #tools: IptablesTools;
   readonly #run: RunCommand;
   readonly #socket: NetlinkSocket | undefined;
-  readonly #known = new Map<Family, string>();
+  readonly #known = new Map<Family, Remembered>();
+  readonly #drift = new Map<Family, DriftReport>();
+  /** Families that have been written. */
+  readonly #written = new Set<Family>();
 
   /** @param socket for nf_tables; without it the canary chains alone are looked at */
   constructor(tools: IptablesTools, run: RunCommand, socket: NetlinkSocket | undefined) {
@@ -45,19 +61,51 @@ export class IptablesCanary {
     this.#socket = tools.variant === "nf_tables" ? socket : undefined;
   }
 
-  /** To be called after each write of ours. */
+  /** A look starts a process. */
+  get isDear(): boolean {
+    return this.#socket === undefined;
+  }
+
+  /** To be called after each write of ours. Never throws: what can't be read now differs at the next look. */
   async remember(family: Family): Promise<void> {
-    if (this.#socket !== undefined) this.#known.set(family, await count(this.#socket, family));
+    this.#written.add(family);
+    this.#drift.delete(family);
+    this.#known.delete(family);
+    if (this.#socket === undefined) return;
+    try {
+      // In this order: what somebody does in between is looked at again.
+      const generation = await readGeneration(this.#socket);
+      const counted = await count(this.#socket, family);
+      const uses = atLeastJumps(counted);
+      const isWhole = uses.every((use, index) => use === counted[index]);
+      this.#known.set(family, { generation: isWhole ? generation : UNKNOWN, uses });
+    } catch {
+      // As said.
+    }
   }
 
   /** "perhaps-touched" also before the first write. Never throws: what can't be read may have been touched. */
   async look(family: Family): Promise<Intactness> {
     if (this.#socket === undefined) return this.#lookForChain(family);
+    const known = this.#known.get(family);
+    if (known === undefined) return "perhaps-touched";
     try {
-      return this.#known.get(family) === (await count(this.#socket, family)) ? "untouched" : "perhaps-touched";
+      // Others' tables change the generation as well; then our chains are counted.
+      const generation = await readGeneration(this.#socket);
+      if (generation === known.generation) return "untouched";
+      const uses = await count(this.#socket, family);
+      known.generation = generation;
+      if (uses.every((use, index) => use === known.uses[index])) return "untouched";
+      this.#drift.set(family, driftOf(known.uses, uses));
     } catch {
-      return "perhaps-touched";
+      // It may have been touched.
     }
+    return "perhaps-touched";
+  }
+
+  /** What the last look has found that somebody else has done; undefined: nothing, or nobody knows. */
+  drift(family: Family): DriftReport | undefined {
+    return this.#drift.get(family);
   }
 
   /** As kube-proxy does: of the three only the one in mangle, which is small. Other failures prove nothing. */
@@ -65,12 +113,40 @@ export class IptablesCanary {
     const { iptables } = this.#tools.commands[family];
     const result = await this.#run(iptables, [...this.#tools.wait, "-S", CANARY, "-t", "mangle"]);
     const gone = result.outcome === "exited" && result.code === NO_SUCH_CHAIN;
+    if (gone && this.#written.has(family)) {
+      this.#drift.set(family, { missing: 1, changed: 0, extra: 0, names: [`mangle ${CANARY}`], rebuilt: true });
+    }
     return gone ? "perhaps-touched" : "untouched";
   }
 }
 
-async function count(socket: NetlinkSocket, family: Family): Promise<string> {
+async function count(socket: NetlinkSocket, family: Family): Promise<readonly number[]> {
   const uses: number[] = [];
-  for (const [table, name] of COUNTED) uses.push((await findChain(socket, family, table, name))?.use ?? -1);
-  return uses.join(" ");
+  for (const [table, name] of COUNTED) uses.push((await findChain(socket, family, table, name))?.use ?? ABSENT);
+  return uses;
+}
+
+/**
+ * Our jumps lead to these chains after each write of ours. Where fewer do, somebody has flushed them since, and the next look
+ * must not take that for what we have written.
+ */
+function atLeastJumps(uses: readonly number[]): readonly number[] {
+  return uses.map((use, index) => {
+    const [table, name] = COUNTED[index] ?? [];
+    const jumps = JUMPS.filter((jump) => jump.table === table && jump.to === name).length;
+    return jumps > 0 ? Math.max(use, jumps) : use;
+  });
+}
+
+function driftOf(before: readonly number[], now: readonly number[]): DriftReport {
+  const names: string[] = [];
+  let missing = 0;
+  let changed = 0;
+  for (const [index, chain] of COUNTED.entries()) {
+    if (now[index] === before[index]) continue;
+    names.push(chain.join(" "));
+    if (now[index] === ABSENT) missing++;
+    else changed++;
+  }
+  return { missing, changed, extra: 0, names, rebuilt: true };
 }

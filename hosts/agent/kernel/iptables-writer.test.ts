@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { makeService } from "../../../engine/test-support.ts";
 import { report } from "../../../fixtures/kernel/diff.ts";
 import { compareIptables } from "../../../fixtures/kernel/normalise-iptables.ts";
 import type { Listings } from "../../../fixtures/oracle/oracle.ts";
@@ -12,6 +13,7 @@ import { encode } from "../../../fixtures/support/engine.ts";
 import { watchLine } from "../../../fixtures/support/objects.ts";
 import type { Family } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
+import { FAMILIES } from "../../shared/families.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { type IptablesHost, thisHost } from "./iptables-tools.ts";
 import { IptablesWriter } from "./iptables-writer.ts";
@@ -164,6 +166,55 @@ COMMIT
       }
       await writer.close();
     }
+  });
+
+  test("others' tables are nothing to us, and what somebody flushes while we write is not taken for ours", async () => {
+    const each = oracleCases()[5];
+    if (each === undefined) throw new Error("no such case");
+    const engine = engineFor(each, "iptables");
+    const real = commandRunner();
+    let afterwards = "";
+    const run: RunCommand = async (command, ...rest) => {
+      const result = await real(command, ...rest);
+      if (afterwards !== "" && command.endsWith("-restore")) shell(afterwards);
+      return result;
+    };
+    const opened = await IptablesWriter.open({ run });
+    if (opened.outcome !== "opened") throw new Error(opened.message);
+    const { writer } = opened;
+    assert.is(writer.looksByProcess, false);
+    assert.equal(await writer.dump("ipv4"), { outcome: "unsupported", drift: undefined });
+    await writeAll(engine, writer, 0);
+    for (const foreign of ["add table ip other", "add chain ip other mine", "add chain ip6 filter mine"]) {
+      shell(`nft ${foreign}`);
+      for (const family of FAMILIES) {
+        assert.is(await writer.intactness(family), "untouched", foreign);
+        assert.is(await writer.intactness(family), "untouched", "the same generation again");
+      }
+    }
+    shell("nft delete table ip other; iptables-nft -F; nft delete chain ip nat KUBE-PROXY-CANARY");
+    assert.is(await writer.intactness("ipv4"), "perhaps-touched");
+    const dump = await writer.dump("ipv4");
+    if (dump.outcome !== "unsupported" || dump.drift === undefined) throw new Error("no drift");
+    assert.is(dump.drift.rebuilt, true);
+    assert.is(dump.drift.missing, 0);
+    assert.ok(dump.drift.changed > 3 && dump.drift.names.includes("filter KUBE-FORWARD"), JSON.stringify(dump.drift));
+    assert.ok(dump.drift.names.every((name) => name.startsWith("filter ")));
+    engine.forget();
+    await writeAll(engine, writer, 1);
+    assert.equal(await writer.dump("ipv4"), { outcome: "unsupported", drift: undefined });
+    shell("nft flush ruleset");
+    assert.is(await writer.intactness("ipv6"), "perhaps-touched");
+    assert.match(JSON.stringify(await writer.dump("ipv6")), '"missing":9');
+
+    engine.forget();
+    await writeAll(engine, writer, 2);
+    const service = { type: "MODIFIED", object: makeService("shop/late", { ip: "10.96.0.250" }) };
+    engine.apply(encode(JSON.stringify(service)));
+    afterwards = "iptables-nft -F; iptables-nft -t nat -F";
+    await writeAll(engine, writer, 3);
+    assert.is(await writer.intactness("ipv4"), "perhaps-touched");
+    await writer.close();
   });
 
   test("a refusal says which line, what is wrong with it, and leaves the table as it was", async () => {

@@ -54,6 +54,10 @@ export class IptablesWriter implements KernelWriter {
     this.#canary = new IptablesCanary(tools, run, this.#socket);
   }
 
+  get looksByProcess(): boolean {
+    return this.#canary.isDear;
+  }
+
   /** Looks for the commands that this node uses. */
   static async open(options: IptablesWriterOptions = {}): Promise<OpenedIptablesWriter> {
     const run = options.run ?? commandRunner();
@@ -63,8 +67,8 @@ export class IptablesWriter implements KernelWriter {
   }
 
   /** iptables-save prints rules in other words than the engine reads. */
-  async dump(): Promise<Dump> {
-    return { outcome: "unsupported" };
+  async dump(family: Family): Promise<Dump> {
+    return { outcome: "unsupported", drift: this.#canary.drift(family) };
   }
 
   async write(batch: Batch): Promise<WriteResult> {
@@ -76,7 +80,7 @@ export class IptablesWriter implements KernelWriter {
       const ready = await this.#setUp(batch.family);
       if (ready.outcome !== "written") return ready;
     }
-    await this.#remember(batch.family);
+    await this.#canary.remember(batch.family);
     return written;
   }
 
@@ -106,14 +110,6 @@ export class IptablesWriter implements KernelWriter {
 
   async close(): Promise<void> {
     await this.#socket?.close();
-  }
-
-  async #remember(family: Family): Promise<void> {
-    try {
-      await this.#canary.remember(family);
-    } catch {
-      // The next look can't read it either, or finds it different: then everything is written again.
-    }
   }
 
   async #setUp(family: Family): Promise<WriteResult> {

@@ -1,5 +1,5 @@
 // What the agent needs of a kernel in any mode: take a batch, say what became of it, and notice changes by others.
-import type { Batch, Family, Mode } from "../../shared/contract.ts";
+import type { Batch, DriftReport, Family, Mode } from "../../shared/contract.ts";
 
 /** What became of one batch. */
 export type WriteResult =
@@ -27,8 +27,8 @@ export type WriteResult =
 export type Dump =
   /** Whole messages, as `read-dump` of the engine's contract wants them; none: there is no table. */
   | { readonly outcome: "dumped"; readonly pieces: readonly Uint8Array[] }
-  /** This mode can't read its rules back: the engine has to `forget` and write everything. */
-  | { readonly outcome: "unsupported" }
+  /** This mode can't read its rules back: the engine has to `forget` and write everything. `drift`: what has been noticed. */
+  | { readonly outcome: "unsupported"; readonly drift: DriftReport | undefined }
   /** Not now: the table never held still, or the kernel refused. Try again later. */
   | { readonly outcome: "failed"; readonly message: string };
 
@@ -50,6 +50,8 @@ export interface KernelWriter {
   readonly mode: Mode;
   /** For `set-batch-limits` of the engine's contract; undefined: batches may have any size. */
   readonly batchLimits?: BatchLimits;
+  /** `intactness` starts a process: it is asked once in a sync period. Else it is cheap. */
+  readonly looksByProcess?: boolean;
   dump(family: Family): Promise<Dump>;
   /** Cheap: the kernel has no rules of this mode. Absent: this mode can't begin with a part of its rules. */
   isEmpty?(family: Family): Promise<boolean>;
@@ -57,8 +59,8 @@ export interface KernelWriter {
   /** Gives the kernel a `trial` of the engine's contract. Absent: what this mode's kernel refuses, it names. */
   attempt?(family: Family, trial: readonly Uint8Array[]): Promise<WriteResult>;
   /**
-   * Cheap: has anybody but us changed the ruleset since our last write (netlink: its generation; iptables: the canary
-   * chains)? "perhaps-touched" asks for a dump (or a full write) to find out.
+   * Has anybody but us changed the ruleset since our last write (netlink: its generation; iptables: the use of chains, or
+   * the canary chains)? "perhaps-touched" asks for a dump (or a full write) to find out.
    */
   intactness(family: Family): Promise<Intactness>;
   /** Removes everything that this mode writes, in both families. Foreign tables and chains stay. */

@@ -216,6 +216,7 @@ export class Synchronizer {
       return;
     }
     if (dump.outcome === "unsupported" || each.refusedReconciliations > MAX_REFUSED) {
+      if (dump.outcome === "unsupported") each.drift = dump.drift;
       // `forget` is for both families.
       this.#use((engine) => engine.forget());
       for (const other of this.#families) {
