@@ -81,16 +81,29 @@ test("v1 List: items carry their kinds; those that are not read are counted in o
   const engine = makeEngine();
   const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" } };
   const deployment = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "d" } };
-  const nested = { apiVersion: "v1", kind: "List", items: [a] };
-  const items = [pod, deployment, a, pod, nested, sliceOfA];
+  const items = [pod, deployment, a, pod, sliceOfA];
   const result = applyText(engine, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
   assert.equal(result.skipped, [
     { kind: "Pod", count: 2 },
     { kind: "Deployment", count: 1 },
-    { kind: "List", count: 1 },
   ]);
   assert.is(result.services + result.endpointSlices, 2);
   assert.equal(result.problems, []);
+});
+
+test("a list in a list is an error, and the objects around it are read", () => {
+  for (const kind of ["List", "ServiceList"]) {
+    const nested = { apiVersion: "v1", kind, items: [a] };
+    const result = applyText(
+      makeEngine(),
+      JSON.stringify({ apiVersion: "v1", kind: "List", items: [nested, sliceOfA] }),
+    );
+    assert.equal(
+      result.problems.map(({ code, severity, kind }) => [code, severity, kind]),
+      [["list-in-list", "error", kind]],
+    );
+    assert.equal([result.services, result.endpointSlices, result.skipped], [0, 1, []]);
+  }
 });
 
 test("more than 64 kinds that are not read are counted together", () => {

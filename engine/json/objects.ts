@@ -115,11 +115,11 @@ function readAs(what: u32): void {
   else readMetadataOnly(); // it is going to be reported, by its name
 }
 
-/** What the object is, as far as an object can be inside a list or a watch line: there are no lists in lists. */
+/** What the object is. Any list is a LIST here: within a list or a watch line it is a mistake. */
 function identifyObject(listKind: u32, version: usize, versionLength: usize): u32 {
   setKindText(listKind);
   const found = identify(listKind, version, versionLength);
-  return found == Kind.LIST || found > Kind.SERVICE_CIDR ? Kind.OTHER : found;
+  return found > Kind.SERVICE_CIDR ? Kind.LIST : found;
 }
 
 /** Goes back to the start of the object and through all of it, to find out what it is. */
@@ -243,6 +243,9 @@ function commitAs(deleted: bool): void {
     setStatus(statusCode, reasonText, messageText, retryAfterSeconds);
   } else if (kind == Kind.OTHER) {
     countSkipped(objectKind);
+  } else if (kind == Kind.LIST) {
+    const hint = "put its objects into the list around it, or give it as a document of its own";
+    literalProblem(Severity.ERROR, "list-in-list", start, "a list stands where an object should be", hint);
   } else if (kind == Kind.UNVERSIONED) {
     literalProblem(Severity.ERROR, "missing-api-version", start, "the object has no apiVersion", "give it one");
   } else {

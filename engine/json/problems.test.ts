@@ -179,6 +179,12 @@ const cases: Case[] = [
     field: "items",
     message: "expected an array, found an object",
   },
+  {
+    code: "list-in-list",
+    text: '{"apiVersion":"v1","kind":"List","items":[^{"apiVersion":"v1","kind":"List","metadata":{},"items":[]}]}',
+    object: "List /",
+    message: "a list stands where an object should be",
+  },
 
   // Names
   {
@@ -268,10 +274,10 @@ const cases: Case[] = [
   },
   {
     code: "wrong-type",
-    text: ports('{"port":^81.0}'),
+    text: ports('{"port":^81.5}'),
     object: web,
     field: "spec.ports[1].port",
-    message: 'expected a whole number of 32 bits, found "81.0"',
+    message: 'expected a whole number of 32 bits, found "81.5"',
   },
   {
     code: "wrong-type",

@@ -160,6 +160,26 @@ test("64 levels are read and skipped, 65 are too many", () => {
   assert.is(applyText(makeEngine(), `{"a":${"[".repeat(1_000_000)}`).problems[0]?.code, "json-too-deep");
 });
 
+test("whole numbers may have a fraction of zeros or an exponent, as kubectl reads them", () => {
+  for (const text of [
+    "80",
+    "80.0",
+    "8e1",
+    "8.0E+1",
+    "0.8e2",
+    "800e-1",
+    `80.${"0".repeat(400)}`,
+    `${"8".padEnd(22, "0")}e-20`,
+  ]) {
+    const engine = makeEngine();
+    assert.equal(applyText(engine, service(`"ports":[{"port":${text}}]`)).problems, [], text);
+    assert.is(described(engine, "shop/web")?.port.port, 80, text);
+  }
+  for (const text of ["0e99999999999", "0.0"]) {
+    assert.is(applyText(makeEngine(), service(`"ports":[{"port":${text}}]`)).problems[0]?.code, "invalid-port", text);
+  }
+});
+
 test("numbers: int32 and nothing else", () => {
   const port = (text: string) => applyText(makeEngine(), service(`"ports":[{"port":${text}}]`));
   const codeOf = (text: string) => port(text).problems[0]?.code;
@@ -174,9 +194,11 @@ test("numbers: int32 and nothing else", () => {
     "-2147483649",
     "18446744073709551697",
     "4294967376",
-    "8e1",
-    "80.0",
-    "8.0e1",
+    "80.5",
+    "8e-1",
+    "1e10",
+    "80.00000000000000000001",
+    "99999999999999999999e-1",
     "true",
     '"80"',
     "[]",

@@ -81,12 +81,11 @@ test("keys that are no text become text, as in sigs.k8s.io/yaml", () => {
 });
 
 const bad: [name: string, yaml: string, expected: string][] = [
-  ["a duplicate key", "a: 1\nb: 2\na: 3\n", "yaml-duplicate-key 3:1"],
   ["a list as key", "? [a, b]\n: 1\n", "yaml-key 1:3"],
   ["an empty key", ": 1\n", "yaml-key 1:1"],
   ["a template", "a: {{ .Values.x }}\n", "yaml-key 1:5"],
   ["a tab", "a:\n\tb: 1\n", "yaml-syntax 2:1"],
-  ["an open bracket", "a: [1, 2\nb: 3\n", "yaml-syntax 2:1"],
+  ["an open bracket", "a: [1, 2\nb: 3\n", "yaml-syntax 1:8"],
   ["an open quote", 'a: "x\n', "yaml-syntax 2:1"],
   ["an alias to nothing", "a: *x\n", "yaml-alias 1:4"],
   ["an alias within itself", "a: &x [*x]\n", "yaml-alias 1:8"],
@@ -97,6 +96,7 @@ const bad: [name: string, yaml: string, expected: string][] = [
   ["an item that is text", "kind: PodList\nitems:\n- x\n", "not-an-object 3:3"],
   ["a control character", "a: b\nc: \u0007\n", "yaml-character 2:4"],
   ["infinity", "a: .inf\n", "yaml-value 1:4"],
+  ["a list in a list", "kind: List\nitems:\n- kind: List\n  items: []\n", "list-in-list 3:3"],
 ];
 
 const templates: [name: string, yaml: string, expected: string][] = [
@@ -130,9 +130,37 @@ for (const [name, yaml, expected] of bad) {
 }
 
 test("an error in one item of a list leaves the others", () => {
-  const { json, diagnostics } = parse("kind: List\nitems:\n- kind: A\n- kind: B\n  kind: C\n- kind: D\n");
+  const { json, diagnostics } = parse("kind: List\nitems:\n- kind: A\n- kind: .inf\n- kind: D\n");
   assert.equal(json, [{ kind: "A" }, { kind: "D" }]);
+  assert.equal(diagnostics.map(where), ["yaml-value 4:9"]);
+});
+
+test("of a key that is given twice the last one counts, with a warning in kinds that are read", () => {
+  const twice = (kind: string) => parse(`kind: ${kind}\nspec:\n  a: 1\n  b: 2\n  a: 3\n`);
+  const { json, diagnostics } = twice("Service");
+  assert.equal(json, [{ kind: "Service", spec: { a: 3, b: 2 } }]);
   assert.equal(diagnostics.map(where), ["yaml-duplicate-key 5:3"]);
+  assert.equal([diagnostics[0]?.severity, diagnostics[0]?.message], ["warning", 'key "a" is given twice']);
+  assert.equal(twice("ConfigMap").json, [{ kind: "ConfigMap", spec: { a: 3, b: 2 } }]);
+  assert.equal(twice("ConfigMap").diagnostics, []);
+});
+
+test("a key that is given twice is said once, however often an alias repeats it", () => {
+  const { diagnostics } = parse("kind: Service\nx: &x {a: 1, a: 2}\ny: *x\nz: *x\n");
+  assert.equal(diagnostics.map(where), ["yaml-duplicate-key 2:14"]);
+});
+
+test("of keys that are given twice in items of lists those of kinds that are read are said", () => {
+  const list = parse("kind: List\nitems:\n- {kind: A, b: 1, b: 2}\n- {kind: Node, b: 1, b: 2}\n");
+  assert.equal(list.diagnostics.map(where), ["yaml-duplicate-key 4:22"]);
+  assert.equal(parse("kind: NodeList\nitems:\n- {b: 1, b: 2}\n").diagnostics.map(where), ["yaml-duplicate-key 3:10"]);
+});
+
+test("a byte order mark after a separator is none of the document's", () => {
+  const { inputs, json } = parse("kind: A\n---\n\ufeffkind: B\nport: 70000\n--- \n\ufeffkind: C\n");
+  assert.equal(json, [{ kind: "A" }, { kind: "B", port: 70000 }, { kind: "C" }]);
+  assert.is(positionOf(inputs[0], "70000"), "4:7");
+  assert.is(positionOf(inputs[0], '"B"'), "3:7");
 });
 
 test("an alias bomb stops early", () => {

@@ -1,12 +1,12 @@
 // One file → inputs for the engine, and what could not be read.
-import { isMap, isScalar, isSeq, type Node, type YAMLMap } from "yaml";
+import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
 import { type Input, jsonInput, type Source, YamlInputBuilder } from "./input.ts";
 import { type ListHead, splitList } from "./list-items.ts";
 import { jsonString } from "./scalars.ts";
 import { Lines, skipBlanks, toUtf8 } from "./text.ts";
 import { type Chunk, chunkText, parseDocuments, splitDocuments } from "./yaml-documents.ts";
-import { JsonWriter, type MappedJson, YamlError } from "./yaml-json.ts";
+import { JsonWriter, type MappedJson, shownKey, YamlError } from "./yaml-json.ts";
 
 export type Parsed = { input: Input } | { diagnostic: Diagnostic };
 
@@ -36,16 +36,26 @@ function looksLikeJson(bytes: Uint8Array, first: number): boolean {
   const opening = bytes[first];
   if (opening !== 0x7b && opening !== 0x5b) return false;
   const second = bytes[skipBlanks(bytes, first + 1)];
-  if (opening === 0x7b ? second !== 0x22 && second !== 0x7d : second !== 0x7b && second !== 0x5d) return false;
+  const slash = 0x2f;
+  if (opening === 0x7b ? second !== 0x22 && second !== 0x7d && second !== slash : second !== 0x7b && second !== 0x5d) {
+    return false;
+  }
   if (bytes.length > smallFile) return true;
+  const text = new TextDecoder().decode(bytes);
   try {
-    JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    JSON.parse(text);
     return true;
   } catch {
     // Broken JSON, several objects one after the other, or YAML.
   }
+  if (hasComment(text)) return true;
   for (const parsed of parseYaml("", bytes)) if ("diagnostic" in parsed) return true;
   return false;
+}
+
+/** JSON with `// …` or a comment between stars, which YAML would take for part of a key or value. */
+function hasComment(text: string): boolean {
+  return /(^|[\s,{[])\/[/*]/.test(text.replace(/"(\\.|[^"\\])*"/g, '""'));
 }
 
 /** Also for JSON, which is YAML too. */
@@ -56,8 +66,12 @@ export function* parseYaml(file: string, bytes: Uint8Array): Generator<Parsed> {
     for (const { chunk, list } of splitList(document)) {
       for (const result of readChunk(chunk, list)) {
         seen++;
-        if (result instanceof YamlError) yield { diagnostic: located(file, result, linesOf(chunk)) };
-        else builder.add(result.mapped, result.lines);
+        if (result instanceof YamlError) {
+          yield { diagnostic: located(file, result, linesOf(chunk)) };
+        } else {
+          if (isRead(result.kind)) yield* repeatedKeys(file, result);
+          builder.add(result.mapped, result.lines);
+        }
         if (builder.size > inputSize) yield { input: builder.take() };
       }
     }
@@ -77,7 +91,23 @@ function located(file: string, error: YamlError, lines: Lines): Diagnostic {
   return diagnostic("error", error.code, error.message, { file, ...position, hint: error.hint });
 }
 
-type ReadDocument = { mapped: MappedJson; lines: Lines };
+type ReadDocument = { mapped: MappedJson; lines: Lines; kind: string };
+
+/** What nobody reads is not worth a word. */
+function isRead(kind: string): boolean {
+  return /^((Service|EndpointSlice|Node|ServiceCIDR)(List)?|KubeProxyConfiguration)$/.test(kind);
+}
+
+/** Once for each place, however many aliases lead to it. */
+function* repeatedKeys(file: string, { mapped, lines }: ReadDocument): Generator<Parsed> {
+  const hint = "remove one of the two: the last one counts, as in a cluster";
+  const places = new Map(mapped.repeatedKeys.map(({ source, key }) => [source, key]));
+  for (const [source, key] of places) {
+    const position = lines.position(source);
+    const message = `key ${shownKey(key)} is given twice`;
+    yield { diagnostic: diagnostic("warning", "yaml-duplicate-key", message, { file, ...position, hint }) };
+  }
+}
 
 /** The chunk's documents. `list`: it holds items of that list. */
 function* readChunk(chunk: Chunk, list: ListHead | undefined): Generator<ReadDocument | YamlError> {
@@ -119,13 +149,19 @@ function* readRoot(
       const at = item?.range?.[0] ?? root.range?.[0] ?? 0;
       try {
         const mapped = typed ? writer.json(item, at, head, "]}") : writer.json(item, at);
-        yield mapped.text.startsWith("{", typed ? head.length : 0) ? { mapped, lines } : notAnObject(item, at);
+        const kind = typed ? items.kind : scalarText(item, "kind");
+        if (!typed && itemsOf(item) !== undefined) {
+          const hint = "put its objects into the list around it, or give it as a document of its own";
+          yield new YamlError(at, "list-in-list", `a list (${kind}) stands where an object should be`, hint);
+          continue;
+        }
+        yield mapped.text.startsWith("{", typed ? head.length : 0) ? { mapped, lines, kind } : notAnObject(item, at);
       } catch (error) {
         yield asYamlError(error);
       }
     }
   } else if (isMap(root)) {
-    yield { mapped: writer.json(root, root.range?.[0] ?? 0), lines };
+    yield { mapped: writer.json(root, root.range?.[0] ?? 0), lines, kind: scalarText(root, "kind") };
   } else {
     yield notAnObject(root, root.range?.[0] ?? 0);
   }
@@ -142,7 +178,7 @@ function notAnObject(node: Node | null, at: number): YamlError {
 }
 
 /** The items of a `List` or `ServiceList`; what else such a list has says nothing about the rules. */
-function itemsOf(root: Node): (ListHead & { items: unknown[] }) | undefined {
+function itemsOf(root: Node | null): (ListHead & { items: unknown[] }) | undefined {
   if (!isMap(root)) return undefined;
   const kind = scalarText(root, "kind");
   const items = root.get("items", true) as unknown;
@@ -150,8 +186,8 @@ function itemsOf(root: Node): (ListHead & { items: unknown[] }) | undefined {
   return { kind, apiVersion: scalarText(root, "apiVersion"), items: items.items };
 }
 
-function scalarText(map: YAMLMap, key: string): string {
-  const node = map.get(key, true) as unknown;
+function scalarText(map: Node | null, key: string): string {
+  const node: unknown = isMap(map) ? map.get(key, true) : undefined;
   return isScalar(node) ? (node.source ?? "") : "";
 }
 

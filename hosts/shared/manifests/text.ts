@@ -64,10 +64,15 @@ export function invalidUtf8At(bytes: Uint8Array): number {
  * kubectl does.
  */
 export function toUtf8(bytes: Uint8Array): Uint8Array {
-  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return bytes.subarray(3);
+  if (hasMark(bytes, 0)) return bytes.subarray(3);
   const utf16 =
     bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : "";
   return utf16 === "" ? bytes : new TextEncoder().encode(new TextDecoder(utf16).decode(bytes));
+}
+
+/** UTF-8's byte order mark stands there. */
+export function hasMark(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf;
 }
 
 export function isBlank(byte: number | undefined): boolean {

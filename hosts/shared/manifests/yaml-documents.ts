@@ -1,8 +1,9 @@
 // Cuts a YAML file into documents and parses them one by one, so that an error in one leaves the others alone and a
 // long file never sits in memory as one tree.
-import { Composer, type Document, Lexer, type Node, Parser } from "yaml";
-import { invalidUtf8At, isBlank } from "./text.ts";
+import { Composer, type Document, type Node, Parser } from "yaml";
+import { hasMark, invalidUtf8At, isBlank, skipBlanks } from "./text.ts";
 import { maxDepth, templateHint, YamlError } from "./yaml-json.ts";
+import { lenientLexer } from "./yaml-lexer.ts";
 
 /** Some lines of a file that stand for themselves. */
 export interface Chunk {
@@ -20,7 +21,10 @@ export const maxDocumentBytes = 16_000_000;
 const newline = 0x0a;
 const hyphen = 0x2d;
 
-/** Cuts at the lines that start with `---`, which stay with what follows. */
+/**
+ * Cuts at the lines that start with `---`, which stay with what follows. A byte order mark after such a line (files that
+ * were joined) is left out with the line, as kubectl does.
+ */
 export function* splitDocuments(bytes: Uint8Array): Generator<Chunk> {
   let start = 0;
   let firstLine = 1;
@@ -38,8 +42,14 @@ export function* splitDocuments(bytes: Uint8Array): Generator<Chunk> {
     if (first !== 0x25 && first !== 0x23 && !isBlank(first)) onlyDirectives = false;
     if (isMarker(bytes, at)) onlyDirectives = false;
     const end = bytes.indexOf(newline, at);
+    const isBare = end !== -1 && isMarker(bytes, at) && skipBlanks(bytes, at + 3) > end;
     at = end === -1 ? bytes.length : end + 1;
     line++;
+    if (isBare && hasMark(bytes, at)) {
+      at += 3;
+      start = at;
+      firstLine = line;
+    }
   }
   if (start < bytes.length) yield { bytes: bytes.subarray(start), firstLine };
 }
@@ -82,6 +92,16 @@ export function chunkText(chunk: Chunk): string {
       "is this a text file?",
     );
   }
+  const separator = /^---(?=[^\s])/m.exec(text);
+  if (separator !== null) {
+    const hint = "put `---` on a line of its own between documents";
+    throw new YamlError(
+      separator.index,
+      "yaml-separator",
+      "a line begins with `---` and goes on without a blank",
+      hint,
+    );
+  }
   return text;
 }
 
@@ -98,7 +118,7 @@ export function* parseDocuments(text: string): Generator<ParsedDocument> {
     logLevel: "silent",
   });
   const parser = new Parser();
-  const lexer = new Lexer();
+  const lexer = lenientLexer();
   const template = text.indexOf("{{");
   try {
     for (const lexeme of lexer.lex(text)) {

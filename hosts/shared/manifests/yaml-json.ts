@@ -29,6 +29,8 @@ export class MappedJson {
   text = "";
   readonly jsonOffsets: number[] = [];
   readonly sourceOffsets: number[] = [];
+  /** Keys that stand twice in one mapping: the name, and where it stands the second time. The last one counts. */
+  readonly repeatedKeys: { key: string; source: number }[] = [];
   /** Unquoted words that YAML 1.1 takes for booleans, by JSON offset: worth a hint where a string was wanted. */
   readonly booleanWords = new Map<number, string>();
 
@@ -157,9 +159,7 @@ export class JsonWriter {
         continue;
       }
       const key = this.#key(pair.key, keyAt);
-      if (written.has(key)) {
-        throw new YamlError(keyAt, "yaml-duplicate-key", `key ${show(key)} is given twice`, "remove one of the two");
-      }
+      if (written.has(key)) this.#out.repeatedKeys.push({ key, source: keyAt });
       written.add(key);
       entries.set(key, { value: pair.value, keyAt });
     }
@@ -218,6 +218,7 @@ function start(node: MaybeNode, otherwise = 0): number {
   return node?.range?.[0] ?? otherwise;
 }
 
-function show(key: string): string {
+/** A key in messages. */
+export function shownKey(key: string): string {
   return JSON.stringify(key.length > 60 ? `${key.slice(0, 60)}…` : key);
 }
