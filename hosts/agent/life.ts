@@ -4,8 +4,8 @@ import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { whatChanged } from "./config/what-changed.ts";
+import { NodeLock } from "./lock/node-lock.ts";
 import type { Log } from "./log.ts";
-import { NodeLock } from "./node-lock.ts";
 import { type AgentContext, RunningAgent } from "./running-agent.ts";
 import { StartError } from "./start-error.ts";
 
@@ -29,7 +29,10 @@ export async function runAgent(
   const { log } = openContext(settings.config);
   const lock = new NodeLock({ mode: settings.config.mode, log, clock: systemClock });
   try {
-    await runWithLock(settings, signal, (config) => ({ ...openContext(config), lock }));
+    await runWithLock(settings, signal, (config) => {
+      void lock.setMode(config.mode);
+      return { ...openContext(config), lock };
+    });
   } finally {
     await lock.close();
   }

@@ -56,8 +56,10 @@ export const {
   EPROTONOSUPPORT,
   EOPNOTSUPP,
   EAFNOSUPPORT,
+  EADDRINUSE,
   ENOBUFS,
   ETIMEDOUT,
+  ECONNREFUSED,
 } = NUMBERS;
 
 const NAMES = new Map<number, string>(Object.entries(NUMBERS).map(([name, number]) => [number, name]));

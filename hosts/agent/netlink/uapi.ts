@@ -1,8 +1,10 @@
 // Numbers of Linux's user-space API, under their own names: linux/netlink.h, linux/netfilter/nfnetlink.h,
-// linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink_acct.h, linux/rtnetlink.h, linux/if_addr.h,
+// linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink_acct.h, linux/netfilter/nfnetlink_queue.h, linux/rtnetlink.h, linux/if_addr.h,
 // asm-generic/socket.h. Only what is used here or appears in errors.
 
+export const AF_UNIX = 1;
 export const AF_NETLINK = 16;
+export const SOCK_STREAM = 1;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -12,6 +14,7 @@ export const MSG_DONTWAIT = 0x40;
 export const SOL_SOCKET = 1;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_PEERCRED = 17;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SOL_NETLINK = 270;
@@ -233,6 +236,13 @@ export const NFNL_SUBSYS_ACCT = 7;
 export const NFNL_MSG_ACCT_NEW = (NFNL_SUBSYS_ACCT << 8) | 0;
 export const NFNL_MSG_ACCT_GET = (NFNL_SUBSYS_ACCT << 8) | 1;
 export const NFACCT = { NAME: 1, PKTS: 2, BYTES: 3 } as const;
+
+export const NFNL_SUBSYS_QUEUE = 3;
+export const NFQNL_MSG_CONFIG = (NFNL_SUBSYS_QUEUE << 8) | 2;
+export const NFQA_CFG = { CMD: 1, PARAMS: 2, QUEUE_MAXLEN: 3 } as const;
+export const NFQNL_CFG_CMD_BIND = 1;
+export const NFQNL_CFG_CMD_PF_BIND = 3;
+export const NFQNL_COPY_PACKET = 2;
 
 export const RTM_NEWADDR = 20;
 export const RTM_GETADDR = 22;

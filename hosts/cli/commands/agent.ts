@@ -47,7 +47,7 @@ export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
   const [{ cleanupAll }, { findLiveKubeProxy }, { lockHolder }] = await Promise.all([
     import("../../agent/kernel/cleanup.ts"),
     import("../../agent/kernel/live-kube-proxy.ts"),
-    import("../../agent/node-lock.ts"),
+    import("../../agent/lock/node-lock.ts"),
   ]);
   const holder = await lockHolder();
   if (holder?.isAgent === true) {

@@ -1,0 +1,10 @@
+// A process that wants the node's lock, for which thirty seconds pass in one: prints its log, then "free".
+import { systemClock } from "../../clock.ts";
+import { openLog } from "../../log.ts";
+import { NodeLock } from "../node-lock.ts";
+
+const { log } = openLog({ format: "json", verbosity: 0 }, { write: (line) => void console.log(line.trimEnd()) });
+const lock = new NodeLock({ mode: "flat", log, clock: { ...systemClock, now: () => systemClock.now() * 30 } });
+await lock.free;
+console.log("free");
+await lock.close();
