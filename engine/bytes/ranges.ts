@@ -17,6 +17,19 @@ export function successor(ip: usize, length: usize): bool {
   return false;
 }
 
+/** What `predecessor` has made last: sixteen bytes. */
+export const previousAddress: usize = memory.data(16, 16);
+
+/** Puts the address before `ip` (the first `length` of sixteen bytes), which is not the first of all, into `previousAddress`. */
+export function predecessor(ip: usize, length: usize): void {
+  memory.copy(previousAddress, ip, 16);
+  for (let i = length; i > 0; i--) {
+    const value = load<u8>(previousAddress + i - 1);
+    store<u8>(previousAddress + i - 1, value - 1);
+    if (value != 0) return;
+  }
+}
+
 const rows = new Vector();
 let memoryOfRows: usize = 0;
 let capacity: u32 = 0;

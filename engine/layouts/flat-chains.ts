@@ -1,19 +1,26 @@
 // The chains of our own layout, which Services share: one for each number of endpoints (or pair of numbers) and for
 // each list of source ranges, however many Services there are. They stand one batch before anything points to them, and
 // go one batch after.
-import { SLACK, Vector } from "../bytes/memory";
 import { hashBytes } from "../bytes/compare";
+import { Vector } from "../bytes/memory";
 import { writeDecimal, writeLiteral } from "../bytes/out";
-import { mergeRanges, rangeAt } from "../bytes/ranges";
-import { hashText } from "../bytes/sha256";
 import { sortVector } from "../bytes/sort";
-import { Entry, Table } from "../cluster/table";
+import { compareEntries, Entry, Table } from "../cluster/table";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
 import { masqueradeMark } from "../routing/facts";
 import { writeShortCircuits } from "./nftables-stock";
 import { retire, revive } from "./retiring";
+import {
+  addSourceList,
+  findMergedList,
+  findSourceList,
+  isListName,
+  removeSourceList,
+  SourceList,
+  writeListName,
+} from "./source-lists";
 import { nothingStale } from "./stale-chains";
 import { leavesOutSpares } from "./waves";
 
@@ -60,9 +67,8 @@ export class FlatChain extends Entry {
   /** Endpoints under the Cluster policy, and under the Local policy. */
   count: u32;
   localCount: u32;
-  /** FIREWALL: ranges, as pairs of first and last address, 32 bytes each. */
-  ranges: usize;
-  rangeCount: u32;
+  /** FIREWALL: the SourceList that may pass. */
+  sources: usize;
   /** How many service ports need it. */
   wanted: u32;
   /** It stands ready in the kernel, needed or not. */
@@ -151,19 +157,34 @@ export function countChain(family: u32, kind: u32, count: u32, localCount: u32):
 
 /** The chain that drops what comes from none of the CIDRs: merged first, since one list may be written in many ways. */
 export function firewallChain(family: u32, cidrs: Vector): FlatChain {
-  const count = mergeRanges(cidrs, family == 0 ? 4 : 16);
-  const merged = heap.alloc(((<usize>count) << 5) + SLACK);
-  for (let i: u32 = 0; i < count; i++) memory.copy(merged + ((<usize>i) << 5), rangeAt(i), 32);
-  const hashAt = writeLiteral(nameBuffer, kindPrefix(FlatKind.FIREWALL));
-  hashText(merged, (<usize>count) << 5, hashAt, 8);
-  const chain = chainNamed(family, FlatKind.FIREWALL, hashAt + 8 - nameBuffer);
-  if (chain.ranges == 0) {
-    chain.ranges = merged;
-    chain.rangeCount = count;
-  } else {
-    heap.free(merged);
-  }
+  const found = findSourceList(family, cidrs);
+  if (found != 0) return changetype<FlatChain>(changetype<SourceList>(found).chain);
+  // Another list may have the same hash, and so the name already.
+  const at = writeLiteral(nameBuffer, kindPrefix(FlatKind.FIREWALL));
+  let number: u32 = 1;
+  while (tableOf(family).find(nameBuffer, writeListName(at, number) - nameBuffer) != 0) number++;
+  return makeFirewall(family, writeListName(at, number) - nameBuffer);
+}
+
+/** Makes the chain of the list that was looked for last; `nameBuffer` has its name. */
+function makeFirewall(family: u32, nameLength: usize): FlatChain {
+  const chain = chainNamed(family, FlatKind.FIREWALL, nameLength);
+  const list = addSourceList(family);
+  list.chain = changetype<usize>(chain);
+  chain.sources = changetype<usize>(list);
   return chain;
+}
+
+/**
+ * The kernel has a set `sources-NAME` with that list (`count` pairs of addresses, merged): the list keeps that name, if it
+ * may have it and has no other. So what another process has numbered in another order stays as it is.
+ */
+export function adoptFirewall(family: u32, name: usize, length: usize, merged: usize, count: u32): void {
+  if (findMergedList(family, merged, count) != 0 || !isListName(name, length)) return;
+  const at = writeLiteral(nameBuffer, kindPrefix(FlatKind.FIREWALL));
+  memory.copy(at, name, length);
+  const whole = at + length - nameBuffer;
+  if (tableOf(family).find(nameBuffer, whole) == 0) makeFirewall(family, whole);
 }
 
 function balance(chain: FlatChain, map: string, count: u32): void {
@@ -184,21 +205,27 @@ function writeLocalRules(chain: FlatChain, nodePort: bool): void {
   if (chain.localCount != 0) balance(chain, nodePort ? "local-nodeport-backends" : "local-backends", chain.localCount);
 }
 
-/** `sources-` and the hash that follows `firewall-`. */
+/** What follows `firewall-` in the chain's name follows `sources-` in its set's. */
 function sourcesBase(chain: FlatChain): usize {
   return chain.key + <usize>kindPrefix(FlatKind.FIREWALL).length;
 }
 
+function sourcesLength(chain: FlatChain): usize {
+  return <usize>chain.keyLength - <usize>kindPrefix(FlatKind.FIREWALL).length;
+}
+
 function writeFirewallRules(chain: FlatChain): void {
-  nft.addRangeSet("sources-", sourcesBase(chain), 8);
-  for (let i: u32 = 0; i < chain.rangeCount; i++) {
-    const range = chain.ranges + ((<usize>i) << 5);
-    nft.element(Verb.ADD, "sources-", sourcesBase(chain), 8);
+  const base = sourcesBase(chain);
+  const length = sourcesLength(chain);
+  const list = changetype<SourceList>(chain.sources);
+  nft.addRangeSet("sources-", base, length);
+  for (let range = list.key; range < list.key + <usize>list.keyLength; range += 32) {
+    nft.element(Verb.ADD, "sources-", base, length);
     nft.rangeKey(range, range + 16);
     nft.endElement();
   }
   nft.rule("", chain.key, chain.keyLength);
-  nft.matchAddress(true, true, "sources-", sourcesBase(chain), 8);
+  nft.matchAddress(true, true, "sources-", base, length);
   nft.drop();
   nft.endRule();
 }
@@ -244,7 +271,7 @@ function compareChains(a: u32, b: u32): i32 {
   if (left.kind != right.kind) return left.kind < right.kind ? -1 : 1;
   if (left.count != right.count) return left.count < right.count ? -1 : 1;
   if (left.localCount != right.localCount) return left.localCount < right.localCount ? -1 : 1;
-  return memory.compare(left.key, right.key, min(left.keyLength, right.keyLength));
+  return compareEntries(a, b);
 }
 
 const list = new Vector();
@@ -301,7 +328,7 @@ export function writeListedChains(count: u32, note: (chain: FlatChain) => void):
 
 function reviveChain(chain: FlatChain): void {
   revive(chain.family, "", chain.key, chain.keyLength);
-  if (chain.kind == FlatKind.FIREWALL) revive(chain.family, "sources-", sourcesBase(chain), 8);
+  if (chain.kind == FlatKind.FIREWALL) revive(chain.family, "sources-", sourcesBase(chain), sourcesLength(chain));
 }
 
 /** Retires the chains that the kernel holds and nobody wants; `note` is called with each. */
@@ -315,7 +342,7 @@ export function retireFlatChains(family: u32, note: (chain: FlatChain) => void):
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     retire(family, false, "", chain.key, chain.keyLength);
-    if (chain.kind == FlatKind.FIREWALL) retire(family, true, "sources-", sourcesBase(chain), 8);
+    if (chain.kind == FlatKind.FIREWALL) retire(family, true, "sources-", sourcesBase(chain), sourcesLength(chain));
     note(chain);
   }
 }
@@ -325,7 +352,7 @@ export function dropUnusedFlatChains(family: u32): void {
   listWhere(family, (chain: FlatChain) => !isWanted(chain) && !chain.committed && !chain.open);
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
-    if (chain.ranges != 0) heap.free(chain.ranges);
+    if (chain.sources != 0) removeSourceList(family, changetype<SourceList>(chain.sources));
     tableOf(family).remove(chain);
   }
 }

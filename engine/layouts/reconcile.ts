@@ -7,7 +7,7 @@
 // What the kernel can't change in place: type, hook and priority of a base chain, which is therefore deleted and made in
 // one transaction (nothing can refer to it); flags, types and size of a set, or that a chain others go to is no base
 // chain, for which the table is made anew.
-import { equalBytes } from "../bytes/compare";
+import { equalBytes, equalLiteral } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { outSelect, resultPieces, resultStart, StreamName, writeLiteral } from "../bytes/out";
 import { Protocol, protocolNumber } from "../cluster/records";
@@ -51,8 +51,10 @@ import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
 import { beginBatch, endNftBatch, endResumedBatch, journalEmptyKey, mergeBatches, resumeBatch } from "./batches";
+import { adoptFirewall } from "./flat-chains";
 import { mapOf } from "./flat-elements";
 import { hasOwnMap, isOwnMap, isSlotMap, OwnMap, ownMapPrefix } from "./flat-own-maps";
+import { heldRanges, readRanges } from "./held-ranges";
 import { cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { planDeletions, writeRetired } from "./retiring";
@@ -256,18 +258,37 @@ function adoptSlots(port: FamilyPort, cluster: u32, local: u32): u32 {
 
 const ports = new Vector();
 
-/** How many of `ports` have adopted their slots. */
+/** How many of `ports` have adopted their slots, and of the kernel's chains and sets that have been looked at. */
 let adopted: u32 = 0;
+let lookedAt: u32 = 0;
+let adoptingFamily: u32 = 0;
 
-/** Begins to let the service ports of the family keep the slots that the kernel has for them, where there are any. */
+/** Begins to let the family keep, where there are any (flat), the names of source lists and the slots that the kernel has. */
 export function beginAdoption(family: u32, hasSlots: bool): void {
   ports.clear();
   if (hasSlots) listPresentPorts(family, ports);
   adopted = 0;
+  lookedAt = hasSlots ? 0 : kernel.names.length;
+  adoptingFamily = family;
+}
+
+const SOURCES: string = "sources-";
+
+/** What list a chain of the kernel's stands for is said by its set, not by its name. */
+function adoptSources(held: Named): u32 {
+  const prefix = <usize>SOURCES.length;
+  if (!held.isSet || held.nameLength <= prefix || !equalLiteral(held.name, prefix, SOURCES)) return 0;
+  const count = readRanges(held, adoptingFamily == 0 ? 4 : 16);
+  if (count != 0) adoptFirewall(adoptingFamily, held.name + prefix, held.nameLength - prefix, heldRanges(), count);
+  return held.count;
 }
 
 /** Goes on for a slice; true: all are done. */
 export function continueAdoption(): bool {
+  while (lookedAt < kernel.names.length) {
+    const held = changetype<Named>(<usize>kernel.names.get(lookedAt++));
+    if (isSpent(1 + adoptSources(held))) return false;
+  }
   while (adopted < ports.length) {
     const port = changetype<FamilyPort>(<usize>ports.get(adopted++));
     const slots = hasAffinity(port) ? 0 : adoptPort(port);
