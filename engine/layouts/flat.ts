@@ -54,7 +54,7 @@ import {
 import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
-import { dropFirewallJumps, writeFirewallJumps, writeStock } from "./nftables-stock";
+import { dropFirewallJumps, writeEmptyTable, writeFirewallJumps, writeStock } from "./nftables-stock";
 import { writeFor } from "./refusals";
 import { isSpent } from "./slices";
 
@@ -116,7 +116,7 @@ function writeOwnChains(port: FamilyPort): void {
 
 const ports = new Vector();
 
-/** The whole script of a family, for an empty table, into the results. */
+/** The whole script of a family, which replaces the table if there is one, into the results. */
 export function renderFlat(family: u32): void {
   nft.begin(TABLE, family);
   beginFullText();
@@ -132,6 +132,8 @@ export function renderFlat(family: u32): void {
     updateHairpins(port);
     updateNeeds(port);
   }
+  // The script may be loaded again: nft 1.0.6 refuses elements of slot maps that are there already ("conflicting protocols").
+  writeEmptyTable(true);
   writeStock(family, true, true, hasFirewalls(family));
   writeAllFlatChains(family);
   for (let i: u32 = 0; i < ports.length; i++) {

@@ -35,7 +35,7 @@ render("flat: both families in one script; stdout has nothing but rules", async 
   assert.is(stderr, "");
   assert.is(rulesOf(stdout), "ipv4\nrule shop/web\nipv6\nrule shop/web\n");
   assert.match(stdout, /^# Kubernetes Service rules for node node-a: flat, IPv4 and IPv6\n/);
-  assert.match(stdout, /^# Load into empty tables: nft -f THIS-FILE$/m);
+  assert.match(stdout, /^# Load, also over an older one: nft -f THIS-FILE$/m);
   const one = await runCli(["render", "-f", path, "--mode", "flat", "--family", "ipv6"]);
   assert.is(rulesOf(one.stdout), "ipv6\nrule shop/web\n");
 });

@@ -34,7 +34,7 @@ export function header(facts: HeaderFacts, rules: readonly Uint8Array[]): string
   const lines = [
     `Kubernetes Service rules for ${where}: ${mode}, ${families_}`,
     `Written by sluice ${version}, ${likeness(mode)}`,
-    `Load into empty tables: ${loads[mode][families[0] ?? "ipv4"]} THIS-FILE`,
+    `${mode === "flat" ? "Load, also over an older one" : "Load into empty tables"}: ${loads[mode][families[0] ?? "ipv4"]} THIS-FILE`,
   ];
   const needed = nfacctObjects.filter((object) =>
     rules.some((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).includes(object)),
