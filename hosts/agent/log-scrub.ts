@@ -1,4 +1,5 @@
-// What may go into logs: no secrets, no dumps of rules, nothing long.
+// What may be shown, in logs, events and answers: no secrets, no dumps of rules, nothing long.
+import { hideSecrets } from "./secrets.ts";
 
 const LONGEST_TEXT = 500;
 const LONGEST_STACK = 2000;
@@ -8,10 +9,12 @@ const DEEPEST = 4;
 /** Names of fields whose values are never shown. */
 const SECRET = /token|password|passwd|secret|authorization|cookie|(?:key|certificate|ca)-?data|client-?key|private/i;
 
-/** Credentials inside text: HTTP authorization, credentials in URLs, JSON web tokens, PEM blocks. */
+/** Credentials inside text: HTTP authorization, users and queries of URLs, JSON web tokens, PEM blocks. */
 const CREDENTIALS: [RegExp, string][] = [
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+/gi, "$1 (hidden)"],
-  [/(\w+:\/\/)[^/\s:@]+:[^/\s@]+@/g, "$1(hidden)@"],
+  [/(\w+:\/\/)[^/\s@"'<>]+@/g, "$1(hidden)@"],
+  [/([^\s"'<>]\?)[\w.~%[\]-]+=[^\s"'<>]*/g, "$1(hidden)"],
+  [/\b((?:access_|id_|refresh_)?token|password|passwd|client_secret|api_?key)=[^\s"'<>&;,]+/gi, "$1=(hidden)"],
   [/\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, "(hidden)"],
   [/-----BEGIN [A-Z ]+-----[\s\S]*?(?:-----END [A-Z ]+-----|$)/g, "(hidden)"],
 ];
@@ -20,6 +23,7 @@ const CREDENTIALS: [RegExp, string][] = [
 export function scrubText(text: string, longest = LONGEST_TEXT): string {
   // What is cut off need not be searched; a credential at the cut is longer than what could be left of it.
   let scrubbed = text.length > 4 * longest ? text.slice(0, 4 * longest) : text;
+  scrubbed = hideSecrets(scrubbed);
   for (const [pattern, replacement] of CREDENTIALS) scrubbed = scrubbed.replace(pattern, replacement);
   if (scrubbed.length <= longest && text.length <= 4 * longest) return scrubbed;
   return `${scrubbed.slice(0, longest)}… (${text.length} characters)`;

@@ -1,7 +1,25 @@
 // Lines for people, in the form that klog gives them, so that whatever collects kube-proxy's logs can read these.
+import { unprintable } from "../shared/unprintable.ts";
 
 const LETTERS: Readonly<Record<number, string>> = { 10: "D", 20: "D", 30: "I", 40: "W", 50: "E", 60: "F" };
 const OWN = new Set(["level", "time", "msg"]);
+
+/**
+ * A line of either format whose strings are JSON: what JSON leaves as it is, and a terminal or an editor would obey, becomes
+ * `\u009b`. The line feed at the end stays.
+ */
+export function printableLine(line: string): string {
+  const end = line.endsWith("\n") ? line.length - 1 : line.length;
+  const text = line.slice(0, end).replace(unprintable, escaped);
+  return text + line.slice(end);
+}
+
+/** As JSON writes it: by UTF-16 code units. */
+function escaped(character: string): string {
+  let text = "";
+  for (let at = 0; at < character.length; at++) text += `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`;
+  return text;
+}
 
 const two = (number: number): string => String(number).padStart(2, "0");
 

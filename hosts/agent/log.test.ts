@@ -61,6 +61,28 @@ for (const format of ["text", "json"] as const) {
     assert.match(lines[3] ?? "", "proxy:3128 refused");
   });
 
+  test(`${format}: nothing that a terminal or an editor obeys`, () => {
+    const { log, lines } = capture(format);
+    const odd = [
+      "\u0085",
+      "\u009b31m",
+      "\u001b[31m",
+      "\u007f",
+      "\u2028",
+      "\u2029",
+      "\u202e",
+      "\u2066",
+      "\ufeff",
+      "\u200b",
+    ];
+    const text = [...odd, "\ud800", "\u{e0041}", "木"].join("-");
+    log.warn({ [`name${text}`]: text, err: new Error(text) }, text);
+    assert.not.match((lines[0] ?? "").replace(/\n$/, ""), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+    assert.match(lines[0] ?? "", "\\u0085-\\u009b31m-\\u001b[31m-\\u007f-\\u2028");
+    assert.match(lines[0] ?? "", "\\ud800-\\udb40\\udc41-木");
+    if (format === "json") assert.is(JSON.parse(lines[0] ?? "").msg, text);
+  });
+
   test(`${format}: no dumps of rules`, () => {
     const { log, lines } = capture(format);
     const rules = "add rule ip sluice services\n".repeat(10_000);

@@ -2,7 +2,7 @@
 import { type DestinationStream, destination, type Level, type Logger, pino } from "pino";
 import type { LoggingConfig } from "./config/agent-config.ts";
 import { scrub, scrubText } from "./log-scrub.ts";
-import { textLine } from "./log-text.ts";
+import { printableLine, textLine } from "./log-text.ts";
 import { PacedOutput } from "./paced-output.ts";
 
 /**
@@ -44,7 +44,7 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
         },
       },
     },
-    config.format === "json" ? output : asText(output),
+    config.format === "json" ? asJson(output) : asText(output),
   );
   return {
     log,
@@ -63,6 +63,10 @@ function withScrubbedText(args: readonly unknown[]): unknown[] {
   return all.map((each) => (typeof each === "string" ? scrubText(each) : each));
 }
 
+function asJson(output: DestinationStream): DestinationStream {
+  return { write: (line) => output.write(printableLine(line)) };
+}
+
 function asText(output: DestinationStream): DestinationStream {
-  return { write: (line) => output.write(textLine(JSON.parse(line), process.pid)) };
+  return { write: (line) => output.write(printableLine(textLine(JSON.parse(line), process.pid))) };
 }

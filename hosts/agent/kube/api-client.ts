@@ -107,7 +107,7 @@ export class ApiClient {
     const once = async () => {
       const signal = AbortSignal.timeout(JSON_TIMEOUT_MS);
       const { body } = await this.open({ signal, ...request });
-      return JSON.parse(await readText(body, JSON_LIMIT)) as T;
+      return parseJson(await readText(body, JSON_LIMIT), `the answer to ${request.path}`) as T;
     };
     return once().catch((error: unknown) => {
       if (error instanceof ApiError && error.status === 401) return once();
@@ -125,6 +125,18 @@ function decompressed({ headers, body }: Dispatcher.ResponseData): Readable {
   if (headers["content-encoding"] !== "gzip") return body;
   // Errors of either end come out at the stream that is returned.
   return pipeline(body, createGunzip(), () => {});
+}
+
+/**
+ * @param what was read, for messages: what Node says quotes the text
+ * @throws {Error} it is no JSON
+ */
+export function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${what} is no JSON`);
+  }
 }
 
 async function readText(body: Readable, limit: number): Promise<string> {

@@ -1,4 +1,5 @@
 // How requests to the API server fail.
+import { scrubText } from "../log-scrub.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 /** The server answered, and not with what was asked for. */
@@ -14,7 +15,7 @@ export class ApiError extends Error {
   readonly causes: readonly string[];
 
   constructor(status: number, reason: string, message: string, retryAfterMs = 0, causes: readonly string[] = []) {
-    super(message);
+    super(scrubText(message));
     this.status = status;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
@@ -30,7 +31,7 @@ export class ConnectionError extends Error {
 
   constructor(host: string, cause: unknown) {
     const code = codeOf(cause);
-    super(`${host}: ${messageOf(cause)}`, { cause });
+    super(scrubText(`${host}: ${messageOf(cause)}`), { cause });
     this.code = code;
   }
 }
@@ -64,7 +65,7 @@ export function apiError(request: string, status: number, headers: Record<string
     // No JSON: not from an API server. The status and the beginning of the text say it all.
   }
   const reason = typeof parsed.reason === "string" ? parsed.reason : "";
-  const text = typeof parsed.message === "string" ? parsed.message : body.replace(/\s+/g, " ").trim().slice(0, 200);
+  const text = typeof parsed.message === "string" ? parsed.message : scrubText(body.replace(/\s+/g, " ").trim(), 200);
   const waitMs = retryAfterMs(headers["retry-after"] ?? parsed.details?.retryAfterSeconds);
   const message = `${request}: ${status}${text === "" ? "" : ` ${text}`}`;
   return new ApiError(status, reason, message, waitMs, causesOf(parsed));

@@ -1,4 +1,5 @@
 // Where the API server is and how to get in: what kubeconfigs and service accounts come down to.
+import { scrubText } from "../log-scrub.ts";
 import type { Credentials } from "./credentials.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
@@ -13,6 +14,9 @@ export interface ClusterAccess {
   readonly proxy: URL | undefined;
 }
 
+/** Paths are long at times. */
+const MESSAGE_LENGTH = 2000;
+
 /** Address or credentials can't be used as they are: where, and what to do. */
 export class ClusterAccessError extends Error {
   override readonly name = "ClusterAccessError";
@@ -24,7 +28,8 @@ export class ClusterAccessError extends Error {
   readonly hint: string;
 
   constructor(file: string, field: string, what: string, hint: string) {
-    super([file, field, what].filter((part) => part !== "").join(": ") + (hint === "" ? "" : `; ${hint}`));
+    const message = [file, field, what].filter((part) => part !== "").join(": ") + (hint === "" ? "" : `; ${hint}`);
+    super(scrubText(message, MESSAGE_LENGTH));
     this.file = file;
     this.field = field;
     this.hint = hint;

@@ -1,4 +1,5 @@
 // Who we are to the API server: headers of each request.
+import { keepSecret } from "../secrets.ts";
 import type { FileContents } from "./file-contents.ts";
 import type { ClientCertificate } from "./tls-material.ts";
 
@@ -23,12 +24,14 @@ export class StaticCredentials implements Credentials {
   }
 
   static basic(username: string, password: string): StaticCredentials {
-    return new StaticCredentials({
-      authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
-    });
+    const both = Buffer.from(`${username}:${password}`).toString("base64");
+    keepSecret(password);
+    keepSecret(both);
+    return new StaticCredentials({ authorization: `Basic ${both}` });
   }
 
   static bearer(token: string): StaticCredentials {
+    keepSecret(token);
     return new StaticCredentials({ authorization: `Bearer ${token.trim()}` });
   }
 
@@ -53,7 +56,9 @@ export class TokenFileCredentials implements Credentials {
   }
 
   async current(): Promise<Presented> {
-    return { headers: { authorization: `Bearer ${(await this.#token()).trim()}` } };
+    const token = (await this.#token()).trim();
+    keepSecret(token);
+    return { headers: { authorization: `Bearer ${token}` } };
   }
 
   async #token(): Promise<string> {

@@ -1,17 +1,23 @@
 // The proxy that the environment names, by the rules of Go's net/http, which client-go uses.
 import { BlockList, isIP } from "node:net";
+import { proxyUrl } from "./proxy-url.ts";
 
-/** Undefined: straight to the server. */
+/**
+ * Undefined: straight to the server.
+ *
+ * @throws ClusterAccessError
+ */
 export function environmentProxy(server: URL, environment: NodeJS.ProcessEnv): URL | undefined {
   const name = server.protocol === "https:" ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const value = environment[name] || environment[name.toLowerCase()] || "";
+  const used = environment[name] ? name : name.toLowerCase();
+  const value = environment[used] || "";
   if (value === "") return undefined;
   const host = server.hostname.replace(/^\[|\]$/g, "");
   if (isLocal(host)) return undefined;
   const port = server.port || (server.protocol === "https:" ? "443" : "80");
   const exceptions = (environment.NO_PROXY || environment.no_proxy || "").toLowerCase().split(",");
   if (exceptions.some((exception) => matches(exception.trim(), host.toLowerCase(), port))) return undefined;
-  return new URL(value.includes("://") ? value : `http://${value}`);
+  return proxyUrl(value.includes("://") ? value : `http://${value}`, "", used);
 }
 
 const loopback = new BlockList();

@@ -1,6 +1,7 @@
 // Events (events.k8s.io/v1) for people who run `kubectl get events`: sent when it can be done, never waited for.
 
 import { type Clock, systemClock, uniform } from "../clock.ts";
+import { scrubText } from "../log-scrub.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 
@@ -160,7 +161,7 @@ export class EventRecorder {
         action: action.slice(0, 128),
         reason: reason.slice(0, 128),
         regarding,
-        note: cutBytes(details.note, NOTE_BYTES),
+        note: cutBytes(scrubText(details.note, NOTE_BYTES), NOTE_BYTES),
         type,
       }),
     });

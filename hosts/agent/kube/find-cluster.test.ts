@@ -223,13 +223,13 @@ test("errors name file, field and what to do", async () => {
     [
       kubeconfigAt("9", { users: [{ name: "u", user: { exec: { command: "x", apiVersion: "v1alpha1" } } }] }),
       /exec\.apiVersion$/,
-      /v1alpha1/,
+      /neither v1 nor v1beta1/,
     ],
     [kubeconfigAt("10", { users: [{ name: "u", user: { "as-groups": ["g"] } }] }), /as-groups$/, /not supported/],
     [
       kubeconfigAt("11", { clusters: [{ name: "c", cluster: { server: "https://x", "proxy-url": "ftp://p" } }] }),
       /proxy-url$/,
-      /no proxy/,
+      /no URL of a proxy/,
     ],
   ];
   for (const [path, field, message] of cases) {
@@ -400,7 +400,10 @@ test("exec plugins that fail or hang are told by name", async () => {
     { kubeconfig: kubeconfig({ server: "http://x" }, execOf("sh", ["-c", "echo no login >&2; exit 1"])) },
     {},
   );
-  assert.match((await refusal(failing.credentials.current())).message, /users\[0\]\.user\.exec: sh failed: no login/);
+  assert.match(
+    (await refusal(failing.credentials.current())).message,
+    /users\[0\]\.user\.exec: sh failed: it ended with exit code 1;/,
+  );
   const silent = await findCluster({ kubeconfig: kubeconfig({ server: "http://x" }, execOf("echo", ["{}"])) }, {});
   assert.match((await refusal(silent.credentials.current())).message, /neither a token nor a certificate/);
   const { ExecCredentials } = await import("./plugin-credentials.ts");

@@ -1,5 +1,6 @@
 // Where the API server is and how to get in, found as client-go finds it.
 import { type Clock, systemClock } from "../clock.ts";
+import { keepSecretsOf } from "../secrets.ts";
 import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
 import { type Credentials, StaticCredentials, TokenFileCredentials, WithHeaders } from "./credentials.ts";
 import { environmentProxy } from "./environment-proxy.ts";
@@ -7,6 +8,7 @@ import { CERTIFICATE_FILE_MS, FileContents, TOKEN_FILE_MS } from "./file-content
 import { inCluster } from "./in-cluster.ts";
 import { type Kubeconfig, type KubeconfigPem, type KubeconfigUser, readKubeconfig } from "./kubeconfig.ts";
 import { AuthProviderCredentials, ExecCredentials } from "./plugin-credentials.ts";
+import { proxyUrl } from "./proxy-url.ts";
 import { type Pem, TlsMaterial, type TlsSettings } from "./tls-material.ts";
 
 export interface Where {
@@ -59,7 +61,10 @@ function fromKubeconfig(
     server,
     tls: new TlsMaterial(settings),
     credentials: credentialsOf(config, user, server, settings, clock),
-    proxy: cluster.proxyUrl === undefined ? environmentProxy(server, environment) : proxyUrl(cluster.proxyUrl, file),
+    proxy:
+      cluster.proxyUrl === undefined
+        ? environmentProxy(server, environment)
+        : proxyUrl(cluster.proxyUrl, file, "clusters[].cluster.proxy-url"),
   };
 }
 
@@ -114,17 +119,15 @@ function userCredentials(
 function serverUrl(text: string, secured: boolean, file: string, field: string): URL {
   const withScheme = text.includes("://") ? text : `${secured ? "https" : "http"}://${text}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
-    throw new ClusterAccessError(file, field, `${JSON.stringify(text)} is no address`, "write https://HOST:PORT");
-  }
+  if (url !== undefined) keepSecretsOf(url);
+  const what = whatIsWrong(url);
+  if (url === undefined || what !== "") throw new ClusterAccessError(file, field, what, "write https://HOST:PORT");
   return url;
 }
 
-function proxyUrl(text: string, file: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^(https?|socks5):$/.test(url.protocol)) {
-    const hint = "write http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT";
-    throw new ClusterAccessError(file, "clusters[].cluster.proxy-url", `${JSON.stringify(text)} is no proxy`, hint);
-  }
-  return url;
+/** Without the URL itself: there may be a password or a token in it. */
+function whatIsWrong(url: URL | undefined): string {
+  if (url === undefined) return "is no address";
+  if (!/^https?:$/.test(url.protocol)) return "is no address of http or https";
+  return url.search === "" && url.hash === "" ? "" : "is no address of a server: it has a query or a fragment";
 }

@@ -31,7 +31,7 @@ export function inCluster(
     throw new ClusterAccessError(
       "",
       "KUBERNETES_SERVICE_HOST",
-      `${url} is no address`,
+      "makes no address with KUBERNETES_SERVICE_PORT",
       "give --kubeconfig or --master",
     );
   }

@@ -1,7 +1,8 @@
 // Reads a kubeconfig file: which cluster, which user, and everything that is said of them.
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
+import { LineCounter, parseDocument } from "yaml";
+import { keepSecret } from "../secrets.ts";
 import { ClusterAccessError } from "./cluster-access.ts";
 
 /** The context in use. Paths are absolute, data is decoded. */
@@ -64,15 +65,27 @@ export async function readKubeconfig(path: string): Promise<Kubeconfig> {
   } catch (error) {
     throw new ClusterAccessError(file, "", messageOf(error), "give the path of a kubeconfig that can be read");
   }
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (error) {
-    throw new ClusterAccessError(file, "", `no YAML: ${messageOf(error)}`, "correct the file");
-  }
+  const parsed = parseYaml(text, file);
   if (!isMapping(parsed))
     throw new ClusterAccessError(file, "", "no kubeconfig", "it needs clusters, users and contexts");
   return new Reader(file).read(parsed);
+}
+
+/** What the parser says quotes the file, and in it are secrets: its code and the place have to do. */
+function parseYaml(text: string, file: string): unknown {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { prettyErrors: false, logLevel: "error", lineCounter });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line, col } = lineCounter.linePos(error.pos[0]);
+    const what = `no YAML at line ${line}, column ${col} (${error.code})`;
+    throw new ClusterAccessError(file, "", what, "check indentation, quotes and brackets there");
+  }
+  try {
+    return document.toJS();
+  } catch {
+    throw new ClusterAccessError(file, "", "no YAML: an alias (*) in it can't be resolved", "write the value itself");
+  }
 }
 
 type Mapping = Record<string, unknown>;
@@ -145,6 +158,7 @@ class Reader {
     const tokenFile = this.#path(user, field, "tokenFile");
     const username = this.#text(user, field, "username") || undefined;
     const token = this.#text(user, field, "token") || undefined;
+    keepSecret(token);
     if (username !== undefined && (token !== undefined || tokenFile !== undefined)) {
       throw this.#error(`${field}.username`, "is set beside a token", "leave one out");
     }
@@ -183,7 +197,7 @@ class Reader {
     const apiVersion = this.#text(exec, at, "apiVersion") ?? "";
     if (!/^client\.authentication\.k8s\.io\/v1(beta1)?$/.test(apiVersion)) {
       const hint = "use a plugin that speaks client.authentication.k8s.io/v1";
-      throw this.#error(`${at}.apiVersion`, `is ${JSON.stringify(apiVersion)}`, hint);
+      throw this.#error(`${at}.apiVersion`, "is neither v1 nor v1beta1 of client.authentication.k8s.io", hint);
     }
     const command = this.#text(exec, at, "command") ?? "";
     if (command === "") throw this.#error(`${at}.command`, "is not set", "name the plugin's program");
@@ -209,6 +223,7 @@ class Reader {
   #pem(mapping: Mapping, field: string, key: string): KubeconfigPem | undefined {
     const data = this.#text(mapping, field, `${key}-data`);
     if (data) {
+      if (key === "client-key") keepSecret(data);
       const pem = Buffer.from(data, "base64").toString("utf8");
       if (!pem.includes("-----BEGIN")) {
         throw this.#error(`${field}.${key}-data`, "is no PEM in base64", "encode the PEM file as a whole, in base64");

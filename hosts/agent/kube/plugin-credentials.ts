@@ -1,6 +1,7 @@
 // Credentials that programs and providers make. Rare on nodes, so what they need is loaded only when they are used.
 import { type SpawnOptions, spawn } from "node:child_process";
 import type { Clock } from "../clock.ts";
+import { keepSecret } from "../secrets.ts";
 import { ClusterAccessError } from "./cluster-access.ts";
 import type { Credentials, Presented } from "./credentials.ts";
 import { FileContents } from "./file-contents.ts";
@@ -11,6 +12,8 @@ import type { TlsSettings } from "./tls-material.ts";
 const PLUGIN_TIMEOUT_MS = 30_000;
 /** New ones are fetched so long before the old ones expire. */
 const LEEWAY_MS = 60_000;
+/** A token with a chain of certificates and their key has some kilobytes. */
+const MOST_OUTPUT_BYTES = 1024 * 1024;
 
 interface ExecCredential {
   readonly kind?: string;
@@ -35,6 +38,8 @@ export class ExecCredentials implements Credentials {
   readonly #cluster: { readonly server: URL; readonly tls: TlsSettings };
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  /** How the plugin ended that ran last. */
+  #end = "";
   #running: Promise<Presented> | undefined;
   #presented: Presented | undefined;
   #expires = Number.POSITIVE_INFINITY;
@@ -66,23 +71,27 @@ export class ExecCredentials implements Credentials {
   }
 
   async #run(): Promise<Presented> {
-    const { command, field } = this.#exec;
+    const { field } = this.#exec;
+    // What follows the program's name in the same text may be anything.
+    const command = this.#exec.command.split(/\s/)[0];
     const started = performance.now();
     let credential: ExecCredential | null;
     try {
       credential = await this.#ask();
     } catch (error) {
       const late = performance.now() - started >= this.#timeoutMs;
-      const said = error instanceof Error ? error.message.trim().slice(0, 500) : String(error);
-      const what = late ? `did not answer within ${this.#timeoutMs / 1000} s` : `failed: ${said}`;
+      const what = late ? `did not answer within ${this.#timeoutMs / 1000} s` : `failed: ${this.#whatFailed(error)}`;
       throw new ClusterAccessError(this.#file, field, `${command} ${what}`, "run it by hand to see why");
     }
     const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = credential?.status ?? {};
-    if (credential?.kind !== "ExecCredential" || (!token && !(cert && key))) {
+    const given = [token, cert, key, expirationTimestamp].filter((each) => each !== undefined && each !== null);
+    const areTexts = given.every((each) => typeof each === "string");
+    if (credential?.kind !== "ExecCredential" || !areTexts || (!token && !(cert && key))) {
       const what = `${command} answered neither a token nor a certificate with its key`;
       throw new ClusterAccessError(this.#file, field, what, "run it by hand to see what it prints");
     }
-    const lasts = expirationTimestamp === undefined ? Number.NaN : Date.parse(expirationTimestamp) - Date.now();
+    keepSecret(token);
+    const lasts = expirationTimestamp == null ? Number.NaN : Date.parse(expirationTimestamp) - Date.now();
     // At least a moment, so that a plugin whose credentials expire at once is not run for each request.
     this.#expires = Number.isNaN(lasts)
       ? Number.POSITIVE_INFINITY
@@ -94,18 +103,39 @@ export class ExecCredentials implements Credentials {
     return this.#presented;
   }
 
+  /** Not what it has printed, nor what a parser says of that: there may be a token in it. */
+  #whatFailed(error: unknown): string {
+    if (error instanceof ClusterAccessError) return error.message;
+    const { code } = error as NodeJS.ErrnoException;
+    if (typeof code === "string") return `it could not be started (${code})`;
+    return this.#end === "" ? "it printed no JSON" : this.#end;
+  }
+
+  #spawn(command: string, args: readonly string[], options: SpawnOptions): ReturnType<typeof spawn> {
+    const stdio: SpawnOptions = { stdio: ["ignore", "pipe", "pipe"], timeout: this.#timeoutMs, killSignal: "SIGKILL" };
+    const child = spawn(command, args, { ...options, ...stdio });
+    this.#end = "";
+    let size = 0;
+    const count = (chunk: string | Buffer) => {
+      size += chunk.length;
+      if (size > MOST_OUTPUT_BYTES) child.kill("SIGKILL");
+    };
+    child.stdout?.on("data", count);
+    child.stderr?.on("data", count);
+    child.once("exit", (code, signal) => {
+      if (size > MOST_OUTPUT_BYTES) this.#end = `it printed more than ${MOST_OUTPUT_BYTES} bytes`;
+      else if (signal !== null) this.#end = `it was ended by ${signal}`;
+      else if (code !== 0) this.#end = `it ended with exit code ${code}`;
+    });
+    return child;
+  }
+
   async #ask(): Promise<ExecCredential | null> {
     // This file of the package alone: the package as a whole takes a second and 90 MB.
     const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
     // A fresh one each time: its cache knows nothing of leeway and of 401.
     const auth = new ExecAuth() as unknown as ExecAuth;
-    auth.execFn = (command, args, options) =>
-      spawn(command, args ?? [], {
-        ...options,
-        stdio: ["ignore", "pipe", "pipe"],
-        timeout: this.#timeoutMs,
-        killSignal: "SIGKILL",
-      });
+    auth.execFn = (command, args, options) => this.#spawn(command, args ?? [], options);
     const { apiVersion, command, args, env } = this.#exec;
     const info = { apiVersion, kind: "ExecCredential", spec: { interactive: false, ...(await this.#clusterInfo()) } };
     const withInfo = [...env, { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }];
@@ -147,8 +177,9 @@ export class AuthProviderCredentials implements Credentials {
     try {
       this.#config ??= this.#load();
       await (await this.#config).applyToHTTPSOptions(options);
-    } catch (error) {
-      const what = `the provider ${String(this.#provider.name)} failed: ${error instanceof Error ? error.message : String(error)}`;
+    } catch {
+      // What it says may quote the tokens that it has been given, or has got.
+      const what = `the provider ${String(this.#provider.name)} has no token to show`;
       throw new ClusterAccessError(
         this.#file,
         "users[].user.auth-provider",

@@ -1,7 +1,7 @@
 // What a cluster can't start without, asked for by itself: these few objects are here long before the lists of everything
 // are. The engine decides what of it is urgent (`begin-first-wave` in its contract).
 import type { Kind } from "../../shared/contract.ts";
-import { type ApiClient, readBytes } from "./api-client.ts";
+import { type ApiClient, parseJson, readBytes } from "./api-client.ts";
 import { endpointSlices, services } from "./resources.ts";
 
 /** A list as the API server sent it. */
@@ -44,6 +44,6 @@ async function read(client: ApiClient, path: string, query: Query, signal: Abort
 }
 
 function namesIn(list: Buffer): string[] {
-  const { items } = JSON.parse(list.toString("utf8")) as { items?: { metadata: { name: string } }[] };
+  const { items } = parseJson(list.toString("utf8"), "a list") as { items?: { metadata: { name: string } }[] };
   return (items ?? []).map(({ metadata }) => metadata.name);
 }

@@ -89,12 +89,18 @@ async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], 
       ending.abort();
     });
   }
+  // What Node prints of an error that nobody has expected has all that the error holds, secrets as well.
+  process.on("uncaughtException", (error) => {
+    opened.log.fatal({ err: error }, "the agent ends for a defect of its own; the rules stay");
+    process.exitCode = exitCode.failure;
+    ending.abort();
+  });
   try {
     await runAgent(settings, ending.signal, context);
     return exitCode.done;
   } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    opened.log.fatal({}, error.message);
+    if (error instanceof StartError) opened.log.fatal({}, error.message);
+    else opened.log.fatal({ err: error }, "the agent can't start for a defect of its own; the rules stay");
     return exitCode.failure;
   } finally {
     opened.flush();
@@ -161,7 +167,7 @@ async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[]
     const access = await findCluster({ kubeconfig: config.kubeconfig, master });
     client = new ApiClient(access, { userAgent: userAgent(version) });
   } catch (error) {
-    reason = (error as Error).message;
+    reason = error instanceof Error ? error.message : String(error);
   }
   const opened = client;
   const reviews =

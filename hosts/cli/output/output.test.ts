@@ -9,6 +9,7 @@ test("printable leaves no control character, and no long line", () => {
   assert.is(printable("Ünïcode 木 ok"), "Ünïcode 木 ok");
   assert.is(printable("a\nb\r\u0000\u001b\u007f\u0085"), "a\\x0ab\\x0d\\x00\\x1b\\x7f\\x85");
   assert.is(printable("\u2028\u202e\ud800"), "\\u{2028}\\u{202e}\\u{d800}");
+  assert.is(printable("\u009b31m\u2069\ufeff\u200b\u{e0041}"), "\\x9b31m\\u{2069}\\u{feff}\\u{200b}\\u{e0041}");
   assert.is(printable("x".repeat(600)).length, 501);
 });
 
