@@ -1,4 +1,6 @@
-// A process that wants the node's lock, for which thirty seconds pass in one: prints its log, then "free".
+// A process that wants the node's lock, for which thirty seconds pass in one: prints its log, then "free". Ends then, unless it
+// is told to keep the lock.
+//   node --import tsx contender.ts [keep]
 import { systemClock } from "../../clock.ts";
 import { openLog } from "../../log.ts";
 import { NodeLock } from "../node-lock.ts";
@@ -7,4 +9,5 @@ const { log } = openLog({ format: "json", verbosity: 0 }, { write: (line) => voi
 const lock = new NodeLock({ mode: "flat", log, clock: { ...systemClock, now: () => systemClock.now() * 30 } });
 await lock.free;
 console.log("free");
-await lock.close();
+if (process.argv[2] === "keep") setInterval(() => {}, 1_000_000);
+else await lock.close();

@@ -1,6 +1,6 @@
 // A process that has a form of the name @sluice-agent and meets whoever connects in its own way: an agent of an earlier version,
 // or a stranger. Also one that only connects, 40 times to each form. Prints "ready".
-//   node --import tsx name-holder.ts own|padded|exact|both greets|is-silent|hangs-up|says-else
+//   node --import tsx name-holder.ts own|padded|exact|both greets|is-silent|hangs-up|says-else|is-bound
 //   node --import tsx name-holder.ts flood
 import { createServer, type Socket } from "node:net";
 import { loadLibc } from "../../netlink/libc.ts";
@@ -20,7 +20,6 @@ if (form === "flood") {
   for (const address of LOCK_ADDRESSES) {
     for (let each = 0; each < 40; each++) libc.connect(libc.socket(AF_UNIX, SOCK_STREAM, 0), address);
   }
-  setInterval(() => {}, 1_000_000);
 } else if (form === "own") {
   // As earlier versions did: which form it is, is the runtime's choice.
   const server = listener();
@@ -30,9 +29,12 @@ if (form === "flood") {
     if (form !== "both" && form !== ["padded", "exact"][index]) continue;
     const fd = libc.socket(AF_UNIX, SOCK_STREAM, 0);
     if (libc.bind(fd, address) < 0) throw new Error("the name is taken");
+    // It has the name and does not listen.
+    if (manner === "is-bound") continue;
     await new Promise<void>((resolve) => void listener().listen({ fd }, resolve));
   }
 }
+setInterval(() => {}, 1_000_000);
 console.log("ready");
 
 function listener() {
