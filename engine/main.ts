@@ -23,6 +23,7 @@ import * as results from "./json/results";
 import { batchCount, batchTable } from "./layouts/batches";
 import { keepFlatChains } from "./layouts/flat-chains";
 import { renderFlat } from "./layouts/flat";
+import { lackingServices, setMissingExtensions } from "./layouts/iptables-extensions";
 import { suspectCount, writeTrial } from "./layouts/iptables-trial";
 import { renderIptables } from "./layouts/iptables";
 import { setBatchLimits } from "./layouts/nft-parts";
@@ -391,12 +392,15 @@ function serviceList(list: Vector): usize {
       memory.fill(at, 0, 16);
       continue;
     }
-    const service = changetype<Service>(<usize>list.get(i));
-    const name = <usize>service.namespaceLength + 1;
-    setString(at, service.key, service.namespaceLength);
-    setString(at + 8, service.key + name, <usize>service.keyLength - name);
+    setServiceName(at, changetype<Service>(<usize>list.get(i)));
   }
   return listResult(names, list.length);
+}
+
+function setServiceName(at: usize, service: Service): void {
+  const name = <usize>service.namespaceLength + 1;
+  setString(at, service.key, service.namespaceLength);
+  setString(at + 8, service.key + name, <usize>service.keyLength - name);
 }
 
 export function engine__planned_services(family: u32): usize {
@@ -445,12 +449,33 @@ export function cabi_post_engine__refused_suspects(result: usize): void {
   finish();
 }
 
+export function engine__set_missing_extensions(family: u32, extensions: usize, count: u32): void {
+  setMissingExtensions(family, extensions, count);
+}
+
+export function engine__lacking(family: u32): usize {
+  const rows = lackingServices(family);
+  const count = rows.length >> 1;
+  const table = arenaAlloc(<usize>count * 20);
+  for (let i: u32 = 0; i < count; i++) {
+    const at = table + <usize>i * 20;
+    const service = changetype<Service>(<usize>rows.get(i << 1));
+    setServiceName(at, service);
+    store<u8>(at, <u8>rows.get((i << 1) + 1), 16);
+  }
+  return listResult(table, count);
+}
+export function cabi_post_engine__lacking(result: usize): void {
+  finish();
+}
+
 export function engine__left_out(): usize {
   refresh();
   const list = sortedServices();
   refused.clear();
   for (let i: u32 = 0; i < list.length; i++) {
-    if (changetype<Service>(<usize>list.get(i)).refused != 0) refused.push(list.get(i));
+    const service = changetype<Service>(<usize>list.get(i));
+    if ((service.refused | service.lacking) != 0) refused.push(list.get(i));
   }
   return serviceList(refused);
 }

@@ -25,13 +25,16 @@ export class Service extends Entry {
   healthCheck: u64;
   /** A bit for each family in which the kernel has refused one of its rules: plans leave it out until it changes. */
   refused: u32;
+  /** The same for what the node lacks an extension of iptables for (layouts/iptables-extensions.ts). */
+  lacking: u32;
 
   firstSlice(family: u32): usize {
     return family == 0 ? this.slicesIPv4 : this.slicesIPv6;
   }
 
-  isRefused(family: u32): bool {
-    return ((this.refused >> family) & 1) != 0;
+  /** Plans of the family leave it out. */
+  isLeftOut(family: u32): bool {
+    return (((this.refused | this.lacking) >> family) & 1) != 0;
   }
 }
 

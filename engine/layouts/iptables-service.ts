@@ -33,6 +33,7 @@ import {
   recordOf,
   ServicePort,
 } from "../routing/service-ports";
+import { canReject } from "./iptables-extensions";
 import { ownClaim, ownEndpoint, ownField, ownPort } from "./owning";
 
 /** Chains of a service port that exist, as bits. */
@@ -92,6 +93,7 @@ function matchEntry(claim: Claim): void {
 function turnAway(claim: Claim, chain: string): void {
   const port = claim.port;
   const has = (port.decision & Decision.HAS_ENDPOINTS) != 0;
+  if (!has && !canReject(port.family)) return;
   outSelect(StreamName.MAIN);
   append(chain, 0);
   serviceComment(port.port, has ? " has no local endpoints" : " has no endpoints");

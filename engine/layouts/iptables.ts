@@ -1,5 +1,4 @@
 // kube-proxy's iptables rules of one family: the whole text, and what a plan rewrites of it.
-import { hashBytes } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { outFlush, outSelect, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
@@ -11,7 +10,7 @@ import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
-import { Decision, FamilyPort, internalIsLocal, recordOf, ServicePort } from "../routing/service-ports";
+import { Decision, FamilyPort, internalIsLocal, ServicePort } from "../routing/service-ports";
 import {
   beginBatch,
   currentBatch,
@@ -22,6 +21,7 @@ import {
   journalPort,
   stockIsDirty,
 } from "./batches";
+import { findLacking } from "./iptables-extensions";
 import { writeLinesFor } from "./iptables-lines";
 import {
   CLUSTER_PREFIX,
@@ -49,7 +49,7 @@ const LARGE_CLUSTER: u32 = 1000;
 @unmanaged
 class Snapshot {
   signature: u64;
-  /** Hash of the Service's record. */
+  /** Number of the Service's record. */
   record: u64;
   /** Bits of Decision. */
   decision: u32;
@@ -64,10 +64,6 @@ function compareHashes(a: u32, b: u32): i32 {
 
 const order = new Vector();
 
-function hashOfRecord(port: FamilyPort): u64 {
-  return hashBytes(port.port.service.record, recordOf(port).size);
-}
-
 /** Of a service port that has just been routed and written. */
 function makeSnapshot(port: FamilyPort): usize {
   order.clear();
@@ -78,7 +74,7 @@ function makeSnapshot(port: FamilyPort): usize {
   const at = heap.alloc(offsetof<Snapshot>() + ((<usize>order.length) << 4));
   const snapshot = changetype<Snapshot>(at);
   snapshot.signature = routeSignature(port);
-  snapshot.record = hashOfRecord(port);
+  snapshot.record = port.port.service.recordNumber;
   snapshot.decision = port.decision;
   snapshot.chains = chainsOf(port);
   snapshot.endpointCount = order.length;
@@ -146,7 +142,7 @@ export function writeLosers(): void {
     const claim = changetype<Claim>(<usize>losers.get(i));
     // What the owner's rule, which comes first, lets pass by would be taken over by a rule here.
     const owner = claim.key.owner().port;
-    if (owner != claim.port && (owner.port.service.isRefused(owner.family) || !servesAll(claim.key.owner()))) continue;
+    if (owner != claim.port && (owner.port.service.isLeftOut(owner.family) || !servesAll(claim.key.owner()))) continue;
     if (lineFamily != NO_FAMILY) writeLinesFor(lineFamily, changetype<usize>(claim.port.port.service));
     writeEntryPoint(claim);
     if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) writeUnservedLoadBalancerIP(claim);
@@ -246,7 +242,7 @@ let chainRulesWritten: u32 = 0; // by this plan, in chains of service ports
 
 /** Decides for one stale port whether its Service has to be written. */
 function examine(port: FamilyPort): void {
-  if (port.port.service.isRefused(port.family)) return;
+  if (port.port.service.isLeftOut(port.family)) return;
   if (port.present && port.committed != 0) {
     route(port);
     if (changetype<Snapshot>(port.committed).signature == routeSignature(port)) return;
@@ -275,7 +271,7 @@ function dispatchTargets(port: FamilyPort): u32 {
 /** Writes the dispatch to the chains that the kernel holds; false: they don't fit what the Service says now. */
 function writeHeldDispatch(port: FamilyPort): bool {
   const held = changetype<Snapshot>(port.committed);
-  if (!port.present || held.record != hashOfRecord(port)) return false;
+  if (!port.present || held.record != port.port.service.recordNumber) return false;
   const decision = port.decision;
   port.decision = held.decision;
   const fits = (dispatchTargets(port) & ~held.chains) == 0;
@@ -305,7 +301,7 @@ function leaveOut(service: Service, family: u32): void {
 function planService(service: Service, family: u32, large: bool): void {
   if (service.ports == 0) return;
   writeLinesFor(family, changetype<usize>(service));
-  if (service.isRefused(family)) {
+  if (service.isLeftOut(family)) {
     leaveOut(service, family);
     return;
   }
@@ -351,6 +347,7 @@ export function planIptables(family: u32, keysChanged: bool): void {
   changedCount = 0;
   anyChange = keysChanged || stockIsDirty(family);
   const large = isLargeCluster(family);
+  if (findLacking(family)) anyChange = true;
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
     if (port.family == family) examine(port);

@@ -9,6 +9,7 @@ import { Mode, options } from "../routing/options";
 import { Key } from "../routing/ownership";
 import { stalePorts } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
+import { forgetLacking } from "./iptables-extensions";
 import { forgetLines, listSuspects, serviceOfLine } from "./iptables-lines";
 import { keepChains } from "./nft-snapshots";
 
@@ -19,6 +20,7 @@ let current: usize = 0;
 /** Forgets the messages of earlier plans. */
 export function forgetMessages(): void {
   forgetLines();
+  forgetLacking();
   rows.clear();
   current = 0;
 }
@@ -87,7 +89,7 @@ function sortRefused(): void {
 
 /** The kernel holds something else under the key than its owner, whose rules are left out, has had there. */
 export function isHeldByAnother(key: Key): bool {
-  if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).isRefused(<u32>key.family)) return false;
+  if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).isLeftOut(<u32>key.family)) return false;
   return key.committedOwner != 0 && key.committedOwner != key.owner().port.port.baseHash;
 }
 
@@ -95,6 +97,6 @@ export function isHeldByAnother(key: Key): bool {
 export function keepChainsOfRefused(family: u32): void {
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
-    if (port.family == family && port.committed != 0 && port.port.service.isRefused(family)) keepChains(port);
+    if (port.family == family && port.committed != 0 && port.port.service.isLeftOut(family)) keepChains(port);
   }
 }

@@ -59,6 +59,7 @@ function refreshService(service: Service): void {
   const changes = service.changes;
   service.changes = 0;
   service.refused = 0;
+  service.lacking = 0;
   const own = (changes & Change.SERVICE) != 0;
   if (own) updatePorts(service);
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {

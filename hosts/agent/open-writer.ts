@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import type { Family, Mode, Options } from "../shared/contract.ts";
 import { FAMILIES } from "../shared/families.ts";
 import { ensureNfacct } from "./host/nfacct.ts";
+import { sayMissing } from "./kernel/iptables-extensions.ts";
 import type { IptablesTools } from "./kernel/iptables-tools.ts";
 import { IptablesWriter } from "./kernel/iptables-writer.ts";
 import { openNetlinkWriter } from "./kernel/netlink-writer.ts";
@@ -45,14 +46,21 @@ async function openIptables(log: Log): Promise<OpenedWriter> {
     return reason === undefined;
   });
   if (families.length === 0) throw new StartError(tools.unusable.ipv4 ?? "neither iptables nor ip6tables can be used");
-  const nfacct = await findNfacct(log);
+  for (const each of opened.writer.missingExtensions) {
+    const { probe, families, reason } = each;
+    log[probe.isNeeded === true ? "error" : "warn"]({ extension: probe.name, families, reason }, sayMissing(each));
+  }
+  const lacks = (name: string) => opened.writer.missingExtensions.some(({ probe }) => probe.name === name);
+  const nfacct = lacks("nfacct") ? NO_COUNTERS : await findNfacct(log);
   return {
     writer: opened.writer,
     families: withIPv6(families, log),
-    facts: { ...nfacct, randomFully: tools.randomFully },
+    facts: { ...nfacct, randomFully: tools.randomFully && !lacks("MASQUERADE --random-fully") },
     tools,
   };
 }
+
+const NO_COUNTERS = { nfacctInvalidDropped: false, nfacctLocalhostAccepted: false } as const;
 
 async function findNfacct(log: Log): Promise<{ nfacctInvalidDropped: boolean; nfacctLocalhostAccepted: boolean }> {
   let socket: NetlinkSocket | undefined;
@@ -63,7 +71,7 @@ async function findNfacct(log: Log): Promise<{ nfacctInvalidDropped: boolean; nf
     return found;
   } catch (error) {
     log.warn({ err: error }, "packets are not counted by nfacct");
-    return { nfacctInvalidDropped: false, nfacctLocalhostAccepted: false };
+    return NO_COUNTERS;
   } finally {
     await socket?.close();
   }

@@ -6,11 +6,13 @@ import type {
   DriftReport,
   Encoding,
   EngineExports,
+  Extension,
   Family,
   HealthCheck,
   Instantiate,
   InstantiateCore,
   Kind,
+  LackingService,
   NodeView,
   Options,
   PlanProgress,
@@ -147,6 +149,12 @@ export class EngineInstance {
   }
   refused(id: number, sequences: readonly number[], nowMs: number): ServiceName[] {
     return this.#call("refused", (engine) => engine.refused(id, new Uint32Array(sequences), milliseconds(nowMs)));
+  }
+  setMissingExtensions(family: Family, missing: readonly Extension[]): void {
+    this.#call("set-missing-extensions", (engine) => engine.setMissingExtensions(family, [...missing]));
+  }
+  lacking(family: Family): LackingService[] {
+    return this.#call("lacking", (engine) => engine.lacking(family));
   }
   suspects(id: number): number {
     return this.#call("suspects", (engine) => engine.suspects(id));

@@ -26,6 +26,7 @@ const allCapabilities = "CapEff:\t000001ffffffffff\n";
 const good: KernelProbes = {
   probe: async () => ({ outcome: "supported" }),
   findIptables: async () => ({ outcome: "missing", message: "no iptables here" }),
+  findMissingExtensions: async () => [],
 };
 const allowAll: AccessReviews = { post: async () => ({ status: { allowed: true } }), serves: async () => true };
 

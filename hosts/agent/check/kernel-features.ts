@@ -1,7 +1,8 @@
 // Whether this kernel and this machine have what the mode needs.
 
 import type { Mode } from "../../shared/contract.ts";
-import { type FoundIptables, findIptables, thisHost } from "../kernel/iptables-tools.ts";
+import { findMissingExtensions, type MissingExtension, remedy } from "../kernel/iptables-extensions.ts";
+import { type FoundIptables, findIptables, type IptablesTools, thisHost } from "../kernel/iptables-tools.ts";
 import { commandRunner } from "../kernel/run-command.ts";
 import { type ProbeResult, probeKernel } from "../netlink/probe.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
@@ -12,7 +13,12 @@ export interface KernelProbes {
   probe(): Promise<ProbeResult>;
   /** The commands of iptables mode. */
   findIptables(): Promise<FoundIptables>;
+  /** What of iptables this node lacks. */
+  findMissingExtensions(tools: IptablesTools): Promise<readonly MissingExtension[]>;
 }
+
+/** For each command. */
+const PROBE_MS = 10_000;
 
 export const thisKernel: KernelProbes = {
   async probe() {
@@ -24,6 +30,7 @@ export const thisKernel: KernelProbes = {
     }
   },
   findIptables: () => findIptables(thisHost(commandRunner())),
+  findMissingExtensions: (tools) => findMissingExtensions(tools, commandRunner(), PROBE_MS),
 };
 
 export async function checkKernel(mode: Mode, probes: KernelProbes): Promise<Finding[]> {
@@ -68,6 +75,17 @@ async function checkIptables(probes: KernelProbes): Promise<Finding[]> {
   for (const [family, why] of Object.entries(unusable)) {
     const hint = "Services of that family will not work on this node";
     findings.push({ area, subject: `iptables (${family})`, status: "warning", detail: why, hint });
+  }
+  const missing = await probes.findMissingExtensions(found.tools);
+  if (missing.length === 0) findings.push(ok(area, "iptables extensions", "all that the rules need"));
+  for (const { probe, families, reason } of missing) {
+    findings.push({
+      area,
+      subject: `extension ${probe.name} (${families.join(", ")})`,
+      status: probe.isNeeded === true ? "failed" : "warning",
+      detail: `without it ${probe.consequence}: ${reason}`,
+      hint: remedy(probe),
+    });
   }
   return findings;
 }

@@ -1,4 +1,5 @@
 // The two counters of iptables mode that rules count into by name: a rule that names one that is not there is refused.
+import { setTimeout as sleep } from "node:timers/promises";
 import { askOne } from "../netlink/ask.ts";
 import { findAttribute, viewOf } from "../netlink/attributes.ts";
 import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/errno.ts";
@@ -19,8 +20,8 @@ export interface NfacctResult {
 
 /** Makes them where they are missing, as kube-proxy does. `socket`: of NETLINK_NETFILTER. Never throws for the kernel's answer. */
 export async function ensureNfacct(socket: NetlinkSocket): Promise<NfacctResult> {
-  const first = await ensure(socket, invalidDropped);
-  const second = await ensure(socket, localhostAccepted);
+  const first = await makeNfacct(socket, invalidDropped);
+  const second = await makeNfacct(socket, localhostAccepted);
   return { nfacctInvalidDropped: first === "", nfacctLocalhostAccepted: second === "", reason: first || second };
 }
 
@@ -41,8 +42,8 @@ export async function readNfacctPackets(socket: NetlinkSocket, name: string): Pr
   return packets === undefined || packets.length < 8 ? undefined : viewOf(packets).getBigUint64(0);
 }
 
-/** What is in the way; empty: it is there. */
-async function ensure(socket: NetlinkSocket, name: string): Promise<string> {
+/** Makes a counter where it is missing. Returns what is in the way; empty: it is there. */
+export async function makeNfacct(socket: NetlinkSocket, name: string): Promise<string> {
   const sequence = socket.nextSequence();
   const header = { type: uapi.NFNL_MSG_ACCT_NEW, flags: uapi.NLM_F_CREATE | uapi.NLM_F_ACK, sequence, family: 0 };
   const bytes = request(header, (writer) => writer.string(uapi.NFACCT.NAME, name));
@@ -55,6 +56,27 @@ async function ensure(socket: NetlinkSocket, name: string): Promise<string> {
   } catch (error) {
     if (error instanceof NetlinkError) return `nfacct ${name}: ${error.message}`;
     throw error;
+  }
+}
+
+/** The kernel frees rules of nf_tables some time after they are gone, and with them their counters. */
+const DELETE_ATTEMPTS = 50;
+const DELETE_PAUSE_MS = 10;
+
+/** Removes a counter that no rule uses any more. What can't be removed stays. */
+export async function deleteNfacct(socket: NetlinkSocket, name: string): Promise<void> {
+  for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
+    const sequence = socket.nextSequence();
+    const header = { type: uapi.NFNL_MSG_ACCT_DEL, flags: uapi.NLM_F_ACK, sequence, family: 0 };
+    const bytes = request(header, (writer) => writer.string(uapi.NFACCT.NAME, name));
+    try {
+      const answer = await askOne(socket, bytes, sequence);
+      if (!("errno" in answer) || answer.errno !== EBUSY) return;
+    } catch (error) {
+      if (error instanceof NetlinkError) return;
+      throw error;
+    }
+    await sleep(DELETE_PAUSE_MS);
   }
 }
 

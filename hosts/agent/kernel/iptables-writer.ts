@@ -1,9 +1,10 @@
 // Mode iptables: batches go to iptables-restore and ip6tables-restore, as kube-proxy's do.
 
-import type { Batch, Family } from "../../shared/contract.ts";
+import type { Batch, Extension, Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
+import { findMissingExtensions, type MissingExtension, sayMissing } from "./iptables-extensions.ts";
 import { checkArguments, insertionInput, JUMPS, type Jump } from "./iptables-jumps.ts";
 import { RESOURCE_PROBLEM, writeResultOf } from "./iptables-refusal.ts";
 import { findIptables, type IptablesHost, type IptablesTools, thisHost } from "./iptables-tools.ts";
@@ -39,6 +40,9 @@ const RESTORE = ["--noflush", "--counters"];
 export class IptablesWriter implements KernelWriter {
   readonly mode = "iptables";
   readonly tools: IptablesTools;
+  /** For the log. */
+  readonly missingExtensions: readonly MissingExtension[];
+  readonly missing: Readonly<Record<Family, ReadonlyMap<Extension, string>>>;
   readonly #run: RunCommand;
   readonly #timeout: number;
   readonly #canary: IptablesCanary;
@@ -46,8 +50,10 @@ export class IptablesWriter implements KernelWriter {
   /** Families whose jumps are known to be there. */
   readonly #set = new Set<Family>();
 
-  private constructor(tools: IptablesTools, run: RunCommand, timeout: number) {
+  private constructor(tools: IptablesTools, missing: readonly MissingExtension[], run: RunCommand, timeout: number) {
     this.tools = tools;
+    this.missingExtensions = missing;
+    this.missing = { ipv4: missingIn("ipv4", missing), ipv6: missingIn("ipv6", missing) };
     this.#run = run;
     this.#timeout = timeout;
     this.#socket = openSocket(tools);
@@ -58,12 +64,14 @@ export class IptablesWriter implements KernelWriter {
     return this.#canary.isDear;
   }
 
-  /** Looks for the commands that this node uses. */
+  /** Looks for the commands that this node uses, and tries what they and the kernel can do. */
   static async open(options: IptablesWriterOptions = {}): Promise<OpenedIptablesWriter> {
     const run = options.run ?? commandRunner();
     const found = await findIptables(options.host ?? thisHost(run));
     if (found.outcome === "missing") return { outcome: "unavailable", message: found.message };
-    return { outcome: "opened", writer: new IptablesWriter(found.tools, run, options.timeout ?? TIMEOUT) };
+    const timeout = options.timeout ?? TIMEOUT;
+    const missing = await findMissingExtensions(found.tools, run, timeout);
+    return { outcome: "opened", writer: new IptablesWriter(found.tools, missing, run, timeout) };
   }
 
   /** iptables-save prints rules in other words than the engine reads. */
@@ -158,6 +166,16 @@ export class IptablesWriter implements KernelWriter {
     const result = await this.#run(restore, [...this.tools.wait, ...RESTORE], { input, timeout: this.#timeout });
     return writeResultOf(restore, result, input);
   }
+}
+
+/** What the engine has to know, and what is said of a Service that needs it. */
+function missingIn(family: Family, missing: readonly MissingExtension[]): ReadonlyMap<Extension, string> {
+  const found = new Map<Extension, string>();
+  for (const each of missing) {
+    const { extension } = each.probe;
+    if (extension !== undefined && each.families.includes(family)) found.set(extension, sayMissing(each));
+  }
+  return found;
 }
 
 function encode(text: string): Uint8Array {

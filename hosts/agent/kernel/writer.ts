@@ -1,5 +1,5 @@
 // What the agent needs of a kernel in any mode: take a batch, say what became of it, and notice changes by others.
-import type { Batch, DriftReport, Family, Mode } from "../../shared/contract.ts";
+import type { Batch, DriftReport, Extension, Family, Mode } from "../../shared/contract.ts";
 
 /** What became of one batch. */
 export type WriteResult =
@@ -50,6 +50,8 @@ export interface KernelWriter {
   readonly mode: Mode;
   /** For `set-batch-limits` of the engine's contract; undefined: batches may have any size. */
   readonly batchLimits?: BatchLimits;
+  /** What the node lacks, for `set-missing-extensions` of the engine's contract, and what a Service is told about it. */
+  readonly missing?: Readonly<Record<Family, ReadonlyMap<Extension, string>>>;
   /** `intactness` starts a process: it is asked once in a sync period. Else it is cheap. */
   readonly looksByProcess?: boolean;
   dump(family: Family): Promise<Dump>;

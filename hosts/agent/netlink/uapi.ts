@@ -235,6 +235,7 @@ export const NFTA_REJECT = attributes(["TYPE", "ICMP_CODE"]);
 export const NFNL_SUBSYS_ACCT = 7;
 export const NFNL_MSG_ACCT_NEW = (NFNL_SUBSYS_ACCT << 8) | 0;
 export const NFNL_MSG_ACCT_GET = (NFNL_SUBSYS_ACCT << 8) | 1;
+export const NFNL_MSG_ACCT_DEL = (NFNL_SUBSYS_ACCT << 8) | 3;
 export const NFACCT = { NAME: 1, PKTS: 2, BYTES: 3 } as const;
 
 export const NFNL_SUBSYS_QUEUE = 3;

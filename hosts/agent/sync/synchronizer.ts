@@ -1,5 +1,5 @@
 // Takes the kernel from what it holds to what it should hold: one run reads what is in doubt, plans, and writes.
-import type { Batch, DriftReport, Family } from "../../shared/contract.ts";
+import type { Batch, DriftReport, Extension, Family } from "../../shared/contract.ts";
 import { type EngineInstance, EngineTrapError, lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import type { Clock } from "../clock.ts";
@@ -104,6 +104,8 @@ export class Synchronizer {
   readonly #events: SynchronizerEvents;
   readonly #families: FamilyState[];
   #generation = 0;
+  /** Of the engine that knows what the node lacks. */
+  #toldGeneration: number | undefined;
 
   constructor(
     state: ClusterState,
@@ -202,7 +204,31 @@ export class Synchronizer {
         each.fresh = true;
       }
     }
+    if (this.#toldGeneration !== this.#generation) {
+      this.#toldGeneration = this.#generation;
+      this.#tellMissing();
+    }
     for (const each of this.#families) each.begin();
+  }
+
+  #tellMissing(): void {
+    if (this.#writer.missing === undefined) return;
+    for (const [family, missing] of Object.entries(this.#writer.missing) as [
+      Family,
+      ReadonlyMap<Extension, string>,
+    ][]) {
+      this.#use((engine) => engine.setMissingExtensions(family, [...missing.keys()]));
+    }
+  }
+
+  /** Services that the plan has left out because the node lacks something. */
+  #noteLacking(): void {
+    if (this.#writer.missing === undefined) return;
+    for (const { family, leftOut } of this.#families) {
+      for (const { namespace, name, extension } of this.#use((engine) => engine.lacking(family))) {
+        leftOut.push({ namespace, name, reason: this.#writer.missing[family].get(extension) ?? extension });
+      }
+    }
   }
 
   /** Reads what the kernel holds, and writes the difference. */
@@ -259,6 +285,7 @@ export class Synchronizer {
     for (let i = 0; i < MAX_PLANS; i++) {
       if (this.#isLost()) return undefined;
       const plan = await this.#state.plan((engine) => engine.beginPlan(this.#clock.now()));
+      this.#noteLacking();
       const batches = plan.filter(({ family }) =>
         this.#families.some((each) => each.family === family && !each.unread),
       );

@@ -69,6 +69,8 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     plannedServices: () => [],
     setBatchLimits: () => {},
     refused: () => [],
+    setMissingExtensions() {},
+    lacking: () => [],
     suspects: () => 0,
     trial: () => [],
     refusedSuspects: () => [],
