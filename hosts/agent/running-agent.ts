@@ -18,6 +18,7 @@ import { ApiClient } from "./kube/api-client.ts";
 import { ClusterAccessError } from "./kube/cluster-access.ts";
 import { EventRecorder, nodeReference } from "./kube/events.ts";
 import { findCluster } from "./kube/find-cluster.ts";
+import { nameOf } from "./kube/left-out.ts";
 import { Reflector } from "./kube/reflector.ts";
 import type { Progress } from "./kube/reflector-state.ts";
 import { endpointSlices, nodeNamed, serviceCIDRs, services } from "./kube/resources.ts";
@@ -41,6 +42,8 @@ export interface AgentContext {
 
 /** Netlink says at once whether anybody has committed anything; a look at legacy iptables' canaries starts processes. */
 const LOOK_PERIOD_MS = 2_000;
+/** Of objects that are left out, in health checks. */
+const MOST_SHOWN = 20;
 /** What an older API server does not offer is done without, as it always was. */
 const OF_OLD_SERVERS: ReadonlySet<string> = new Set(["no streaming lists", "no such field selector"]);
 
@@ -59,6 +62,7 @@ export class RunningAgent {
   readonly #servers: Servers;
   #config: AgentConfig;
   #hasStopped = false;
+  #tooLong: readonly string[] = [];
   #tcpBeLiberal: boolean;
 
   /** @throws {StartError} nothing is left open */
@@ -260,12 +264,33 @@ export class RunningAgent {
   #progress(reflector: Reflector, progress: Progress): void {
     const resource = RESOURCES[reflector.resource.kind];
     if (progress.kind === "listed" && reflector.state().absent) this.#agent.state.markAbsent(reflector.resource.kind);
+    if (progress.kind === "left out") {
+      const { namespace, name } = progress.object;
+      const what = `${resource}: ${nameOf(progress.object)} is left out: it has more than 3 MiB`;
+      this.#context.log.error({ resource, namespace, name }, `${what}; look for what writes such an object`);
+    }
+    this.#sayTooLong();
     if (progress.kind !== "failed") return;
     const { error, reason, waitMs } = progress;
     const message = error instanceof Error ? error.message : String(error);
     const ordinary = OF_OLD_SERVERS.has(reason) || (reason === "not found" && reflector.state().absent);
     const fields = { resource, reason, waitMs: Math.round(waitMs) };
     this.#context.log[ordinary ? "info" : "warn"](fields, `${resource}: ${message}`);
+  }
+
+  /** Objects that are too long to be read. */
+  #sayTooLong(): void {
+    const names = this.#reflectors.flatMap(({ resource, leftOut }) =>
+      leftOut.map((name) => `${resource.name} ${name}`),
+    );
+    if (names.length === this.#tooLong.length && names.every((name, index) => name === this.#tooLong[index])) return;
+    this.#tooLong = names;
+    this.#metrics.refused("size", names.length);
+    const shown = names.slice(0, MOST_SHOWN).join(", ") + (names.length > MOST_SHOWN ? ", …" : "");
+    this.#health.warn(
+      "too long",
+      names.length === 0 ? undefined : `too long, and left out (${names.length}): ${shown}`,
+    );
   }
 
   #resourceVersions(): PlanPage["resourceVersions"] {

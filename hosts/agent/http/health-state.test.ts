@@ -141,6 +141,7 @@ test("staleness and warnings stand behind what kube-proxy says, in /healthz alon
     body,
   );
   assert.not.match(state.livez().body, "stale");
+  assert.equal(JSON.parse(state.readyz().body).warnings, ["a kube-proxy runs on this node"]);
   watches.length = 0;
   assert.equal(keys(), [...plain, "warnings"]);
   state.warn("kube-proxy", undefined);

@@ -108,7 +108,7 @@ export class HealthState {
     this.#nodeEligible = known && !deleting && !toBeDeleted;
   }
 
-  /** Shown in /healthz until it is taken back; changes no code. */
+  /** Shown in /healthz and /readyz until it is taken back; changes no code. */
   warn(key: string, text: string | undefined): void {
     if (text === undefined) this.#warnings.delete(key);
     else this.#warnings.set(key, text);
@@ -150,9 +150,11 @@ export class HealthState {
   readyz(): HealthAnswer {
     const reasons = this.#notReady();
     const ready = reasons.length === 0;
+    const warnings = [...this.#warnings.values()];
+    const more = { ...(ready ? {} : { reasons }), ...(warnings.length === 0 ? {} : { warnings }) };
     return {
       code: ready ? 200 : 503,
-      body: JSON.stringify({ currentTime: this.#shown(this.#now()), ready, ...(ready ? {} : { reasons }) }),
+      body: JSON.stringify({ currentTime: this.#shown(this.#now()), ready, ...more }),
     };
   }
 

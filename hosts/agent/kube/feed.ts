@@ -2,6 +2,7 @@
 import type { ApplyResult } from "../../shared/contract.ts";
 import { step, turn } from "../turns.ts";
 import { slicesOf } from "./line-splitter.ts";
+import { PIECE_VERSION } from "./list-splitter.ts";
 import type { ListSink } from "./sink.ts";
 
 const SLICE_BYTES = 256 * 1024;
@@ -51,7 +52,14 @@ export class Feed {
     this.#guarded(() => this.#sink.endList());
   }
 
-  /** A whole page of a list. */
+  /** Objects of a page, as `ListSplitter` hands them on. */
+  piece(data: Uint8Array): ApplyResult {
+    const result = this.page(data);
+    if (result.resourceVersion === PIECE_VERSION) return result;
+    throw new UnreadableError(`the list can't be read${problemText(result)}`);
+  }
+
+  /** A whole page of a list, or one without its objects. */
   page(data: Uint8Array): ApplyResult {
     const result = this.#guarded(() => this.#sink.apply(data));
     if (result.status === undefined && result.resourceVersion === "") {

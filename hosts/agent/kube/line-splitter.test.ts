@@ -1,9 +1,13 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
-import { LineSplitter, LineTooLongError, slicesOf } from "./line-splitter.ts";
+import { LineSplitter, slicesOf } from "./line-splitter.ts";
 
 const bytes = (text: string) => Buffer.from(text);
+/** For lines that are not too long. */
+const never = () => {
+  throw new Error("no line is too long");
+};
 /** What comes out after this chunk. */
 const through = (splitter: LineSplitter, chunk: Uint8Array) => {
   splitter.push(chunk);
@@ -12,7 +16,7 @@ const through = (splitter: LineSplitter, chunk: Uint8Array) => {
 };
 
 test("only whole lines come out, and what is left waits", () => {
-  const splitter = new LineSplitter(100);
+  const splitter = new LineSplitter(100, never);
   assert.is(through(splitter, bytes("ab")), undefined);
   assert.is(through(splitter, bytes("")), undefined);
   assert.is(through(splitter, bytes("c\nd")), "abc\n");
@@ -22,25 +26,36 @@ test("only whole lines come out, and what is left waits", () => {
   assert.is(splitter.pending, 1);
 });
 
-test("a line may be as long as the limit, and no longer, whether its end has come or not", () => {
-  assert.is(through(new LineSplitter(4), bytes("abc\n")), "abc\n");
-  const splitter = new LineSplitter(4);
-  splitter.push(bytes("abc"));
-  assert.is(through(splitter, bytes("\nabcd")), "abc\n");
-  assert.throws(
-    () => splitter.push(bytes("e")),
-    (error: unknown) => error instanceof LineTooLongError,
-  );
-  const second = new LineSplitter(4);
-  second.push(bytes("abc"));
-  assert.throws(
-    () => second.push(bytes("d\n")),
-    (error: unknown) => error instanceof LineTooLongError,
+test("a line may be as long as the limit; in place of a longer one comes another, and no more than the limit is held", () => {
+  const beginnings: string[] = [];
+  const make = () =>
+    new LineSplitter(4, (beginning) => {
+      beginnings.push(Buffer.from(beginning).toString());
+      return bytes("!\n");
+    });
+  assert.is(through(make(), bytes("abc\n")), "abc\n");
+  for (const [chunks, lines] of [
+    [["abc", "\nabcd", "e", "fg\nx\n"], "abc\n!\nx\n"],
+    [["abc", "d\n", "x\n"], "!\nx\n"],
+    [["a\nbcdefghijk\nx\nabcdefg\n"], "a\n!\nx\n!\n"],
+    [["abcdefgh", "ijk", "lm\nabcdef\nx\n"], "!\n!\nx\n"],
+  ] as const) {
+    const splitter = make();
+    let taken = "";
+    for (const chunk of chunks) {
+      taken += through(splitter, bytes(chunk)) ?? "";
+      assert.ok(splitter.buffered <= 4);
+    }
+    assert.is(taken, lines);
+  }
+  assert.ok(
+    beginnings.every((each) => each.length === 4),
+    beginnings.join(),
   );
 });
 
 test("lines that were taken stay as they are until the next are taken, whatever comes meanwhile", () => {
-  const splitter = new LineSplitter(2_000_000);
+  const splitter = new LineSplitter(2_000_000, never);
   splitter.push(bytes("ab\nc"));
   const lines = splitter.take() as Uint8Array;
   splitter.push(bytes("d\n"));
@@ -56,7 +71,7 @@ test("however it is cut, the same lines come out, in slices of whole lines", () 
   for (let round = 0; round < 300; round++) {
     const whole = bytes(random.some(0, 12, () => `${"é".repeat(random.below(40))}\n`).join(""));
     const size = 1 + random.below(30);
-    const splitter = new LineSplitter(1000);
+    const splitter = new LineSplitter(1000, never);
     const out: Uint8Array[] = [];
     for (let at = 0; at < whole.length; ) {
       const end = at + 1 + random.below(20);

@@ -1,29 +1,32 @@
 // Cuts a stream of bytes at line feeds. All bytes are copied once, into two buffers that are used in turn: a list of 50 MB does
 // not leave 50 MB behind for the garbage collector.
 
-/** A line is longer than anything that an API server sends. */
-export class LineTooLongError extends Error {
-  override readonly name = "LineTooLongError";
-
-  constructor(limit: number) {
-    super(`a line of the watch is longer than ${limit} bytes`);
-  }
-}
-
 /** Buffers that had to be larger for a long line are not kept. */
 const KEPT_BYTES = 256 * 1024;
 
 export class LineSplitter {
   readonly #limit: number;
+  readonly #replace: (beginning: Uint8Array) => Uint8Array;
   #buffer: Uint8Array = new Uint8Array(0);
   #spare: Uint8Array = new Uint8Array(0);
   #size = 0;
   /** Bytes of whole lines at the beginning. */
   #whole = 0;
+  /** The line at hand has been replaced: the rest of it is passed over. */
+  #isSkipping = false;
 
-  /** @param limit bytes that a line may have */
-  constructor(limit: number) {
+  /**
+   * @param limit bytes that a line may have
+   * @param replace gets the beginning of a longer one, valid during the call, and returns the line that takes its place
+   */
+  constructor(limit: number, replace: (beginning: Uint8Array) => Uint8Array) {
     this.#limit = limit;
+    this.#replace = replace;
+  }
+
+  /** Bytes that it holds. */
+  get buffered(): number {
+    return this.#size;
   }
 
   /** Bytes of a line that has not ended. */
@@ -31,14 +34,37 @@ export class LineSplitter {
     return this.#size - this.#whole;
   }
 
-  /** @throws {LineTooLongError} */
+  /** @throws what `replace` throws */
   push(chunk: Uint8Array): void {
     const first = chunk.indexOf(0x0a) + 1;
-    if (this.pending + (first || chunk.length) > this.#limit) throw new LineTooLongError(this.#limit);
-    this.#buffer = withRoom(this.#buffer, this.#size, chunk.length);
-    this.#buffer.set(chunk, this.#size);
-    if (first > 0) this.#whole = this.#size + chunk.lastIndexOf(0x0a) + 1;
-    this.#size += chunk.length;
+    if (this.#isSkipping) {
+      if (first === 0) return;
+      this.#isSkipping = false;
+      this.push(chunk.subarray(first));
+    } else if (this.pending + (first || chunk.length) > this.#limit) {
+      this.#append(chunk.subarray(0, this.#limit - this.pending));
+      const line = this.#replace(this.#buffer.subarray(this.#whole, this.#size));
+      this.#size = this.#whole;
+      this.#append(line);
+      this.#whole = this.#size;
+      this.#isSkipping = true;
+      this.push(first === 0 ? chunk.subarray(chunk.length) : chunk.subarray(first - 1));
+    } else if (first > 0 && chunk.length > this.#limit) {
+      // Further lines in it may be too long.
+      this.#append(chunk.subarray(0, first));
+      this.#whole = this.#size;
+      this.push(chunk.subarray(first));
+    } else {
+      const start = this.#size;
+      this.#append(chunk);
+      if (first > 0) this.#whole = start + chunk.lastIndexOf(0x0a) + 1;
+    }
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#buffer = withRoom(this.#buffer, this.#size, bytes.length);
+    this.#buffer.set(bytes, this.#size);
+    this.#size += bytes.length;
   }
 
   /** All whole lines that there are now, with their line feeds; undefined if there are none. Valid until the next call. */

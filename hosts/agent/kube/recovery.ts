@@ -1,7 +1,6 @@
 // What a reflector does after an attempt has failed. Nothing here does anything: it only decides.
 import { ApiError, ConnectionError } from "./api-error.ts";
 import { SinkError, UnreadableError } from "./feed.ts";
-import { LineTooLongError } from "./line-splitter.ts";
 import { SilenceError } from "./watchdog.ts";
 
 /** Confirmation: after a watch was lost, the server is asked whether it knows where the watch was. */
@@ -76,7 +75,7 @@ export function decide(error: unknown, situation: Situation): Decision {
   if (error instanceof ApiError) return decideStatus(error, situation);
   if (error instanceof RelistRequest) return { next: "list", wait: "none", atLeastMs: 0, reason: error.message };
   if (error instanceof SinkError) return { next: "list", wait: "backoff", atLeastMs: 0, reason: "engine lost" };
-  if (error instanceof UnreadableError || error instanceof LineTooLongError) {
+  if (error instanceof UnreadableError) {
     return { next: "list", wait: "backoff", atLeastMs: 0, reason: "unreadable", ...ordinaryAfterStreaming(phase) };
   }
   if (error instanceof HistoryLostError) {

@@ -1,5 +1,6 @@
 // What a reflector says of itself, for logs, metrics and health checks.
 import type { ApplyResult } from "../../shared/contract.ts";
+import type { LeftOutObject } from "./left-out.ts";
 
 export interface ReflectorState {
   /** `services`, `endpointslices`, … */
@@ -27,6 +28,8 @@ export interface ReflectorState {
 export type Progress =
   /** The sink has taken something. */
   | { readonly kind: "applied"; readonly result: ApplyResult }
+  /** An object is too long to be taken. */
+  | { readonly kind: "left out"; readonly object: LeftOutObject }
   /** The sink has been given a complete state. */
   | { readonly kind: "listed"; readonly resourceVersion: string }
   /** The connection was given up; `waitMs` until the next attempt. */

@@ -5,13 +5,15 @@
 import type { Readable } from "node:stream";
 import type { ApplyResult } from "../../shared/contract.ts";
 import { type Clock, systemClock, uniform } from "../clock.ts";
-import { step } from "../turns.ts";
+import { step, turn } from "../turns.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 import { arrivals } from "./arrivals.ts";
 import { isServed } from "./discovery.ts";
-import { Feed, SinkError, UnreadableError } from "./feed.ts";
+import { Feed, SinkError } from "./feed.ts";
+import { LeftOut, OBJECT_LIMIT } from "./left-out.ts";
 import { LineSplitter } from "./line-splitter.ts";
+import { ListSplitter } from "./list-splitter.ts";
 import { confirmationQuery, listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
 import { Pacing } from "./pacing.ts";
 import {
@@ -41,9 +43,6 @@ export interface ReflectorOptions {
   readonly clock?: Clock;
 }
 
-/** An EndpointSlice of 1,000 endpoints has 350 KB; etcd takes no object over 1.5 MB. */
-const LINE_LIMIT = 64 * 1024 * 1024;
-const PAGE_LIMIT_BYTES = 1024 * 1024 * 1024;
 const HEAD_MS = 30_000;
 /** A list may be computed for a while before it begins. */
 const LIST_HEAD_MS = 60_000;
@@ -70,6 +69,7 @@ export class Reflector {
   readonly #feed: Feed;
   readonly #clock: Clock;
   readonly #pacing: Pacing;
+  readonly #leftOut: LeftOut;
   readonly #onProgress: (progress: Progress) => void;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -115,6 +115,7 @@ export class Reflector {
     this.#clock = clock;
     this.#pacing = new Pacing(clock);
     this.#onProgress = onProgress;
+    this.#leftOut = new LeftOut((object) => this.#report({ kind: "left out", object }));
     this.whenSynced = new Promise((resolve) => {
       this.#markSynced = resolve;
     });
@@ -143,6 +144,11 @@ export class Reflector {
   /** The sink has been given a complete state. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** Objects that are too long to be taken, for people. */
+  get leftOut(): readonly string[] {
+    return this.#leftOut.names;
   }
 
   state(): ReflectorState {
@@ -215,35 +221,56 @@ export class Reflector {
       const { body } = await this.#client.open({ path: this.resource.path, query, signal });
       this.#answered();
       watchdog.expect("the list", LIST_SILENCE_MS);
-      const page = await this.#wholeBody(body, watchdog);
-      watchdog.stop();
       await this.#feed.ready();
-      if (resourceVersion === "") this.#feed.beginList();
-      const result = this.#feed.page(page);
-      this.#throwStatus(result);
+      if (resourceVersion === "") this.#beginList();
+      const result = await this.#page(body, watchdog);
+      watchdog.stop();
       if (resourceVersion === "") resourceVersion = result.resourceVersion;
-      this.#report({ kind: "applied", result });
       continueToken = result.continueToken;
     } while (continueToken !== "");
     this.#complete(resourceVersion);
   }
 
-  async #wholeBody(body: Readable, watchdog: Watchdog): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
+  #beginList(): void {
+    this.#feed.beginList();
+    this.#leftOut.beginList();
+  }
+
+  /** Takes a page piece by piece while it comes. Returns what the page says of itself. */
+  async #page(body: Readable, watchdog: Watchdog): Promise<ApplyResult> {
+    const splitter = new ListSplitter(this.resource.list, (beginning) => this.#leftOut.item(beginning));
+    const take = async (piece: Uint8Array | undefined) => {
+      if (piece === undefined) return;
+      await turn();
+      await this.#feed.ready();
+      this.#report({ kind: "applied", result: this.#feed.piece(piece) });
+    };
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       watchdog.touch();
       this.#lastByteAt = this.#clock.now();
-      size += chunk.length;
-      if (size > PAGE_LIMIT_BYTES) throw new UnreadableError(`a page of the list has over ${PAGE_LIMIT_BYTES} bytes`);
-      chunks.push(chunk);
+      step(() => splitter.push(chunk));
+      await take(splitter.take());
     }
-    return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size);
+    const { last, frame } = splitter.end();
+    await take(last);
+    const result = this.#feed.page(frame);
+    this.#throwStatus(result);
+    this.#report({ kind: "applied", result });
+    return result;
+  }
+
+  /** Reads to the end what nobody needs: the connection is free then. */
+  async #passOver(body: Readable, watchdog: Watchdog): Promise<void> {
+    for await (const _ of body as AsyncIterable<Uint8Array>) {
+      watchdog.touch();
+      this.#lastByteAt = this.#clock.now();
+    }
   }
 
   /** The sink has been given everything. */
   #complete(resourceVersion: string): void {
     this.#feed.endList();
+    this.#leftOut.endList();
     this.#resourceVersion = resourceVersion;
     this.#resourceVersionUnavailable = false;
     this.#listOnce = false;
@@ -271,7 +298,7 @@ export class Reflector {
     try {
       watchdog.expect("the initial events", INITIAL_SILENCE_MS);
       await this.#feed.ready();
-      this.#feed.beginList();
+      this.#beginList();
       await this.#follow(body, watchdog, (result) => {
         if (!result.initialEventsEnd || this.#phase !== "streaming list") return;
         overall();
@@ -292,7 +319,7 @@ export class Reflector {
     const query = confirmationQuery(this.#effective(), this.#resourceVersion);
     const { body } = await this.#client.open({ path: this.resource.path, query, signal });
     watchdog.expect("the confirmation", LIST_SILENCE_MS);
-    await this.#wholeBody(body, watchdog);
+    await this.#passOver(body, watchdog);
     watchdog.stop();
     this.#lostWatch = false;
   }
@@ -320,13 +347,14 @@ export class Reflector {
 
   /** Takes line after line until the stream ends in good order. A line without its end is not taken: it comes again. */
   async #follow(body: Readable, watchdog: Watchdog, each: (result: ApplyResult) => void): Promise<void> {
-    const splitter = new LineSplitter(LINE_LIMIT);
+    const splitter = new LineSplitter(OBJECT_LIMIT, (beginning) => this.#leftOut.line(beginning));
     for await (const _ of arrivals(body, (chunk) => step(() => splitter.push(chunk)))) {
       watchdog.touch();
       this.#lastByteAt = this.#clock.now();
       this.#silentWatches = 0;
       const lines = splitter.take();
       if (lines === undefined) continue;
+      this.#leftOut.seen(lines);
       await this.#feed.lines(lines, (result) => {
         each(result);
         if (this.#phase === "watch") this.#advance(result);
@@ -433,7 +461,7 @@ export class Reflector {
     this.#notFound++;
     if (this.#synced && !this.#absent && this.#notFound < ABSENT_AFTER) return false;
     try {
-      this.#feed.beginList();
+      this.#beginList();
       this.#complete("");
     } catch (error) {
       this.#lastError = error instanceof Error ? error.message : String(error);

@@ -1,11 +1,13 @@
 // What is watched, with the paths and selectors that kube-proxy 1.36 uses.
 import type { Kind } from "../../shared/contract.ts";
+import type { ListForm } from "./list-splitter.ts";
 
 export interface Resource {
   readonly kind: Kind;
   /** Plural, as in paths, for logs and metrics. */
   readonly name: string;
   readonly path: string;
+  readonly list: ListForm;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   /** Old servers refuse the field selector (400): it is then left out, and the engine ignores what it would have. */
@@ -19,6 +21,7 @@ export const services: Resource = {
   kind: "service",
   name: "services",
   path: "/api/v1/services",
+  list: { kind: "ServiceList", apiVersion: "v1" },
   labelSelector: "!service.kubernetes.io/service-proxy-name",
   fieldSelector: "spec.clusterIP!=None",
   fieldSelectorOptional: true,
@@ -28,6 +31,7 @@ export const endpointSlices: Resource = {
   kind: "endpoint-slice",
   name: "endpointslices",
   path: "/apis/discovery.k8s.io/v1/endpointslices",
+  list: { kind: "EndpointSliceList", apiVersion: "discovery.k8s.io/v1" },
   labelSelector: "!service.kubernetes.io/headless",
 };
 
@@ -36,10 +40,12 @@ export const serviceCIDRs: Resource = {
   kind: "service-cidr",
   name: "servicecidrs",
   path: "/apis/networking.k8s.io/v1/servicecidrs",
+  list: { kind: "ServiceCIDRList", apiVersion: "networking.k8s.io/v1" },
   optional: true,
 };
 
 /** The one Node of that name. */
 export function nodeNamed(name: string): Resource {
-  return { kind: "node", name: "nodes", path: "/api/v1/nodes", fieldSelector: `metadata.name=${name}` };
+  const list = { kind: "NodeList", apiVersion: "v1" };
+  return { kind: "node", name: "nodes", path: "/api/v1/nodes", list, fieldSelector: `metadata.name=${name}` };
 }

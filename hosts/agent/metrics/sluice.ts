@@ -54,7 +54,10 @@ export function registerSluiceMetrics(registry: Registry) {
       labelNames: ["hash"] as const,
     }),
     refused: new Gauge({
-      ...named("refused_objects", "Objects left out, because the engine or the kernel refuses them."),
+      ...named(
+        "refused_objects",
+        "Objects left out, because the engine or the kernel refuses them, or for their size.",
+      ),
       labelNames: ["by"] as const,
     }),
     services: new Gauge(named("services", "Services with a cluster IP.")),

@@ -164,6 +164,12 @@ export function fieldAt(json: Uint8Array, start: number, path: readonly (string 
   return at;
 }
 
+/** The text at a path in the object at `start`; "" where there is none, or the JSON ends before. */
+export function textAt(json: Uint8Array, start: number, path: readonly string[]): string {
+  const { value, found } = fieldAt(json, start, path);
+  return found ? text(json, value) : "";
+}
+
 /** `spec.ports[0].port` → ["spec", "ports", 0, "port"]; a key with dots stands as `["a.b/c"]`. */
 export function parsePath(field: string): (string | number)[] {
   const path: (string | number)[] = [];
