@@ -21,11 +21,11 @@ import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
 import * as results from "./json/results";
 import { batchCount, batchTable } from "./layouts/batches";
-import { keepFlatChains } from "./layouts/flat-chains";
 import { renderFlat } from "./layouts/flat";
+import { keepFlatChains } from "./layouts/flat-chains";
+import { renderIptables } from "./layouts/iptables";
 import { lackingServices, setMissingExtensions } from "./layouts/iptables-extensions";
 import { suspectCount, writeTrial } from "./layouts/iptables-trial";
-import { renderIptables } from "./layouts/iptables";
 import { setBatchLimits } from "./layouts/nft-parts";
 import { renderNftables } from "./layouts/nftables";
 import {
@@ -43,8 +43,8 @@ import {
   startReconciliation,
   takeDump,
 } from "./layouts/plan";
-import { drift } from "./layouts/reconcile";
 import { plannedKey, plannedKeyLength, plannedNamespaceLength, plannedServiceCount } from "./layouts/planned-services";
+import { drift } from "./layouts/reconcile";
 import { refused } from "./layouts/refusals";
 import { beginSlice } from "./layouts/slices";
 import { checkOptions } from "./routing/configure";
@@ -52,10 +52,10 @@ import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
 import { writeDescription } from "./routing/describe";
 import { computeFacts, factsOf, nodeRecord, primaryFamily, stockHash, zone, zoneLength } from "./routing/facts";
-import { beginCheck, checkIsDue, endCheck } from "./routing/flow-checks";
+import { beginCheck, checkIsDue, endCheck, interruptCheck } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
-import { keepUp, refresh, routeStale } from "./routing/refresh";
+import { isLeftOut, keepUp, refresh, refreshFacts, refreshSome, routeStale, takesLong } from "./routing/refresh";
 
 export { cabi_realloc } from "./abi/lists";
 
@@ -142,7 +142,7 @@ export function cabi_post_engine__nodes(result: usize): void {
 }
 
 export function engine__node(): usize {
-  refresh();
+  refreshFacts();
   setString(RESULT, options().nodeName, options().nodeNameLength);
   const flags: u32 = nodeRecord == 0 ? 0 : changetype<NodeRecord>(nodeRecord).flags;
   store<u8>(RESULT, <u8>(nodeRecord != 0), 8);
@@ -162,7 +162,7 @@ export function cabi_post_engine__node(result: usize): void {
 }
 
 export function engine__node_port_ips(family: u32): usize {
-  refresh();
+  refreshFacts();
   const facts = factsOf(family);
   const ips = facts.nodePortIPs;
   const texts = arenaAlloc((<usize>ips.length) << 3);
@@ -178,6 +178,12 @@ export function engine__node_port_ips(family: u32): usize {
 }
 export function cabi_post_engine__node_port_ips(result: usize): void {
   finish();
+}
+
+export function engine__take_up(work: u32): bool {
+  const isDone = refreshSome(work);
+  finish();
+  return isDone;
 }
 
 export function engine__health_checks_revision(): u32 {
@@ -196,15 +202,26 @@ export function cabi_post_engine__health_checks(result: usize): void {
 
 export function engine__count(): usize {
   routeStale();
+  return totals();
+}
+export function cabi_post_engine__count(result: usize): void {
+  finish();
+}
+
+export function engine__counted(): usize {
+  return totals();
+}
+export function cabi_post_engine__counted(result: usize): void {
+  finish();
+}
+
+function totals(): usize {
   store<u32>(RESULT, serviceCount, 0);
   store<u32>(RESULT, slices.count, 4);
   memory.copy(RESULT + 8, changetype<usize>(sumsOf(IPV4)), offsetof<FamilySums>());
   memory.copy(RESULT + 8 + offsetof<FamilySums>(), changetype<usize>(sumsOf(IPV6)), offsetof<FamilySums>());
   store<u64>(RESULT, mix(stockHash, portsHash), 56);
   return RESULT;
-}
-export function cabi_post_engine__count(result: usize): void {
-  finish();
 }
 
 export function engine__measure_changes(since: u64): void {
@@ -358,14 +375,14 @@ export function engine__flow_check_due(family: u32): bool {
 }
 
 export function engine__begin_flow_check(family: u32): void {
-  refresh();
   beginCheck(family);
   finish();
 }
 
 export function engine__stale_flows(family: u32, dump: usize, length: usize): usize {
-  refresh();
-  findStaleFlows(family, dump, length);
+  // The rest would take long, and until then nobody knows what is stale: there will be another run.
+  if (takesLong()) interruptCheck(family);
+  else findStaleFlows(family, dump, length);
   return listResult(staleFlowTable(), staleFlowCount());
 }
 export function cabi_post_engine__stale_flows(result: usize): void {
@@ -470,12 +487,10 @@ export function cabi_post_engine__lacking(result: usize): void {
 }
 
 export function engine__left_out(): usize {
-  refresh();
   const list = sortedServices();
   refused.clear();
   for (let i: u32 = 0; i < list.length; i++) {
-    const service = changetype<Service>(<usize>list.get(i));
-    if ((service.refused | service.lacking) != 0) refused.push(list.get(i));
+    if (isLeftOut(changetype<Service>(<usize>list.get(i)))) refused.push(list.get(i));
   }
   return serviceList(refused);
 }

@@ -23,6 +23,9 @@ export class Service extends Entry {
   counted: bool;
   /** Hash of what its health check says (routing/health-checks.ts); 0 without one. */
   healthCheck: u64;
+  /** What it says: endpoints on this node in each family, by distinct address. */
+  localIPv4: u32;
+  localIPv6: u32;
   /** A bit for each family in which the kernel has refused one of its rules: plans leave it out until it changes. */
   refused: u32;
   /** The same for what the node lacks an extension of iptables for (layouts/iptables-extensions.ts). */
@@ -42,6 +45,8 @@ export namespace Change {
   export const SERVICE: u32 = 1;
   export const ENDPOINTS_IPV4: u32 = 2;
   export const ENDPOINTS_IPV6: u32 = 4;
+  /** What its health check says may have changed. */
+  export const HEALTH_CHECK: u32 = 8;
 }
 
 export const services = new Table();

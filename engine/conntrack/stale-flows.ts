@@ -4,6 +4,7 @@ import { formatHost } from "../bytes/address";
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
 import { IPV4, Protocol } from "../cluster/records";
+import { claimAfter } from "../routing/claim-heap";
 import { answersNodePorts } from "../routing/facts";
 import { GoneEntryPoint } from "../routing/gone-entry-points";
 import { Mode, options } from "../routing/options";
@@ -91,7 +92,7 @@ function isStale(key: Key): bool {
   }
   const all = options().mode == Mode.IPTABLES;
   reason = StaleReason.NO_ENDPOINTS;
-  for (let at = key.claims; at != 0; at = changetype<Claim>(at).nextOfKey) {
+  for (let at = key.claims; at != 0; at = claimAfter(changetype<Claim>(at))) {
     const claim = changetype<Claim>(at);
     if (!isProgrammed(key, claim)) return false;
     if (isServing(claim.port, reply.source(), reply.sourcePort)) return false;

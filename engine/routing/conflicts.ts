@@ -3,10 +3,11 @@ import { addProblem, beginText, Severity, textBytes, textDecimal, textLiteral } 
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
-import { compareServices } from "../cluster/services";
-import { Claim, eachKey, EntryPoint, Key, KeyKind } from "./ownership";
-import { serviceOf } from "./service-ports";
 import { protocolName } from "../cluster/records";
+import { compareServices } from "../cluster/services";
+import { claimAfter } from "./claim-heap";
+import { Claim, EntryPoint, eachKey, Key, KeyKind } from "./ownership";
+import { serviceOf } from "./service-ports";
 
 /** Claims that do not own their key. */
 const losers = new Vector();
@@ -14,7 +15,7 @@ const losers = new Vector();
 function collect(key: Key): void {
   if (key.kind > <u8>KeyKind.NODE_PORT || key.claims == 0) return;
   const owner = key.owner();
-  for (let at = owner.nextOfKey; at != 0; at = changetype<Claim>(at).nextOfKey) {
+  for (let at = claimAfter(owner); at != 0; at = claimAfter(changetype<Claim>(at))) {
     const claim = changetype<Claim>(at);
     // An address may be listed twice in one Service; that hurts nobody.
     if (claim.port.port == owner.port.port) continue;

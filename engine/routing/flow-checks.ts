@@ -7,6 +7,7 @@ import { FamilyPort } from "./service-ports";
 
 let due: u32 = 0; // a bit per family
 let running: u32 = 0;
+let interrupted: u32 = 0;
 
 /** The kernel holds what it should of that service port. */
 export function notePortSettled(port: FamilyPort): void {
@@ -26,13 +27,19 @@ export function checkIsDue(family: u32): bool {
 export function beginCheck(family: u32): void {
   due &= ~(1 << family);
   running |= 1 << family;
+  interrupted &= ~(1 << family);
   lookForGone(family);
+}
+
+/** The run has not been told of all stale flows: whatever it has seen, another one is due. */
+export function interruptCheck(family: u32): void {
+  interrupted |= 1 << family;
 }
 
 /** `complete`: all flows were seen, and the stale ones removed. */
 export function endCheck(family: u32, complete: bool): void {
   if ((running & (1 << family)) == 0) return;
   running &= ~(1 << family);
-  if (complete) forgetLookedFor(family);
+  if (complete && (interrupted & (1 << family)) == 0) forgetLookedFor(family);
   else due |= 1 << family;
 }

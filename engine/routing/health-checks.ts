@@ -11,14 +11,12 @@ import { FamilyPort, ServicePort } from "./service-ports";
 /** Changes whenever the list of health checks does. */
 export let healthChecksRevision: u32 = 0;
 
-const addresses = new Vector();
-
 function compareAddresses(a: u32, b: u32): i32 {
   return memory.compare(<usize>a, <usize>b, 16);
 }
 
 /** True for Services whose health-check node port is to be answered, in the families in which they have a cluster IP. */
-function hasHealthCheck(service: Service): bool {
+export function hasHealthCheck(service: Service): bool {
   if (service.record == 0) return false;
   const record = changetype<ServiceRecord>(service.record);
   return (
@@ -33,42 +31,82 @@ function isInFamily(service: Service, family: u32): bool {
   return (changetype<ServiceRecord>(service.record).flags & flag) != 0;
 }
 
-/** Distinct addresses of the Service's endpoints that are ready and on this node: ready, not only serving. */
-function countLocalEndpoints(service: Service, family: u32): u32 {
-  addresses.clear();
-  for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
-    const familyPort = changetype<ServicePort>(at).family(family);
-    if (familyPort == 0 || !changetype<FamilyPort>(familyPort).present) continue;
-    mergeEndpoints(changetype<FamilyPort>(familyPort));
-    for (let i: u32 = 0; i < endpoints.length; i++) {
-      const endpoint = endpointAt(i);
-      const wanted: u32 = EndpointFlag.READY | Routed.LOCAL;
-      if ((endpoint.flags & wanted) != wanted) continue;
-      const address = arenaAlloc(16);
-      memory.copy(address, endpoint.ip(), 16);
-      addresses.push(<u32>address);
-    }
-  }
+// What `beginHealthCheck` has begun: the Service, the family and port that are next, and the addresses so far.
+let checked: Service = changetype<Service>(0);
+let family: u32 = 0;
+let portAt: usize = 0;
+/** Addresses of EndpointRecords: the first `distinct` are sorted and differ. */
+const addresses = new Vector();
+let distinct: u32 = 0;
+let workDone: u32 = 0;
+
+function dropDuplicates(): void {
   sortVector(addresses, 0, addresses.length, compareAddresses);
-  let count: u32 = 0;
+  let kept: u32 = 0;
   for (let i: u32 = 0; i < addresses.length; i++) {
-    if (i == 0 || compareAddresses(addresses.get(i - 1), addresses.get(i)) != 0) count++;
+    if (kept > 0 && compareAddresses(addresses.get(kept - 1), addresses.get(i)) == 0) continue;
+    addresses.set(kept++, addresses.get(i));
   }
-  return count;
+  addresses.length = kept;
+  distinct = kept;
+}
+
+/** Notes the addresses of a port's endpoints that are ready and on this node: ready, not only serving. */
+function noteAddresses(port: FamilyPort): void {
+  mergeEndpoints(port);
+  workDone += endpoints.length;
+  const wanted: u32 = EndpointFlag.READY | Routed.LOCAL;
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & wanted) == wanted) addresses.push(<u32>endpoint.ip());
+  }
+  // Ports mostly have the same ones.
+  if (addresses.length > 2 * distinct + 1024) dropDuplicates();
+}
+
+/** The Service, its endpoints or this node has changed, and its ports are up to date: then call `continueHealthCheck`. */
+export function beginHealthCheck(service: Service): void {
+  checked = service;
+  family = service.healthCheck == 0 && !hasHealthCheck(service) ? 2 : 0;
+  portAt = service.ports;
+  addresses.clear();
+  distinct = 0;
+}
+
+/** How many endpoints the last `continueHealthCheck` has looked at, and one. */
+export function healthCheckWork(): u32 {
+  return 1 + workDone;
+}
+
+/** Looks at the next port; true once there is none and what is to be told is known. */
+export function continueHealthCheck(): bool {
+  workDone = 0;
+  if (family == 2) return true;
+  if (hasHealthCheck(checked) && portAt != 0) {
+    const port = changetype<ServicePort>(portAt).family(family);
+    if (port != 0 && changetype<FamilyPort>(port).present) noteAddresses(changetype<FamilyPort>(port));
+    portAt = changetype<ServicePort>(portAt).next;
+    return false;
+  }
+  dropDuplicates();
+  if (family == 0) checked.localIPv4 = distinct;
+  else checked.localIPv6 = distinct;
+  addresses.clear();
+  distinct = 0;
+  portAt = checked.ports;
+  if (++family == 2) tell(checked);
+  return family == 2;
 }
 
 function hashOf(service: Service): u64 {
   if (!hasHealthCheck(service)) return 0;
   let h: u64 = <u64>changetype<ServiceRecord>(service.record).healthCheckNodePort;
-  for (let family: u32 = 0; family < 2; family++) {
-    h = mix(h, isInFamily(service, family) ? <u64>countLocalEndpoints(service, family) + 1 : 0);
-  }
+  h = mix(h, isInFamily(service, 0) ? <u64>service.localIPv4 + 1 : 0);
+  h = mix(h, isInFamily(service, 1) ? <u64>service.localIPv6 + 1 : 0);
   return h == 0 ? 1 : h;
 }
 
-/** The Service, its endpoints or this node has changed; its service ports are up to date. */
-export function noteHealthCheck(service: Service): void {
-  if (service.healthCheck == 0 && !hasHealthCheck(service)) return;
+function tell(service: Service): void {
   const hash = hashOf(service);
   if (hash == service.healthCheck) return;
   service.healthCheck = hash;
@@ -106,15 +144,10 @@ export function listHealthChecks(): usize {
     row.nameLength = service.keyLength - service.namespaceLength - 1;
     row.port = changetype<ServiceRecord>(service.record).healthCheckNodePort;
     row.hasIPv4 = <u32>isInFamily(service, 0);
-    row.ipv4 = countLocalEndpoints(service, 0);
+    row.ipv4 = service.localIPv4;
     row.hasIPv6 = <u32>isInFamily(service, 1);
-    row.ipv6 = countLocalEndpoints(service, 1);
+    row.ipv6 = service.localIPv6;
     at += offsetof<Row>();
   }
   return listResult(rows, count);
-}
-
-export function noteAllHealthChecks(): void {
-  const all = sortedServices();
-  for (let i: u32 = 0; i < all.length; i++) noteHealthCheck(changetype<Service>(<usize>all.get(i)));
 }

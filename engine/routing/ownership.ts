@@ -8,6 +8,7 @@ import { equalBytes, hashBytes } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
 import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
+import { addClaim, removeClaim } from "./claim-heap";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { noteGivenBack } from "./gone-entry-points";
 import { firstAddress } from "./route";
@@ -48,7 +49,7 @@ export class Key {
   word3: u32;
   /** CLUSTER_IP and HAIRPIN: how many service ports want it. */
   wanted: u32;
-  /** ADDRESS and NODE_PORT: claims, the owner's first. */
+  /** ADDRESS and NODE_PORT: the owner's claim; the others hang on it (routing/claim-heap.ts). */
   claims: usize;
   /** Waits among `changedKeys`. */
   changed: bool;
@@ -89,8 +90,10 @@ export class Key {
 
 @unmanaged
 export class Claim {
-  /** Next of the same key, by rank. */
-  nextOfKey: usize;
+  // Among the claims of the same key (routing/claim-heap.ts).
+  child: usize;
+  sibling: usize;
+  before: usize;
   /** Next of the same service port, in the order of the rules. */
   nextOfPort: usize;
   key: Key;
@@ -208,8 +211,8 @@ export function eachKey(visit: (key: Key) => void): void {
 /** Negative if `a` comes before `b`. */
 export function compareClaims(a: Claim, b: Claim): i32 {
   if (a.entryPoint != b.entryPoint) return a.entryPoint < b.entryPoint ? -1 : 1;
-  const aAge = recordOf(a.port).creationTimestamp;
-  const bAge = recordOf(b.port).creationTimestamp;
+  const aAge = a.port.claimedSince;
+  const bAge = b.port.claimedSince;
   if (aAge != bAge) return aAge < bAge ? -1 : 1;
   const order = comparePorts(a.port.port, b.port.port);
   return order != 0 ? order : <i32>a.index - <i32>b.index;
@@ -219,28 +222,21 @@ let lastClaim: usize = 0; // link to fill with the port's next claim
 
 function claim(port: FamilyPort, key: Key, entryPoint: u32, index: u32): void {
   const at = heap.alloc(offsetof<Claim>());
+  memory.fill(at, 0, offsetof<Claim>());
   const made = changetype<Claim>(at);
-  made.nextOfPort = 0;
   made.key = key;
   made.port = port;
   made.entryPoint = entryPoint;
   made.index = index;
   store<usize>(lastClaim, at);
   lastClaim = at + offsetof<Claim>("nextOfPort");
-  let link = changetype<usize>(key) + offsetof<Key>("claims");
-  while (load<usize>(link) != 0 && compareClaims(changetype<Claim>(load<usize>(link)), made) < 0) {
-    link = load<usize>(link) + offsetof<Claim>("nextOfKey");
-  }
-  made.nextOfKey = load<usize>(link);
-  store<usize>(link, at);
+  addClaim(key, made);
   noteKeyChange(key);
 }
 
 function unclaim(dropped: Claim): void {
   const key = dropped.key;
-  let link = changetype<usize>(key) + offsetof<Key>("claims");
-  while (load<usize>(link) != changetype<usize>(dropped)) link = load<usize>(link) + offsetof<Claim>("nextOfKey");
-  store<usize>(link, dropped.nextOfKey);
+  removeClaim(key, dropped);
   if (key.claims == 0) noteGivenBack(key, dropped.port, dropped.entryPoint);
   heap.free(changetype<usize>(dropped));
   noteKeyChange(key);
@@ -262,33 +258,51 @@ export function clusterIP(record: ServiceRecord, family: u32): usize {
   return ip;
 }
 
-/** Gives all claims of a service port back. */
-export function dropClaims(port: FamilyPort): void {
-  let at = port.claims;
-  while (at != 0) {
-    const dropped = changetype<Claim>(at);
-    at = dropped.nextOfPort;
+/** Gives up to `most` claims of a service port back; returns how many. None is left if there were fewer. */
+export function dropClaims(port: FamilyPort, most: u32): u32 {
+  let count: u32 = 0;
+  while (port.claims != 0 && count < most) {
+    const dropped = changetype<Claim>(port.claims);
+    port.claims = dropped.nextOfPort;
+    count++;
     if (dropped.entryPoint == EntryPoint.CLUSTER_IP) {
       want(keyOf(KeyKind.CLUSTER_IP, port.family, 0, 0, dropped.key.ip()), -1);
     }
     unclaim(dropped);
   }
-  port.claims = 0;
+  return count;
 }
 
-/** Claims what a present service port's record says; `dropClaims` must have been called before. */
-export function makeClaims(port: FamilyPort): void {
+// What `beginClaims` has begun: whose claims are made, and which of the addresses is next.
+let claiming: FamilyPort = changetype<FamilyPort>(0);
+let nextIndex: u32 = 0;
+
+/** Claims what a present service port's record says, the cluster IP first; `continueClaims` the rest. It must have no claims. */
+export function beginClaims(port: FamilyPort): void {
+  const record = recordOf(port);
+  const family = port.family;
+  claiming = port;
+  nextIndex = 0;
+  lastClaim = changetype<usize>(port) + offsetof<FamilyPort>("claims");
+  port.claimedSince = record.creationTimestamp;
+  const ip = clusterIP(record, family);
+  const index = <u32>(family == 0 ? record.clusterIPv4Index : record.clusterIPv6Index);
+  want(keyOf(KeyKind.CLUSTER_IP, family, 0, 0, ip), 1);
+  const number = changetype<PortRecord>(port.port.record).port;
+  claim(port, keyOf(KeyKind.ADDRESS, family, port.port.protocol, number, ip), EntryPoint.CLUSTER_IP, index);
+}
+
+/** Looks at up to `most` addresses and returns how many; at fewer once all claims are made. */
+export function continueClaims(most: u32): u32 {
+  const port = claiming;
   const record = recordOf(port);
   const portRecord = changetype<PortRecord>(port.port.record);
   const protocol = port.port.protocol;
   const family = port.family;
-  lastClaim = changetype<usize>(port) + offsetof<FamilyPort>("claims");
-  const ip = clusterIP(record, family);
-  const index = <u32>(family == 0 ? record.clusterIPv4Index : record.clusterIPv6Index);
-  want(keyOf(KeyKind.CLUSTER_IP, family, 0, 0, ip), 1);
-  claim(port, keyOf(KeyKind.ADDRESS, family, protocol, portRecord.port, ip), EntryPoint.CLUSTER_IP, index);
-  let at = firstAddress(record);
-  for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
+  const begun = nextIndex;
+  const end = most < record.addressCount - begun ? begun + most : record.addressCount;
+  let at = firstAddress(record) + <usize>begun * offsetof<AddressRecord>();
+  for (; nextIndex < end; nextIndex++, at += offsetof<AddressRecord>()) {
     const address = changetype<AddressRecord>(at);
     if (<u32>address.family != family) continue;
     const key = keyOf(KeyKind.ADDRESS, family, protocol, portRecord.port, at + offsetof<AddressRecord>("word0"));
@@ -296,13 +310,15 @@ export function makeClaims(port: FamilyPort): void {
       port,
       key,
       address.kind == AddressKind.EXTERNAL ? EntryPoint.EXTERNAL_IP : EntryPoint.LOAD_BALANCER_IP,
-      <u32>address.index,
+      address.index,
     );
   }
-  if (portRecord.nodePort != 0) {
+  const count = end - begun;
+  if (count < most && portRecord.nodePort != 0) {
     const key = keyOf(KeyKind.NODE_PORT, family, protocol, portRecord.nodePort, 0);
     claim(port, key, EntryPoint.NODE_PORT, portRecord.index);
   }
+  return count;
 }
 
 /** True if the endpoint that was routed last can meet itself through its Service on this node. */

@@ -81,6 +81,8 @@ export class FamilyPort {
   /** Number of the call that has looked last which endpoints serve (conntrack/serving-endpoints.ts); any of them does. */
   servingCall: u32;
   serves: bool;
+  /** creationTimestamp of its Service when it made its claims: that ranks them until they are given back. */
+  claimedSince: u64;
   /** First of the entry points that it claims (routing/ownership.ts), in the order of the rules. */
   claims: usize;
   /** Keys of its hairpin connections, as of the last `route`: a block of addresses. */
@@ -198,31 +200,47 @@ function setPresent(port: ServicePort, family: u32, present: bool): void {
   changetype<FamilyPort>(at).present = present;
 }
 
-/** Makes the Service's ports those of its record. Ports that are gone stay until `dropGonePorts` finds them unused. */
-export function updatePorts(service: Service): void {
+// How far `continuePorts` has come: the next port of the record, and the link at which its place is looked for.
+let nextPort: u32 = 0;
+let nextLink: usize = 0;
+
+/** Begins to make the Service's ports those of its record; then call `continuePorts` until it is done. */
+export function beginPorts(service: Service): void {
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) changetype<ServicePort>(at).record = 0;
+  nextPort = 0;
+  nextLink = changetype<usize>(service) + offsetof<Service>("ports");
+}
+
+/**
+ * Goes on for up to `most` ports and returns how many it was; fewer once all are done. Ports that are gone stay until
+ * `dropGonePorts` finds them unused.
+ */
+export function continuePorts(service: Service, most: u32): u32 {
   let hasIPv4 = false;
   let hasIPv6 = false;
+  let count: u32 = 0;
   if (service.record != 0) {
     const record = changetype<ServiceRecord>(service.record);
     hasIPv4 = (record.flags & ServiceFlag.HAS_IPV4) != 0;
     hasIPv6 = (record.flags & ServiceFlag.HAS_IPV6) != 0;
     // The record's ports stand in the order of the list.
-    let link = changetype<usize>(service) + offsetof<Service>("ports");
-    for (let i: u32 = 0; i < record.portCount; i++) {
-      const at = service.record + offsetof<ServiceRecord>() + <usize>i * offsetof<PortRecord>();
+    for (; nextPort < record.portCount; nextPort++) {
+      if (count++ == most) return most;
+      const at = service.record + offsetof<ServiceRecord>() + <usize>nextPort * offsetof<PortRecord>();
       const portRecord = changetype<PortRecord>(at);
       const name = service.record + portRecord.nameOffset;
-      const port = portFrom(service, link, name, portRecord.nameLength, portRecord.protocol);
+      const port = portFrom(service, nextLink, name, portRecord.nameLength, portRecord.protocol);
       port.record = at;
-      link = changetype<usize>(port) + offsetof<ServicePort>("next");
+      nextLink = changetype<usize>(port) + offsetof<ServicePort>("next");
     }
+    if (count == most) return most;
   }
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
     const port = changetype<ServicePort>(at);
     setPresent(port, 0, port.record != 0 && hasIPv4);
     setPresent(port, 1, port.record != 0 && hasIPv6);
   }
+  return count;
 }
 
 function unused(at: usize): bool {

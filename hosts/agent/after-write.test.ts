@@ -22,7 +22,10 @@ function started(cost: number) {
   };
   const after = new AfterWrite({
     settings: { config: { mode: "flat" }, conntrackDryRun: false, hostname: "node-a" },
-    state: { use: (run: (engine: unknown) => unknown) => run(engine) },
+    state: {
+      use: (run: (engine: unknown) => unknown) => run(engine),
+      ask: async (run: (engine: unknown) => unknown) => run(engine),
+    },
     opened: { families: ["ipv4", "ipv6"] },
     health: { healthy: true },
     clock,

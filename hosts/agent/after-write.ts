@@ -89,8 +89,8 @@ export class AfterWrite {
       void this.#lookForLeftovers();
       this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
     }
-    this.#updateServiceHealth();
     this.#reconcileConntrackSoon();
+    await this.#updateServiceHealth();
   }
 
   async close(): Promise<void> {
@@ -100,14 +100,17 @@ export class AfterWrite {
     await Promise.all([this.#conntrack.close(), this.#serviceHealth.close(), this.#looking]);
   }
 
-  #updateServiceHealth(): void {
-    const { state } = this.#parts;
-    const revision = state.use((engine) => engine.healthChecksRevision());
-    if (revision === this.#healthChecksRevision) return;
-    this.#healthChecksRevision = revision;
-    const checks = state.use((engine) => engine.healthChecks());
-    const addresses = state.use((engine) => ({ ipv4: engine.nodePortIps("ipv4"), ipv6: engine.nodePortIps("ipv6") }));
-    void this.#serviceHealth.update(checks, addresses);
+  async #updateServiceHealth(): Promise<void> {
+    const known = this.#healthChecksRevision;
+    const news = await this.#parts.state.ask((engine) => {
+      const revision = engine.healthChecksRevision();
+      if (revision === known) return undefined;
+      const addresses = { ipv4: engine.nodePortIps("ipv4"), ipv6: engine.nodePortIps("ipv6") };
+      return { revision, checks: engine.healthChecks(), addresses };
+    });
+    if (news === undefined || this.#isClosed) return;
+    this.#healthChecksRevision = news.revision;
+    void this.#serviceHealth.update(news.checks, news.addresses);
   }
 
   /** All UDP flows are read for it: under churn that takes a third of the time at most. */

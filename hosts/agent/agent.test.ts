@@ -20,6 +20,7 @@ const SERVICES = 50;
 const DUMP_MS = 300;
 /** What an event may cost, however large the cluster is: none of these looks at more than what has changed. */
 const PER_CHANGE = [
+  "take-up",
   "apply",
   "begin-plan",
   "continue-plan",

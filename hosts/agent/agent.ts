@@ -287,7 +287,7 @@ export class Agent {
     if (this.#hasSynced) return;
     const written = (this.#servicesWritten.get(batch.family) ?? 0) + batch.services;
     this.#servicesWritten.set(batch.family, written);
-    const { services } = this.state.use((engine) => engine.count());
+    const { services } = this.state.use((engine) => engine.counted());
     this.#parts.metrics.waveProgress(batch.family, written, services);
   }
 

@@ -129,7 +129,7 @@ export class RunningAgent {
       version,
       watches: () => this.#watches(),
       engineMemoryBytes: () => this.#agent.state.memoryBytes,
-      totals: () => this.#agent.state.use((engine) => engine.count()),
+      totals: () => this.#agent.state.use((engine) => engine.counted()),
       ...(config.mode === "iptables" ? { nfacct: readNfacct } : {}),
     });
     this.#agent = new Agent(

@@ -83,12 +83,13 @@ export class Servers {
     const { agent, log, resourceVersions } = this.#parts;
     const { state } = agent;
     const pages = {
-      describe: () => state.useWhenPlanned((engine) => engine.describe()),
-      rules: (family: "ipv4" | "ipv6") => state.useWhenPlanned((engine) => engine.render(family)),
-      plan: () => {
-        const plan: PlanPage = { ...agent.outlook(), resourceVersions: resourceVersions() };
-        return [Buffer.from(`${JSON.stringify(plan, null, 2)}\n`)];
-      },
+      describe: () => state.ask((engine) => engine.describe()),
+      rules: (family: "ipv4" | "ipv6") => state.ask((engine) => engine.render(family)),
+      plan: () =>
+        state.ask(() => {
+          const plan: PlanPage = { ...agent.outlook(), resourceVersions: resourceVersions() };
+          return [Buffer.from(`${JSON.stringify(plan, null, 2)}\n`)];
+        }),
     };
     const onDefect = (error: unknown) => log.error({ err: error }, "a request could not be answered");
     try {

@@ -110,6 +110,10 @@ export class EngineInstance {
   nodePortIps(family: Family): string[] | undefined {
     return this.#call("node-port-ips", (engine) => engine.nodePortIps(family));
   }
+  /** About `work` entry points and endpoints of what has changed; true: all of it is taken up. */
+  takeUp(work: number): boolean {
+    return this.#call("take-up", (engine) => engine.takeUp(work));
+  }
   healthChecksRevision(): number {
     return this.#call("health-checks-revision", (engine) => engine.healthChecksRevision());
   }
@@ -118,6 +122,10 @@ export class EngineInstance {
   }
   count(): Totals {
     return this.#call("count", (engine) => engine.count());
+  }
+  /** As `count`, of what has been taken up and routed so far. */
+  counted(): Totals {
+    return this.#call("counted", (engine) => engine.counted());
   }
   measureChanges(sinceMs: number): void {
     this.#call("measure-changes", (engine) => engine.measureChanges(milliseconds(sinceMs)));

@@ -26,7 +26,7 @@ const encode = (text: string) => new TextEncoder().encode(text);
 const pages: DebugPages = {
   describe: async () => [encode('{"service'), encode('Ports":[]}')],
   rules: async (family) => [encode(`rules of ${family}\n`)],
-  plan: () => [encode("[]")],
+  plan: async () => [encode("[]")],
 };
 
 async function failure(promise: Promise<unknown>): Promise<string> {

@@ -19,7 +19,7 @@ export interface DebugPages {
   /** The whole rules of a family, as they should be. */
   rules(family: Family): Promise<Pieces>;
   /** What would be written next, when and why: JSON of hosts/agent/outlook.ts. */
-  plan(): Pieces;
+  plan(): Promise<Pieces>;
 }
 
 export interface DebugSocketOptions {
@@ -76,7 +76,7 @@ function answerWith(pages: DebugPages): Answer {
       case "/debug/describe":
         return sendPieces("application/json", await pages.describe());
       case "/debug/plan":
-        return sendPieces("application/json", pages.plan());
+        return sendPieces("application/json", await pages.plan());
       case "/debug/rules": {
         const family = query.get("family") ?? "ipv4";
         if (family !== "ipv4" && family !== "ipv6") {

@@ -121,13 +121,36 @@ test("a plan that takes long gives others their turns, and objects wait until it
   assert.is(sink.ready?.(), undefined);
   const planned = state.plan((engine) => engine.beginPlan(0)).then(() => log.push("planned"));
   const waited = sink.ready?.()?.then(() => log.push("an object"));
-  const asked = state.useWhenPlanned((engine) => engine.describe()).then(() => log.push("a question"));
+  const asked = state.ask((engine) => engine.describe()).then(() => log.push("a question"));
   setImmediate(() => log.push("something else"));
   await Promise.all([planned, waited, asked]);
   const between = log.indexOf("something else");
   assert.ok(log.indexOf("slice") < between && between < log.lastIndexOf("slice"), log.join());
   for (const late of ["an object", "a question"]) assert.ok(log.indexOf(late) > log.lastIndexOf("slice"), log.join());
   assert.is(sink.ready?.(), undefined);
+});
+
+test("a million entry points are taken up in turns with others, before the plan and before a question", async () => {
+  const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, recorded().events);
+  const ports = Array.from({ length: 200 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+  const externalIPs = Array.from({ length: 500 }, (_, i) => `192.0.${i >> 8}.${i & 255}`);
+  for (const ask of [
+    () => state.ask((engine) => engine.healthChecksRevision()),
+    () => state.plan((engine) => engine.beginPlan(0)),
+  ]) {
+    list(state, "service", makeService("shop/big", { ports, externalIPs: externalIPs.splice(0, 250) }));
+    let turns = 0;
+    const count = () => {
+      turns++;
+      immediate = setImmediate(count);
+    };
+    let immediate = setImmediate(count);
+    await ask();
+    clearImmediate(immediate);
+    // 200 × 251 entry points, 4,000 in a step, and steps of some 8 ms in a turn; in one go there would be none.
+    assert.ok(turns >= 2, `${turns} turns`);
+    assert.is(state.sink("service").ready?.(), undefined);
+  }
 });
 
 test("what can't wait for a plan is in it: it is begun again, and in the end made in one go", async () => {

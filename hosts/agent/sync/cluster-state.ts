@@ -16,7 +16,7 @@ export interface ClusterStateEvents {
   lost(error: EngineTrapError): void;
 }
 
-/** Endpoints that are planned or compared before others have a look in: some milliseconds. */
+/** Endpoints that are planned or compared, or entry points that are taken up, before others have a look in: some milliseconds. */
 const SLICE = 4000;
 /** Times that a plan may be ended before its time by somebody who can't wait, before it is made in one go. */
 const ABANDONED_AT_MOST = 3;
@@ -114,32 +114,22 @@ export class ClusterState {
   }
 
   /**
-   * For what would make a plan begin again, and can wait until it is made.
+   * For what can be answered only when all that has come is taken up: that is done first, in turns with other work, and
+   * after a plan that is being made. What a sink gets meanwhile should wait (`ready`).
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
-  async useWhenPlanned<T>(run: (engine: EngineInstance) => T): Promise<T> {
-    while (this.#planning !== undefined) await this.#planning;
-    return this.use(run);
+  async ask<T>(run: (engine: EngineInstance) => T): Promise<T> {
+    return this.#inTurns(async (inTurn) => {
+      await takeUp(inTurn);
+      return step(() => this.use(run));
+    });
   }
 
   /** Undefined: somebody who couldn't wait has ended it before its time. */
-  async #planInTurns(
-    begin: (engine: EngineInstance) => void,
-    dump: readonly Uint8Array[],
-  ): Promise<Batch[] | undefined> {
-    let done = (): void => {};
-    this.#planning = new Promise((resolve) => {
-      done = resolve;
-    });
-    const generation = this.#generation;
-    const inTurn = async <T>(run: (engine: EngineInstance) => T): Promise<T> => {
-      await turn();
-      // A fresh instance knows nothing of the plan, nor of the cluster.
-      if (this.#lost !== undefined && this.#generation !== generation) throw this.#lost;
-      return step(() => this.use(run));
-    };
-    try {
+  #planInTurns(begin: (engine: EngineInstance) => void, dump: readonly Uint8Array[]): Promise<Batch[] | undefined> {
+    return this.#inTurns(async (inTurn) => {
+      await takeUp(inTurn);
       await inTurn(begin);
       for (const messages of dump) await inTurn((engine) => engine.readDump(messages));
       for (;;) {
@@ -147,6 +137,24 @@ export class ClusterState {
         if (progress.tag === "batches") return progress.val;
         if (progress.tag === "abandoned") return undefined;
       }
+    });
+  }
+
+  /** Work in several steps, each of which has the engine as the step before has left it: one at a time, and sinks wait. */
+  async #inTurns<T>(work: (inTurn: InTurn) => Promise<T>): Promise<T> {
+    while (this.#planning !== undefined) await this.#planning;
+    let done = (): void => {};
+    this.#planning = new Promise((resolve) => {
+      done = resolve;
+    });
+    const generation = this.#generation;
+    try {
+      return await work(async (run) => {
+        await turn();
+        // A fresh instance knows nothing of what was begun, nor of the cluster.
+        if (this.#lost !== undefined && this.#generation !== generation) throw this.#lost;
+        return step(() => this.use(run));
+      });
     } finally {
       this.#planning = undefined;
       done();
@@ -196,6 +204,12 @@ export class ClusterState {
     this.#lost = error;
     this.#events.lost(error);
   }
+}
+
+type InTurn = <T>(run: (engine: EngineInstance) => T) => Promise<T>;
+
+async function takeUp(inTurn: InTurn): Promise<void> {
+  while (!(await inTurn((engine) => engine.takeUp(SLICE)))) {}
 }
 
 /** The engine does not take these options. */

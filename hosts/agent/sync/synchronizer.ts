@@ -244,7 +244,7 @@ export class Synchronizer {
     if (dump.outcome === "unsupported" || each.refusedReconciliations > MAX_REFUSED) {
       if (dump.outcome === "unsupported") each.drift = dump.drift;
       // `forget` is for both families.
-      this.#use((engine) => engine.forget());
+      await this.#state.ask((engine) => engine.forget());
       for (const other of this.#families) {
         other.unread = false;
         other.refusedReconciliations = 0;

@@ -63,6 +63,13 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     const [namespace = "", name = ""] = service.split("/");
     return [{ kind: "Service", namespace, name, field: "spec.ports[0]" }];
   };
+  const totals = () => ({
+    services: services.size,
+    endpointSlices: 0,
+    ipv4: { ...noTotals },
+    ipv6: { ...noTotals },
+    stateHash: 0n,
+  });
   return {
     setEncoding() {},
     keepChains() {},
@@ -115,15 +122,11 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
       ipv6: "::1",
     }),
     nodePortIps: () => undefined,
+    takeUp: () => true,
     healthChecksRevision: () => 0,
     healthChecks: () => [],
-    count: () => ({
-      services: services.size,
-      endpointSlices: 0,
-      ipv4: { ...noTotals },
-      ipv6: { ...noTotals },
-      stateHash: 0n,
-    }),
+    count: () => totals(),
+    counted: () => totals(),
     measureChanges() {},
     programmed: () => new BigUint64Array(),
     problems: () => behaviour.problems ?? [],
