@@ -28,6 +28,8 @@ export class Service extends Entry {
   localIPv6: u32;
   /** A bit for each family in which the kernel has refused one of its rules: plans leave it out until it changes. */
   refused: u32;
+  /** The same where it has refused rules again that it had taken before (iptables mode). */
+  refusedAgain: u32;
   /** The same for what the node lacks an extension of iptables for (layouts/iptables-extensions.ts). */
   lacking: u32;
 

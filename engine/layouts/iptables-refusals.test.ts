@@ -139,6 +139,24 @@ test("without any endpoint left that the kernel would take, what it holds stays 
   assert.match(text.ipv4, /-A KUBE-SERVICES .*"shop\/web cluster IP".* -j KUBE-SVC-/);
 });
 
+test("where even what led to the old chains is refused, these go, and all comes back", () => {
+  const engine = started();
+  const before = send(engine, 0).text.ipv4;
+  put(engine, makeService("shop/other", { ip: "10.96.0.77" }));
+  // Nothing of shop/web has changed, but its dispatch is written whole.
+  for (const now of [1, 2]) assert.equal(send(engine, now, /shop\/web cluster IP/, ["ipv4"]).named, ["ipv4 shop/web"]);
+  const { named, text } = send(engine, 3, /shop\/web cluster IP/, ["ipv4"]);
+  assert.equal(named, []);
+  assert.not.match(text.ipv4, "shop/web");
+  assert.is(text.ipv4.match(/^-X KUBE-/gm)?.length, 3);
+  assert.match(text.ipv4, "shop/other");
+  assert.equal(engine.plan(4), []);
+  engine.retry();
+  const back = send(engine, 5).text.ipv4;
+  const lines = (all: string) => all.split("\n").filter((line) => line.includes("shop/web"));
+  assert.equal(lines(back), lines(before));
+});
+
 test("where the Service itself has changed, its rules go: nothing leads to what is not there", () => {
   const engine = started();
   const chains = [...send(engine, 0).text.ipv4.matchAll(/^:(KUBE-(?:SVC|SEP|EXT|FW)-\S+)/gm)].map((match) => match[1]);

@@ -8,7 +8,7 @@ import { ownedByNobody } from "../encodings/owners";
 import { chainRulesOf, countChainRules, sumsOf, totalEndpoints } from "../routing/counters";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
-import { listPresentPorts, stalePorts } from "../routing/refresh";
+import { listPresentPorts, markStale, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { Decision, FamilyPort, internalIsLocal, ServicePort } from "../routing/service-ports";
 import {
@@ -271,7 +271,8 @@ function dispatchTargets(port: FamilyPort): u32 {
 /** Writes the dispatch to the chains that the kernel holds; false: they don't fit what the Service says now. */
 function writeHeldDispatch(port: FamilyPort): bool {
   const held = changetype<Snapshot>(port.committed);
-  if (!port.present || held.record != port.port.service.recordNumber) return false;
+  const service = port.port.service;
+  if (!port.present || held.record != service.recordNumber || ((service.refusedAgain >> port.family) & 1) != 0) return false;
   const decision = port.decision;
   port.decision = held.decision;
   const fits = (dispatchTargets(port) & ~held.chains) == 0;
@@ -283,8 +284,9 @@ function writeHeldDispatch(port: FamilyPort): bool {
 }
 
 /**
- * A Service that is left out: what the kernel holds of it stays where only its endpoints have changed since; else it
- * goes, since the dispatch chains are written whole, and nothing may lead to what is not there.
+ * A Service that is left out: what the kernel holds of it stays where only its endpoints have changed since, and the kernel
+ * still takes what leads there; else it goes, since the dispatch chains are written whole, and nothing may lead to what is
+ * not there.
  */
 function leaveOut(service: Service, family: u32): void {
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
@@ -295,6 +297,7 @@ function leaveOut(service: Service, family: u32): void {
     findStale(port, port.committed, 0);
     countChainRules(port, 0);
     journalPort(port, 0);
+    markStale(port); // it is to be written again as soon as it may be
   }
 }
 

@@ -297,6 +297,7 @@ function leaveOutRefused(id: u32, family: u32, now: u64): void {
   for (let i: u32 = 0; i < refused.length; i++) {
     if (refused.get(i) == 0) continue;
     const service = changetype<Service>(<usize>refused.get(i));
+    service.refusedAgain |= service.refused & (1 << family);
     service.refused |= 1 << family;
     // The dispatch chains of iptables mode have to be written without it.
     if (options().mode == Mode.IPTABLES) setFamilyStockDirty(family);
@@ -310,7 +311,15 @@ function leaveOutRefused(id: u32, family: u32, now: u64): void {
 
 /** Nothing is left out any more. */
 export function retryRefused(): void {
-  for (let at = services.following(0); at != 0; at = services.following(at)) changetype<Service>(at).refused = 0;
+  for (let at = services.following(0); at != 0; at = services.following(at)) {
+    const service = changetype<Service>(at);
+    if (options().mode == Mode.IPTABLES) {
+      if ((service.refused & 1) != 0) setFamilyStockDirty(0);
+      if ((service.refused & 2) != 0) setFamilyStockDirty(1);
+    }
+    service.refused = 0;
+    service.refusedAgain = 0;
+  }
 }
 
 export function close(id: u32, acknowledged: bool, now: u64): void {

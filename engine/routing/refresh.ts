@@ -83,6 +83,7 @@ function begin(service: Service): void {
   service.changes = 0;
   if ((changes & ~Change.HEALTH_CHECK) != 0) {
     service.refused = 0;
+    service.refusedAgain = 0;
     service.lacking = 0;
   }
   step = (changes & Change.SERVICE) != 0 ? Step.DROP : Step.CLAIM;
