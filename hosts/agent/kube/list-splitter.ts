@@ -186,12 +186,17 @@ export class ListSplitter {
     let depth = this.#depth;
     let from = start;
     let at = start;
+    const { length } = chunk;
     if (this.#inString) at = this.#endOfString(chunk, start);
-    while (at < chunk.length) {
+    while (at < length) {
       const byte = chunk[at] as number;
       if (byte === quote) {
         if (!this.#inItem) from = this.#beginItem(at);
-        at = this.#endOfString(chunk, at + 1);
+        at++;
+        // Most strings have no escapes, and end in the chunk in which they begin.
+        while (at < length && chunk[at] !== quote && chunk[at] !== backslash) at++;
+        if (chunk[at] === quote) at++;
+        else at = this.#endOfString(chunk, at);
         continue;
       }
       const brace = byte | braceBit;
