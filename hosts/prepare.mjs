@@ -1,9 +1,15 @@
-// Builds if what is built is missing or older than its sources. npm runs this after `npm ci`, and `npx sluice` runs it
+// Builds if what is built is missing or older than its sources. npm runs this after `npm ci`, and npx runs it
 // too when it links the package into its cache: that must not take as long as a build.
 import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`sluice: Node.js 20.19 or newer is needed, and this is ${process.version}`);
+  process.exit(1);
+}
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const outputs = ["build/engine/engine.js", "build/engine/engine.core.wasm", "build/cli/sluice.js"];

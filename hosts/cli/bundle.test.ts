@@ -9,6 +9,9 @@ import * as assert from "uvu/assert";
 const directory = fileURLToPath(new URL("../../build/cli", import.meta.url));
 const test = suite("bundle");
 
+/** What the entry loads when the runtime is new enough. */
+const started = readdirSync(directory).find((file) => /^process-.*\.js$/.test(file)) ?? "";
+
 /** Files that are loaded with this one, itself included. */
 function loadedWith(file: string, seen = new Map<string, string>()): Map<string, string> {
   if (seen.has(file)) return seen;
@@ -21,7 +24,7 @@ function loadedWith(file: string, seen = new Map<string, string>()): Map<string,
 
 test("@kubernetes/client-node, which costs seconds and 90 MB, is loaded only when it is needed", () => {
   assert.ok(existsSync(join(directory, "sluice.js")), "build/cli/sluice.js is missing: `npm run build`");
-  for (const [file, text] of loadedWith("sluice.js")) {
+  for (const [file, text] of loadedWith(started)) {
     assert.not.match(text, /^\/\/ .*node_modules\/@kubernetes\/client-node\//m, file);
   }
 });
@@ -43,7 +46,7 @@ test("the agent starts without the parts of its packages that it does not use, a
 });
 
 test("the files of bundled packages say where they come from, or this would find nothing", () => {
-  const texts = [...loadedWith("sluice.js").values()].join("\n");
+  const texts = [...loadedWith(started).values()].join("\n");
   assert.match(texts, /^\/\/ .*node_modules\/yaml\//m);
 });
 
@@ -54,6 +57,17 @@ test("no file's own names meet those that the build puts before it", () => {
     const { status, stderr } = spawnSync(process.execPath, ["--check", join(directory, file)], { encoding: "utf8" });
     assert.is(status, 0, stderr);
   }
+});
+
+test("a Node.js that is too old is told in one line, before anything else is loaded", () => {
+  const pretend = 'Object.defineProperty(process,"versions",{value:{...process.versions,node:"18.20.8"}})';
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`, "sluice.js", "render"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: directory, encoding: "utf8" });
+  assert.equal([status, stdout], [1, ""]);
+  assert.match(stderr, /^sluice: Node\.js 20\.19 or newer is needed, and this is v[0-9.]+\n$/);
+  const entry = readFileSync(join(directory, "sluice.js"), "utf8");
+  const imports = [...entry.matchAll(/^import[^;]*from "([^"]*)"/gm)].map(([, from]) => from);
+  assert.equal(imports, ["node:module"], "what an old Node.js can't read must not be imported by the entry");
 });
 
 test.run();

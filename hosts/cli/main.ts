@@ -1,32 +1,11 @@
 #!/usr/bin/env node
-import { loadEngine } from "../shared/engine-node.ts";
-import { exitCode } from "./exit-codes.ts";
-import type { Io } from "./io.ts";
-import { run } from "./run.ts";
-
-for (const stream of [process.stdout, process.stderr]) {
-  // `| head` closes the pipe when it has seen enough: that is no failure.
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") return;
-    process.exitCode = exitCode.failure;
-    if (stream !== process.stderr) process.stderr.write(`sluice: cannot write: ${error.message}\n`);
-  });
+// The command. Nothing is imported before the runtime is known to be new enough: an older one would stop at syntax.
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major > 20 || (major === 20 && minor >= 19)) {
+  await import("./process.ts");
+} else {
+  process.stderr.write(`sluice: Node.js 20.19 or newer is needed, and this is ${process.version}\n`);
+  process.exitCode = 1;
 }
 
-const io: Io = {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  env: process.env,
-  loadEngine: () => loadEngine(),
-  async readStdin() {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
-    return Buffer.concat(chunks);
-  },
-};
-
-const args = process.argv.slice(2);
-const code = await run(args, io);
-process.exitCode ||= code;
-// What an agent could not close in its time must not keep the process, which others wait for.
-if (args[0] === "agent") setTimeout(() => process.exit(), 250).unref();
+export {};
