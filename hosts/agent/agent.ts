@@ -16,6 +16,7 @@ import { ClusterState } from "./sync/cluster-state.ts";
 import { FirstState } from "./sync/first-state.ts";
 import { type RunOutcome, Schedule } from "./sync/schedule.ts";
 import { type FamilyReport, Synchronizer } from "./sync/synchronizer.ts";
+import type { TrappingObject } from "./sync/trapping-objects.ts";
 
 /**
  * Others' rules change as well, and each time ours have to be read back to know that it was not them. At most a twentieth
@@ -103,6 +104,7 @@ export class Agent {
         this.#first.look();
       },
       problems: (problems, more) => this.#problems.say(problems, more),
+      trapping: (found, all) => this.#leftOutOfEngine(found, all),
       lost: (error) => {
         log.error({ err: error }, "the engine stopped and is started anew; the rules in the kernel stay as they are");
         metrics.engineRestarted();
@@ -341,6 +343,20 @@ export class Agent {
       "left out",
       left.length === 0 ? undefined : `the kernel refuses rules of Services: ${names}`,
     );
+  }
+
+  /** Objects that have stopped the engine twice. */
+  #leftOutOfEngine(found: readonly TrappingObject[], all: readonly TrappingObject[]): void {
+    const { health, log, metrics } = this.#parts;
+    for (const { kind, namespace, name } of found) {
+      log.error(
+        { kind, namespace, name },
+        `${kind} ${namespace}/${name} is left out: the engine has stopped twice because of it; please report this as a defect, with the object`,
+      );
+    }
+    metrics.refused("trap", all.length);
+    const names = all.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`).join(", ");
+    health.warn("trapping", all.length === 0 ? undefined : `left out, because the engine stops at them: ${names}`);
   }
 
   #firstWave(): void {

@@ -210,7 +210,7 @@ export class Metrics {
   }
 
   /** Objects left out at the moment. */
-  refused(by: "engine" | "kernel" | "size", count: number): void {
+  refused(by: "engine" | "kernel" | "size" | "trap", count: number): void {
     this.#sluice.refused.set({ by }, count);
   }
 

@@ -56,7 +56,7 @@ export function registerSluiceMetrics(registry: Registry) {
     refused: new Gauge({
       ...named(
         "refused_objects",
-        "Objects left out, because the engine or the kernel refuses them, or for their size.",
+        "Objects left out, because the engine or the kernel refuses them, for their size, or because the engine stops at them.",
       ),
       labelNames: ["by"] as const,
     }),

@@ -17,6 +17,8 @@ function recorded(): { log: string[]; events: ClusterStateEvents } {
       changed: (kind, count) => log.push(`changed ${kind} ${count}`),
       synced: (kind) => log.push(`synced ${kind}`),
       problems: (problems) => log.push(...problems.map(({ code, name }) => `problem ${code} ${name}`)),
+      trapping: (found, all) =>
+        log.push(`left out: ${found.map(({ kind, name }) => `${kind} ${name}`).join()} of ${all.length}`),
       lost: (error) => log.push(`lost ${error.operation}`),
     },
   };

@@ -4,6 +4,8 @@ import { type EngineInstance, type EngineModule, EngineTrapError } from "../../s
 import type { BatchLimits } from "../kernel/writer.ts";
 import type { ListSink } from "../kube/sink.ts";
 import { step, turn } from "../turns.ts";
+import { ObjectRecord, type RecordedObject } from "./object-record.ts";
+import { findTrapping, type TrappingObject, TrappingObjects } from "./trapping-objects.ts";
 
 export interface ClusterStateEvents {
   /** So many objects that may change rules have been applied. */
@@ -12,6 +14,11 @@ export interface ClusterStateEvents {
   synced(kind: Kind): void;
   /** What was wrong with objects just applied. */
   problems(problems: readonly Problem[], more: number): void;
+  /**
+   * Objects that the engine has been lost to, twice, are left out from now on: `found`. `all`: those that are left out now, or
+   * still, after some have gone.
+   */
+  trapping(found: readonly TrappingObject[], all: readonly TrappingObject[]): void;
   /** The instance is lost and a fresh, empty one has taken its place: everything has to be listed again. */
   lost(error: EngineTrapError): void;
 }
@@ -20,6 +27,12 @@ export interface ClusterStateEvents {
 const SLICE = 4000;
 /** Times that a plan may be ended before its time by somebody who can't wait, before it is made in one go. */
 const ABANDONED_AT_MOST = 3;
+
+/** An instance that is lost so soon after the last one may be lost to the same object: what comes is recorded so long. */
+const RECORDED_MS = 10 * 60_000;
+/** Where no object is found that it is lost to, the next instance gets nothing for so long, and then for twice as long. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 5 * 60_000;
 
 /**
  * Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte, and a
@@ -30,7 +43,8 @@ export const KEPT_CHAINS = 64;
 /**
  * One engine instance after another. Whoever uses `engine` does it through `use`, so that a trap is noticed: it makes a
  * fresh instance with the same options, which knows no objects until they have been listed again. What the kernel holds
- * stays there meanwhile.
+ * stays there meanwhile. If that one is lost, too, the objects that do it are found by halves, in instances made for it, and
+ * left out.
  */
 export class ClusterState {
   readonly #module: EngineModule;
@@ -43,6 +57,12 @@ export class ClusterState {
   /** What the last instance was lost to. */
   #lost: EngineTrapError | undefined;
   #planning: Promise<void> | undefined;
+  readonly #trapping = new TrappingObjects();
+  /** What this instance has been given, if the last one was lost. */
+  #record: ObjectRecord | undefined;
+  #lostAt = 0;
+  #searching: Promise<void> | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
 
   /** @throws {InvalidOptionsError} */
   constructor(module: EngineModule, options: Options, limits: BatchLimits | undefined, events: ClusterStateEvents) {
@@ -142,7 +162,7 @@ export class ClusterState {
 
   /** Work in several steps, each of which has the engine as the step before has left it: one at a time, and sinks wait. */
   async #inTurns<T>(work: (inTurn: InTurn) => Promise<T>): Promise<T> {
-    while (this.#planning !== undefined) await this.#planning;
+    for (let wait = this.#busy; wait !== undefined; wait = this.#busy) await wait;
     let done = (): void => {};
     this.#planning = new Promise((resolve) => {
       done = resolve;
@@ -163,10 +183,14 @@ export class ClusterState {
 
   sink(kind: Kind): ListSink {
     return {
-      ready: () => this.#planning,
-      beginList: () => this.use((engine) => engine.beginList(kind)),
+      ready: () => this.#busy,
+      beginList: () => {
+        this.#record?.beginList(kind);
+        this.use((engine) => engine.beginList(kind));
+      },
       apply: (data) => this.#apply(kind, data),
       endList: () => {
+        this.#record?.endList(kind);
         const gone = this.use((engine) => engine.endList(kind));
         if (gone > 0) this.#events.changed(kind, gone);
         this.#sync(kind);
@@ -174,7 +198,10 @@ export class ClusterState {
     };
   }
 
-  #apply(kind: Kind, data: Uint8Array): ApplyResult {
+  #apply(kind: Kind, given: Uint8Array): ApplyResult {
+    const data = this.#withoutTrapping(kind, given);
+    if (performance.now() - this.#lostAt > RECORDED_MS) this.#record = undefined;
+    this.#record?.take(kind, data);
     const result = this.use((engine) => engine.apply(data));
     if (result.problems.length > 0) this.#events.problems(result.problems, result.moreProblems);
     if (result.changed > 0) this.#events.changed(kind, result.changed);
@@ -198,11 +225,69 @@ export class ClusterState {
   }
 
   #replace(error: EngineTrapError): void {
+    const record = this.#record;
+    this.#record = new ObjectRecord();
+    this.#lostAt = performance.now();
     this.#engine = this.#start();
     this.#synced = new Set();
     this.#generation++;
     this.#lost = error;
     this.#events.lost(error);
+    if (record === undefined || this.#searching !== undefined) return;
+    this.#searching = this.#search(record).finally(() => {
+      this.#searching = undefined;
+    });
+  }
+
+  /** What a sink or a plan has to wait for. */
+  get #busy(): Promise<void> | undefined {
+    return this.#planning ?? this.#searching;
+  }
+
+  /** Finds what two instances were lost to; if that is no object, it pauses. */
+  async #search(record: ObjectRecord): Promise<void> {
+    const found = await findTrapping(record.objects, (objects) => this.#traps(objects));
+    for (const object of found) this.#trapping.add(object);
+    if (found.length > 0) {
+      this.#pauseMs = FIRST_PAUSE_MS;
+      this.#events.trapping(found, this.#trapping.list);
+      return;
+    }
+    const pause = this.#pauseMs;
+    this.#pauseMs = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    await new Promise((resolve) => setTimeout(resolve, pause).unref());
+  }
+
+  /** An instance that is made for it, and given the objects, does not come to a plan. */
+  async #traps(objects: readonly RecordedObject[]): Promise<boolean> {
+    try {
+      const engine = this.#start();
+      for (const { list } of objects) {
+        await turn();
+        step(() => engine.apply(list));
+      }
+      const inTurn: InTurn = async (run) => {
+        await turn();
+        return step(() => run(engine));
+      };
+      await takeUp(inTurn);
+      await inTurn((each) => each.beginPlan(0));
+      while ((await inTurn((each) => each.continuePlan(SLICE))).tag === "more") {}
+      await inTurn((each) => each.healthChecks());
+      return false;
+    } catch (error) {
+      if (error instanceof EngineTrapError) return true;
+      throw error;
+    }
+  }
+
+  #withoutTrapping(kind: Kind, data: Uint8Array): Uint8Array {
+    const before = this.#trapping.list.length;
+    if (before === 0) return data;
+    const rest = this.#trapping.filter(kind, data);
+    const all = this.#trapping.list;
+    if (all.length < before) this.#events.trapping([], all);
+    return rest;
   }
 }
 

@@ -22,6 +22,7 @@ class Start {
       changed: () => this.first.look(),
       synced: () => this.first.look(),
       problems: ignore,
+      trapping: ignore,
       lost: ignore,
     });
     this.first = new FirstState(this.state, this.clock, (missing) => {

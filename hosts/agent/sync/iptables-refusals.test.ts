@@ -36,6 +36,7 @@ class Node {
       changed: ignore,
       synced: ignore,
       problems: ignore,
+      trapping: ignore,
       lost: ignore,
     });
     const events = {

@@ -33,7 +33,7 @@ function endOfString(json: Uint8Array, at: number): number {
 }
 
 /** Offset behind the value that starts at `at`. */
-function endOfValue(json: Uint8Array, at: number): number {
+export function endOfValue(json: Uint8Array, at: number): number {
   let depth = 0;
   let next = at;
   while (next < json.length) {

@@ -66,6 +66,7 @@ export class Node {
       changed: ignore,
       synced: ignore,
       problems: ignore,
+      trapping: ignore,
       lost: ignore,
     });
     this.synchronizer = new Synchronizer(
