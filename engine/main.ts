@@ -9,7 +9,7 @@ import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
 import { IPV4, IPV6, NodeFlag, NodeRecord } from "./cluster/records";
-import { Service, sortedServices } from "./cluster/services";
+import { Service, services, sortedServices } from "./cluster/services";
 import { slices } from "./cluster/slices";
 import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
@@ -45,7 +45,7 @@ import {
 } from "./layouts/plan";
 import { plannedKey, plannedKeyLength, plannedNamespaceLength, plannedServiceCount } from "./layouts/planned-services";
 import { drift } from "./layouts/reconcile";
-import { refused } from "./layouts/refusals";
+import { findCauses, refused } from "./layouts/refusals";
 import { beginSlice } from "./layouts/slices";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
@@ -77,6 +77,7 @@ export function engine__configure(at: usize): usize {
     computeFacts();
     if (options().mode != mode) {
       refresh();
+      retryRefused();
       forgetKernel(); // what the other layout has written is not ours to compare with
     }
   }
@@ -444,6 +445,14 @@ export function cabi_post_engine__refused(result: usize): void {
   finish();
 }
 
+export function engine__causes(sequences: usize, count: u32): usize {
+  findCauses(sequences, count);
+  return listResult(sequences, count);
+}
+export function cabi_post_engine__causes(result: usize): void {
+  finish();
+}
+
 export function engine__suspects(id: u32): u32 {
   return suspectCount(id);
 }
@@ -496,6 +505,14 @@ export function engine__left_out(): usize {
 }
 export function cabi_post_engine__left_out(result: usize): void {
   finish();
+}
+
+export function engine__left_out_count(family: u32): u32 {
+  let count: u32 = 0;
+  for (let at = services.following(0); at != 0; at = services.following(at)) {
+    if (isLeftOut(changetype<Service>(at)) && changetype<Service>(at).isLeftOut(family)) count++;
+  }
+  return count;
 }
 
 export function engine__retry(): void {

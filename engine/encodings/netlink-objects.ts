@@ -31,6 +31,8 @@ export class Named {
   count: u32;
   /** Number that a set of this batch goes by until it has a name. */
   id: u32;
+  /** Sequence number of the message that made it. */
+  message: u32;
   /** Its counterpart has been looked at. */
   seen: bool;
 }
@@ -41,6 +43,8 @@ export class Part {
   next: usize;
   start: usize;
   end: usize;
+  /** Sequence number of its message. */
+  message: u32;
   /** Elements: the next of the same bucket, hash of set and key, the set. */
   nextOfBucket: usize;
   hash: u32;
@@ -62,6 +66,8 @@ export class Objects {
   names: Vector = new Vector();
   /** Sets with a number; numbers go up from batch to batch. */
   private numbered: Vector = new Vector();
+  /** Sequence number of the message that is being read. */
+  private message: u32 = 0;
   private buckets: usize = 0;
   private elementBuckets: usize = 0;
   private elementMask: u32 = 0;
@@ -163,6 +169,7 @@ export class Objects {
     const part = changetype<Part>(at);
     part.start = start;
     part.end = end;
+    part.message = this.message;
     part.owner = owner;
     if (owner.last == 0) owner.first = at;
     else changetype<Part>(owner.last).next = at;
@@ -226,6 +233,7 @@ export class Objects {
       const chain = this.add(false, valueOf(name), textLength(name), false);
       chain.start = start;
       chain.end = end;
+      chain.message = this.message;
     } else if (type == Message.NEW_RULE || type == Message.DELETE_RULE) {
       const name = findAttribute(start, end, Attribute.RULE_CHAIN);
       if (name == 0) return;
@@ -248,6 +256,7 @@ export class Objects {
       const set = this.add(true, valueOf(name), textLength(name), unnamed);
       set.start = start;
       set.end = end;
+      set.message = this.message;
       set.id = numberOf(findAttribute(start, end, Attribute.SET_ID));
       if (set.id != 0) this.numbered.push(<u32>changetype<usize>(set));
     } else if (type == Message.NEW_ELEMENT) {
@@ -268,6 +277,7 @@ export class Objects {
     if (at + 20 > stop) return 0;
     const size = <usize>load<u32>(at);
     if (size < 20 || at + size > stop) return 0;
+    this.message = load<u32>(at, 8);
     this.readMessage(<u32>load<u16>(at, 4), at + 20, at + size, take);
     const next = at + ((size + 3) & ~3);
     return next < stop ? next : 0;

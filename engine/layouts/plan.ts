@@ -385,7 +385,8 @@ function forgetFamily(family: u32): void {
 
 /** The same, but for what is due to go. */
 function forgetRules(family: u32): void {
-  retryRefused();
+  // In nftables modes a reconciliation would else be refused again for the same reason, each time.
+  if (options().mode == Mode.IPTABLES) retryRefused();
   forgetStock(family);
   forgetFlatChains(family);
   const services = sortedServices();

@@ -57,6 +57,7 @@ import { hasOwnMap, isOwnMap, isSlotMap, OwnMap, ownMapPrefix } from "./flat-own
 import { heldRanges, readRanges } from "./held-ranges";
 import { cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
+import { serviceOf, writeFor } from "./refusals";
 import { planDeletions, writeRetired } from "./retiring";
 import { isSpent } from "./slices";
 import { addStale, confirmStale, dropDoubted } from "./stale-chains";
@@ -323,18 +324,30 @@ function nameMessage(type: u32, named: Named, attribute: u32): void {
 /** The family whose transaction may end between two messages of elements; -1: none. */
 let cutFamily: i32 = -1;
 
-/** Sends elements of a set: all, or those that `wanted` says. */
+/** Sends elements of a set: all, or those that `wanted` says. Those of ours are sent for the Service that they belong to. */
 function copyElements(set: Named, type: u32, flags: u32, wanted: (part: Part) => bool): void {
   let list: usize = 0;
+  let message: u32 = 0;
+  let owner: u32 = 0;
+  const isOurs = type == Message.NEW_ELEMENT && !isUnnamed(set);
+  if (!isOurs && !isUnnamed(set)) writeFor(0);
   for (let at = set.first; at != 0; at = changetype<Part>(at).next) {
     const part = changetype<Part>(at);
     if (!wanted(part)) continue;
-    if (list != 0 && messageLength() > FULL) {
+    let isAnothers = false;
+    if (isOurs && part.message != message) {
+      message = part.message;
+      const before = owner;
+      owner = serviceOf(message);
+      isAnothers = owner != before;
+    }
+    if (list != 0 && (isAnothers || messageLength() > FULL)) {
       endAttribute(list);
       endMessage();
       list = 0;
       if (cutFamily >= 0) cutIfLong(<u32>cutFamily, false);
     }
+    if (isOurs && list == 0) writeFor(owner);
     if (list == 0) {
       nft.beginMessage(type, flags);
       name(Attribute.ELEMENTS_SET, "", set.name, set.nameLength);
@@ -393,6 +406,7 @@ function writeObject(wanted: Named): void {
   if (found == 0) {
     drift.missing++;
     noteName(wanted);
+    writeFor(serviceOf(wanted.message));
     copyMessage(wanted.isSet ? Message.NEW_SET : Message.NEW_CHAIN, Flag.CREATE, wanted.start, wanted.end);
     if (!wanted.isSet) chainsToFill.push(<u32>changetype<usize>(wanted));
     return;
@@ -421,6 +435,7 @@ function writeObject(wanted: Named): void {
 
 /** Gives a base chain that is there the policy that ours have. */
 function acceptPackets(chain: Named): void {
+  writeFor(0);
   nft.beginMessage(Message.NEW_CHAIN, 0);
   name(Attribute.CHAIN_NAME, "", chain.name, chain.nameLength);
   number32(Attribute.CHAIN_POLICY, POLICY_ACCEPT);
@@ -447,6 +462,7 @@ function deleteBaseChain(chain: Named): void {
 
 /** Once all chains and sets are there, each chain gets its rules in one transaction. */
 function fillChains(family: u32): void {
+  writeFor(0);
   // What is deleted has its rules again before a transaction may end.
   for (let i: u32 = 0; i < chainsToReplace.length; i++) {
     const chain = changetype<Named>(<usize>chainsToReplace.get(i));
@@ -458,6 +474,7 @@ function fillChains(family: u32): void {
   for (let i: u32 = 0; i < chainsToFill.length; i++) {
     const chain = changetype<Named>(<usize>chainsToFill.get(i));
     cutIfLong(family, false);
+    writeFor(serviceOf(chain.message));
     if (chain.seen) nameMessage(Message.DELETE_RULE, chain, Attribute.RULE_CHAIN);
     for (let at = chain.first; at != 0; at = changetype<Part>(at).next) copyRule(changetype<Part>(at));
   }
@@ -571,6 +588,7 @@ function writeMissingSlots(family: u32, ownOnly: bool): void {
     cutFamily = -1;
     if (drift.missing != before) noteName(wanted);
   }
+  writeFor(0);
 }
 
 /** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
@@ -581,6 +599,7 @@ function writeElements(wanted: Named): void {
     if (sameElements(kernel, changetype<Named>(held), wanted)) return;
     drift.changed++;
     noteName(wanted);
+    writeFor(0);
     nameMessage(Message.DELETE_ELEMENT, wanted, Attribute.ELEMENTS_SET);
     copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, (part: Part) => true);
     return;
@@ -744,12 +763,14 @@ export function continueDifference(family: u32, now: u64): u32 {
   // Chains that are there already may look into maps that are not.
   writeMissingSlots(family, !isLimited());
   fillChains(family);
+  writeFor(0);
   endNftBatch(0, false);
   resumeBatch(writtenBatch, family);
   for (let i: u32 = 0; i < ours.names.length; i++) {
     const wanted = changetype<Named>(<usize>ours.names.get(i));
     if (wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL)) writeElements(wanted);
   }
+  writeFor(0);
   retireLeftOvers(family);
   deleteOthers();
   endResumedBatch();

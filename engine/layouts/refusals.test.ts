@@ -113,14 +113,17 @@ for (const mode of ["flat", "nftables"] as const) {
     assert.ok(send(engine, 1).sent.includes(address("10.0.0.1")));
   });
 
-  test(`${mode}: after forget and reconcile nothing is left out`, () => {
+  test(`${mode}: after forget and reconcile it stays left out, until it is tried again`, () => {
     for (const lift of ["forget", "reconcile"] as const) {
       const engine = started(mode);
       send(engine, 0, "10.0.0.2");
-      if (lift === "forget") engine.forget();
-      else engine.reconcile("ipv4", [], 1);
-      assert.equal(leftOut(engine), []);
-      assert.ok(send(engine, 2).sent.includes(address("10.0.0.2")));
+      const again = () => (lift === "forget" ? engine.forget() : engine.reconcile("ipv4", [], 1));
+      again();
+      assert.equal(leftOut(engine), ["shop/web"]);
+      assert.not(send(engine, 2).sent.includes(address("10.0.0.2")));
+      engine.retry();
+      again();
+      assert.ok(send(engine, 3).sent.includes(address("10.0.0.2")));
     }
   });
 }

@@ -34,7 +34,8 @@ export function writeFor(service: usize): void {
   rows.push(<u32>service);
 }
 
-function serviceOf(message: u32): u32 {
+/** The Service that caused the message of that number in the last plan; 0: none. */
+export function serviceOf(message: u32): u32 {
   // Numbers go up by one and wrap.
   let low: u32 = 0;
   let high = rows.length >> 1;
@@ -44,6 +45,14 @@ function serviceOf(message: u32): u32 {
     else high = middle;
   }
   return low == 0 ? 0 : rows.get((low << 1) - 1);
+}
+
+/** Says for each of `count` sequence numbers at `at`, in its place, which Service caused the message. */
+export function findCauses(at: usize, count: u32): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const number = at + ((<usize>i) << 2);
+    store<u32>(number, serviceOf(load<u32>(number)));
+  }
 }
 
 /** The Services (or 0) that caused messages with these numbers, each once, sorted. */

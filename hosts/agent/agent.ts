@@ -26,6 +26,9 @@ const LOOK_SHARE = 20;
 /** So long the lists of everything wait for the few objects that a cluster can't start without. */
 const AHEAD_MS = 2_000;
 
+/** Services in a health endpoint's answer, which probes keep and print: /debug/plan has more of them. */
+const NAMED_AT_MOST = 20;
+
 export interface AgentParts {
   readonly module: EngineModule;
   readonly options: Options;
@@ -231,7 +234,9 @@ export class Agent {
     const start = this.#parts.clock.now();
     this.#readBack = "nothing";
     try {
-      return await this.#runOnce();
+      const outcome = await this.#runOnce();
+      this.#retryLeftOut();
+      return outcome;
     } catch (error) {
       // A lost engine has been reported already; the lists that come now ask for a run.
       if (error instanceof EngineTrapError) return { failed: false };
@@ -248,15 +253,12 @@ export class Agent {
       this.#isLookDue = false;
       await this.#synchronizer.look();
     }
-    if (this.#parts.clock.now() >= this.#retryAt) {
-      this.#retryAt = this.#parts.clock.now() + this.#parts.syncPeriodMs;
-      this.#synchronizer.retryLeftOut();
-    }
     const since = this.#waitingSince;
     this.#waitingSince = undefined;
     this.#hasChanges = since !== undefined;
     this.#parts.metrics.changesTaken();
     const outcome = await this.#synchronizer.run();
+    if (this.#first.isReady) this.#sayLeftOut();
     if (outcome.failed || !this.#first.isReady) {
       this.#waitingSince = since ?? this.#waitingSince;
       return outcome;
@@ -271,7 +273,6 @@ export class Agent {
       this.#parts.log.info(this.#sinceStart(), "the kernel has all rules");
       for (const family of this.#parts.families) this.#parts.metrics.waveProgress(family, 1, 1);
     }
-    this.#sayLeftOut();
     for (const family of this.#parts.families) {
       const times = this.state.use((engine) => engine.programmed(family));
       this.#parts.metrics.programmed(family, times);
@@ -282,6 +283,13 @@ export class Agent {
       this.#parts.log.error({ err: error }, "what follows a write has failed");
     }
     return outcome;
+  }
+
+  /** In a run of their own: if they are refused again, what others wait for has been written before. */
+  #retryLeftOut(): void {
+    if (this.#parts.clock.now() < this.#retryAt) return;
+    this.#retryAt = this.#parts.clock.now() + this.#parts.syncPeriodMs;
+    if (this.#synchronizer.retryLeftOut() > 0) this.#schedule.request();
   }
 
   #written(batch: Batch): void {
@@ -303,9 +311,8 @@ export class Agent {
     const differs = drift !== undefined && (drift.missing + drift.changed + drift.extra > 0 || drift.rebuilt);
     if (drift !== undefined) this.#noteReadBack(differs);
     if (drift !== undefined && differs) {
-      // What has changed in the cluster since the last write is missing, too: nobody has done it.
-      const isOurs = !drift.rebuilt && (this.#hasChanges || this.#waitingSince !== undefined);
-      if (this.#hasSynced && isOurs) {
+      if (this.#hasSynced && !report.isForeign && !drift.rebuilt) {
+        // Or a write had failed or got lost: nobody knows whose doing it is.
         log.info({ family, ...drift }, "the rules were read back while changes were on their way");
       } else if (this.#hasSynced) {
         metrics.drift(family, drift);
@@ -316,7 +323,7 @@ export class Agent {
     }
     if (failure !== undefined) {
       metrics.failed(family, seconds, full);
-      health.failed(family, failure);
+      health.failed(family, failure, report.mayRestartHelp);
       log.error({ ...line, failure }, "the rules could not be written; what was there stays");
       return;
     }
@@ -338,10 +345,20 @@ export class Agent {
     const left = this.state.use((engine) => engine.leftOut());
     this.#hasLeftOut = left.length > 0;
     this.#parts.metrics.refused("kernel", left.length);
-    const names = left.map(({ namespace, name }) => `${namespace}/${name}`).join(", ");
+    for (const family of this.#parts.families) {
+      this.#parts.metrics.leftOut(
+        family,
+        this.state.use((engine) => engine.leftOutCount(family)),
+      );
+    }
+    const names = left
+      .slice(0, NAMED_AT_MOST)
+      .map(({ namespace, name }) => `${namespace}/${name}`)
+      .join(", ");
+    const more = left.length > NAMED_AT_MOST ? ` and ${left.length - NAMED_AT_MOST} more` : "";
     this.#parts.health.warn(
       "left out",
-      left.length === 0 ? undefined : `the kernel refuses rules of Services: ${names}`,
+      left.length === 0 ? undefined : `the kernel refuses rules of Services: ${names}${more}`,
     );
   }
 

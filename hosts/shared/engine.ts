@@ -164,6 +164,9 @@ export class EngineInstance {
   lacking(family: Family): LackingService[] {
     return this.#call("lacking", (engine) => engine.lacking(family));
   }
+  causes(sequences: readonly number[]): Uint32Array {
+    return this.#call("causes", (engine) => engine.causes(new Uint32Array(sequences)));
+  }
   suspects(id: number): number {
     return this.#call("suspects", (engine) => engine.suspects(id));
   }
@@ -177,6 +180,9 @@ export class EngineInstance {
   }
   leftOut(): ServiceName[] {
     return this.#call("leftOut", (engine) => engine.leftOut());
+  }
+  leftOutCount(family: Family): number {
+    return this.#call("leftOutCount", (engine) => engine.leftOutCount(family));
   }
   retry(): void {
     this.#call("retry", (engine) => engine.retry());

@@ -69,6 +69,55 @@ test("unhealthy once a change has waited for twice the sync period, whatever was
   assert.is(state.livez().code, 200);
 });
 
+test("what the kernel refuses fails no liveness: a restart would not cure it; readiness and health say it", () => {
+  const { clock, state, watches } = start();
+  state.node(good);
+  for (const resource of ["services", "endpointslices"] as const) {
+    watches.push({ resource, alive: true, staleSeconds: 0 });
+  }
+  state.updated("ipv4");
+  state.updated("ipv6");
+  for (let minute = 0; minute < 10; minute++) {
+    clock.now += 30_000;
+    state.failed("ipv4", "EPERM", false);
+  }
+  assert.is(state.livez().code, 200);
+  assert.equal(JSON.parse(state.livez().body).status.IPv4.healthy, false);
+  assert.not(state.healthy);
+  const healthz = state.healthz();
+  assert.is(healthz.code, 503);
+  assert.equal(JSON.parse(healthz.body).warnings, ["the last write of the IPv4 rules has failed: EPERM"]);
+  assert.is(state.readyz().code, 503);
+
+  // Nobody tries any more: something hangs, and that a restart does cure.
+  clock.now += 60_000;
+  assert.is(state.livez().code, 503);
+  state.failed("ipv4", "EPERM", false);
+  assert.is(state.livez().code, 200);
+  state.failed("ipv4", "answers got lost", true);
+  assert.is(state.livez().code, 503);
+  state.updated("ipv4");
+  assert.equal([state.livez().code, state.healthz().code, state.readyz().code], [200, 200, 200]);
+});
+
+test("what is left out is named and fails nothing", () => {
+  const { state, watches } = start();
+  state.node(good);
+  for (const resource of ["services", "endpointslices"] as const) {
+    watches.push({ resource, alive: true, staleSeconds: 0 });
+  }
+  state.updated("ipv4");
+  state.updated("ipv6");
+  state.warn("left out", "shop/web");
+  for (const answer of [state.healthz(), state.readyz()]) {
+    assert.is(answer.code, 200);
+    assert.equal(JSON.parse(answer.body).warnings, ["shop/web"]);
+  }
+  assert.is(state.livez().code, 200);
+  state.warn("left out", undefined);
+  assert.is(JSON.parse(state.readyz().body).warnings, undefined);
+});
+
 test("a first write that never succeeds is noticed", () => {
   const { clock, state } = start();
   state.queued("ipv4");

@@ -1,4 +1,16 @@
 // What the agent knows of its own health, and what its health endpoints say about it.
+//
+// | | /livez: restart it | /healthz: send it no traffic | /readyz: an update goes on |
+// |---|---|---|---|
+// | kube-proxy asks | is a change overdue (twice syncPeriod)? | the same, or the node is about to go | (has none) |
+// | Services whose rules the kernel refuses | 200 | 200, named | 200, named |
+// | a family that the kernel refuses as a whole, tried again and again | 200 | 503 once a change is overdue | 503 |
+// | a change is overdue and nothing has been tried, or its outcome is unknown | 503 | 503 | 503 |
+// | no list from the API server yet, watches gone | 200 | 200, stale | 503 |
+// | the node is about to go, or unknown | 200 | 503 | 200 |
+//
+// A restart reads and writes all rules again. Where the kernel refuses them it can't help, and the agent would only be
+// away for longer and longer; so /livez differs there from kube-proxy's. /healthz keeps its meaning: old rules.
 
 import type { Family, NodeView } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
@@ -47,6 +59,8 @@ interface FamilyState {
   queued: number | undefined;
   /** Why the last write has failed. */
   failure: string | undefined;
+  /** When it did so for a reason that another process would meet as well. */
+  refused: number | undefined;
 }
 
 /** A watch that is quiet for longer is called stale: API servers send a bookmark about once a minute. */
@@ -95,12 +109,15 @@ export class HealthState {
     state.updated = this.#now();
     state.queued = undefined;
     state.failure = undefined;
+    state.refused = undefined;
   }
 
-  /** `reason` in one line. The change still waits. */
-  failed(family: Family, reason: string): void {
+  /** `reason` in one line. The change still waits. `mayRestartHelp`: another process might do better. */
+  failed(family: Family, reason: string, mayRestartHelp = true): void {
     this.queued(family);
-    this.#family(family).failure = reason;
+    const state = this.#family(family);
+    state.failure = reason;
+    state.refused = mayRestartHelp ? undefined : this.#now();
   }
 
   /** Until this is called the Node counts as unknown, and so as one that load balancers should leave alone. */
@@ -124,21 +141,30 @@ export class HealthState {
     return [...this.#states.values()].every((state) => this.#inTime(state));
   }
 
+  /** Nothing is overdue that a restart could help. */
+  get alive(): boolean {
+    return [...this.#states.values()].every((state) => this.#inTime(state) || this.#isRefused(state));
+  }
+
   /** The Node is known and is not about to go. */
   get nodeEligible(): boolean {
     return this.#nodeEligible;
   }
 
   livez(): HealthAnswer {
-    return this.#answer(this.healthy, {}, {});
+    return this.#answer(this.alive, this.alive, {}, {});
   }
 
   /** As kube-proxy says it; what it does not say comes after that. */
   healthz(): HealthAnswer {
     const stale = this.#stale();
-    const warnings = [this.#holdUp(), this.#warning(), ...this.#warnings.values()].filter((text) => text !== "");
+    const failures = this.#families.flatMap((family) => this.#failureOf(family));
+    const warnings = [this.#holdUp(), this.#warning(), ...this.#warnings.values(), ...failures].filter(
+      (text) => text !== "",
+    );
     return this.#answer(
       this.healthy && this.#nodeEligible,
+      this.healthy,
       { nodeEligible: this.#nodeEligible },
       {
         ...(stale.length === 0 ? {} : { stale }),
@@ -158,7 +184,12 @@ export class HealthState {
     };
   }
 
-  #answer(ok: boolean, eligibility: object, more: object): HealthAnswer {
+  #failureOf(family: Family): string[] {
+    const failure = this.#states.get(family)?.failure;
+    return failure === undefined ? [] : [`the last write of the ${familyName(family)} rules has failed: ${failure}`];
+  }
+
+  #answer(ok: boolean, healthy: boolean, eligibility: object, more: object): HealthAnswer {
     const now = this.#now();
     const newest = [...this.#states.values()].reduce<number | undefined>(
       (latest, { updated }) => (updated === undefined || (latest ?? 0) > updated ? latest : updated),
@@ -175,7 +206,7 @@ export class HealthState {
       lastUpdated: this.#shown(ok ? now : newest),
       currentTime: this.#shown(now),
       ...eligibility,
-      healthy: this.healthy,
+      healthy,
       ...(Object.keys(status).length === 0 ? {} : { status }),
       ...more,
     });
@@ -192,6 +223,11 @@ export class HealthState {
     return state.queued === undefined || this.#now() - state.queued < this.#timeoutMs;
   }
 
+  /** The kernel has refused the rules not long ago: they are tried again and again. */
+  #isRefused(state: FamilyState): boolean {
+    return state.refused !== undefined && this.#now() - state.refused < this.#timeoutMs;
+  }
+
   #stale(): { resource: Resource; secondsSinceLastByte?: number }[] {
     return [...this.#watches()].flatMap(({ resource, alive, staleSeconds }) => {
       if (alive && (staleSeconds ?? 0) < STALE_SECONDS) return [];
@@ -206,8 +242,7 @@ export class HealthState {
     for (const family of this.#families) {
       const state = this.#states.get(family);
       const name = familyName(family);
-      if (state?.failure !== undefined)
-        reasons.push(`the last write of the ${name} rules has failed: ${state.failure}`);
+      if (state?.failure !== undefined) reasons.push(...this.#failureOf(family));
       else if (state?.updated === undefined) reasons.push(`the ${name} rules have not been written yet`);
       else if (!this.#inTime(state)) reasons.push(`a change of the ${name} rules is overdue`);
     }
@@ -221,7 +256,7 @@ export class HealthState {
   #family(family: Family): FamilyState {
     let state = this.#states.get(family);
     if (state === undefined) {
-      state = { updated: undefined, queued: undefined, failure: undefined };
+      state = { updated: undefined, queued: undefined, failure: undefined, refused: undefined };
       this.#states.set(family, state);
     }
     return state;

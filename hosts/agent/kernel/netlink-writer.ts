@@ -19,7 +19,8 @@ import { probeKernel } from "../netlink/probe.ts";
 import { NFPROTO } from "../netlink/protocol-family.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { readTable } from "../netlink/table.ts";
-import { NLM_F_ACK } from "../netlink/uapi.ts";
+import { NLM_F_ACK, NLM_F_CREATE } from "../netlink/uapi.ts";
+import { partOf, sequencesOf } from "./netlink-trial.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
 export type NetlinkMode = Exclude<Mode, "iptables">;
@@ -116,6 +117,22 @@ export class NetlinkWriter implements KernelWriter {
     return this.#send(joinPieces(batch.data));
   }
 
+  messages(batch: Batch): readonly number[] {
+    return sequencesOf(joinPieces(batch.data));
+  }
+
+  async attemptPart(batch: Batch, wanted: (message: number) => boolean): Promise<WriteResult> {
+    return this.#send(partOf(joinPieces(batch.data), wanted) ?? this.#nothing(batch.family), true);
+  }
+
+  /** A dry run of what the kernel takes from whoever may write at all. */
+  #nothing(family: Family): Uint8Array {
+    const { family: protocol, table } = tableOf(this.mode, family);
+    const batch = new BatchWriter(protocol, table);
+    batch.addTable(NLM_F_CREATE | NLM_F_ACK);
+    return batch.endDryRun();
+  }
+
   async intactness(family: Family): Promise<Intactness> {
     await this.#alone(() => this.#look(0));
     const dumped = this.#dumped.get(family);
@@ -146,11 +163,12 @@ export class NetlinkWriter implements KernelWriter {
     return `${family === "ipv4" ? "ip" : "ip6"} ${TABLES[this.mode]}`;
   }
 
-  #send(bytes: Uint8Array): Promise<WriteResult> {
+  /** `dryRun`: the bytes have no end, and the kernel takes everything back. */
+  #send(bytes: Uint8Array, dryRun = false): Promise<WriteResult> {
     return this.#alone(async () => {
       let result: BatchResult;
       try {
-        result = await sendBatch(this.#socket, bytes);
+        result = await sendBatch(this.#socket, bytes, { dryRun });
       } catch (error) {
         if (error instanceof InvalidBatchError) {
           return { outcome: "refused", message: error.message, sequences: [], transient: false };
@@ -159,14 +177,14 @@ export class NetlinkWriter implements KernelWriter {
       }
       switch (result.outcome) {
         case "acknowledged":
-          await this.#look(1);
+          await this.#look(dryRun ? 0 : 1);
           return { outcome: "written" };
         case "refused":
           return refused(result.errors);
         case "too-large":
           return { outcome: "refused", message: tooLarge(result), sequences: [], transient: false };
         case "unknown":
-          await this.#look(1);
+          await this.#look(dryRun ? 0 : 1);
           return { outcome: "unknown", message: `it is not known whether the kernel took the batch: ${result.reason}` };
       }
     });

@@ -214,6 +214,11 @@ export class Metrics {
     this.#sluice.refused.set({ by }, count);
   }
 
+  /** Services that the kernel refuses at the moment. */
+  leftOut(family: Family, count: number): void {
+    this.#sluice.leftOut.set(label(family), count);
+  }
+
   // ---- conntrack, API server, probes
 
   conntrack(family: Family, seconds: number, deleted: number): void {

@@ -60,6 +60,10 @@ export function registerSluiceMetrics(registry: Registry) {
       ),
       labelNames: ["by"] as const,
     }),
+    leftOut: new Gauge({
+      ...named("left_out_services", "Services whose rules the kernel refuses; all others are written."),
+      labelNames: F,
+    }),
     services: new Gauge(named("services", "Services with a cluster IP.")),
     servicePorts: new Gauge({ ...named("service_ports", "Service ports."), labelNames: F }),
     endpoints: new Gauge({ ...named("endpoints", "Endpoints of all service ports, ready or not."), labelNames: F }),

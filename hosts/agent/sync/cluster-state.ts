@@ -48,7 +48,7 @@ export const KEPT_CHAINS = 64;
  */
 export class ClusterState {
   readonly #module: EngineModule;
-  readonly #limits: BatchLimits | undefined;
+  #limits: BatchLimits | undefined;
   readonly #events: ClusterStateEvents;
   #engine: EngineInstance;
   #options: Options;
@@ -63,6 +63,8 @@ export class ClusterState {
   #lostAt = 0;
   #searching: Promise<void> | undefined;
   #pauseMs = FIRST_PAUSE_MS;
+  #held: Promise<void> | undefined;
+  #revision = 0;
 
   /** @throws {InvalidOptionsError} */
   constructor(module: EngineModule, options: Options, limits: BatchLimits | undefined, events: ClusterStateEvents) {
@@ -71,6 +73,11 @@ export class ClusterState {
     this.#events = events;
     this.#options = options;
     this.#engine = this.#start();
+  }
+
+  /** Goes up with everything that may change rules. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** How many instances were lost. */
@@ -96,11 +103,18 @@ export class ClusterState {
     this.#sync(kind);
   }
 
+  /** Of plans to come. @throws {EngineTrapError} the instance was lost, and has been replaced */
+  limitBatches(limits: BatchLimits | undefined): void {
+    this.#limits = limits;
+    if (limits !== undefined) this.use((engine) => engine.setBatchLimits(limits.preferred, limits.largest));
+  }
+
   /** @throws {InvalidOptionsError} nothing was changed */
   configure(options: Options): void {
     const problems = this.use((engine) => engine.configure(options));
     if (problems.length > 0) throw new InvalidOptionsError(problems);
     this.#options = options;
+    this.#revision++;
   }
 
   /** @throws {EngineTrapError} the instance was lost, and has been replaced */
@@ -181,9 +195,22 @@ export class ClusterState {
     }
   }
 
+  /** What a sink gets should wait until the result is called, also between two plans. */
+  hold(): () => void {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#held = held;
+    return () => {
+      if (this.#held === held) this.#held = undefined;
+      release();
+    };
+  }
+
   sink(kind: Kind): ListSink {
     return {
-      ready: () => this.#busy,
+      ready: () => this.#held ?? this.#busy,
       beginList: () => {
         this.#record?.beginList(kind);
         this.use((engine) => engine.beginList(kind));
@@ -192,7 +219,7 @@ export class ClusterState {
       endList: () => {
         this.#record?.endList(kind);
         const gone = this.use((engine) => engine.endList(kind));
-        if (gone > 0) this.#events.changed(kind, gone);
+        if (gone > 0) this.#changed(kind, gone);
         this.#sync(kind);
       },
     };
@@ -204,8 +231,13 @@ export class ClusterState {
     this.#record?.take(kind, data);
     const result = this.use((engine) => engine.apply(data));
     if (result.problems.length > 0) this.#events.problems(result.problems, result.moreProblems);
-    if (result.changed > 0) this.#events.changed(kind, result.changed);
+    if (result.changed > 0) this.#changed(kind, result.changed);
     return result;
+  }
+
+  #changed(kind: Kind, count: number): void {
+    this.#revision++;
+    this.#events.changed(kind, count);
   }
 
   #sync(kind: Kind): void {

@@ -2,6 +2,8 @@
 import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
 import { makeService, makeServiceCIDR, makeSlice } from "../../../engine/test-support.ts";
+import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
+import { World } from "../../../fixtures/random/world.ts";
 import type { NetlinkMode } from "../kernel/netlink-writer.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
@@ -18,6 +20,7 @@ const database = makeService("shop/database", { ip: "10.96.0.13", sessionAffinit
 const databaseSlice = makeSlice("shop/database-1", "database", ["10.0.0.3", "10.0.0.4"]);
 const cidr = makeServiceCIDR("kubernetes", ["10.96.0.0/16"]);
 const all = [web, webSlice, database, databaseSlice, cidr];
+const seed = seedFromEnvironment();
 const TABLES: Readonly<Record<NetlinkMode, string>> = { flat: "ip sluice", nftables: "ip kube-proxy" };
 
 interface Damage {
@@ -238,5 +241,83 @@ inNamespaces(import.meta.url, ["user"], (test) => {
         await node.writer.close();
       });
     }
+
+    test(`${mode}: what is ours and on its way is not taken for drift, however often others write their own tables`, async () => {
+      const random = new Random(seed);
+      const node = await Node.start(mode);
+      const world = new World(random);
+      node.put(...world.list());
+      await node.settle();
+      nft("add table ip theirs; add set ip theirs busy { type ipv4_addr; }");
+      let n = 0;
+      const theyWrite = () => nft(`add element ip theirs busy { 192.0.${n >> 8}.${n++ & 255} }`);
+      // Services come and go with their chains and slots, which are deleted a second later.
+      const change = () => {
+        const { type, object } = world.change();
+        if (type === "DELETED") node.remove(object);
+        else node.put(object);
+      };
+      node.writer.next = () => {
+        if (random.chance(0.3)) theyWrite();
+        return "write";
+      };
+      let read = 0;
+      for (let step = 0; step < 30; step++) {
+        for (let i = random.below(3); i >= 0; i--) change();
+        if (random.chance(0.7)) theyWrite();
+        if (random.chance(0.7)) await node.synchronizer.look();
+        assert.is((await node.run()).failed, false);
+        for (const { drift, isForeign } of node.reports) {
+          if (drift === undefined) continue;
+          read++;
+          assert.is(isForeign, true);
+          assert.equal(
+            drift,
+            { missing: 0, changed: 0, extra: 0, names: [], rebuilt: false },
+            `step ${step}, SEED=${seed}`,
+          );
+        }
+        node.clock.spend(random.pick([10, 300, 1500]));
+      }
+      assert.ok(read > 10, `${read}`);
+      node.clock.spend(2000);
+      await node.settle();
+      assert.equal(await node.difference(world.list()), []);
+      await node.writer.close();
+    });
+
+    test(`${mode}: what they do to our rules while we write all the time is mended, and reported as theirs`, async () => {
+      const node = await Node.start(mode);
+      node.put(...all);
+      await node.settle();
+      for (let n = 0; n < 12; n++) {
+        node.put(makeSlice("shop/web-1", "web", ["10.0.0.1", `10.0.2.${n}`, `10.0.3.${n}`].slice(0, 2 + (n % 2))));
+        if (n % 3 === 0) node.put(makeService(`shop/new-${n}`, { ip: `10.96.1.${n}` }));
+        if (n % 3 === 1) node.remove(makeService(`shop/new-${n - 1}`, { ip: `10.96.1.${n - 1}` }));
+        const isDamage = n % 2 === 0;
+        const damage = isDamage ? `delete element ${table} cluster-ips { 10.96.0.13 }` : "";
+        // Between two of our transactions, so that one look at the generation sees both.
+        let first = true;
+        node.writer.next = () => {
+          if (first) nft(damage);
+          first = false;
+          return "write";
+        };
+        assert.is((await node.run()).failed, false);
+        assert.is(await node.synchronizer.look(), isDamage);
+        node.put(makeSlice("shop/database-1", "database", ["10.0.0.3", `10.0.4.${n}`]));
+        assert.is((await node.run()).failed, false);
+        const report = node.reports.find(({ family }) => family === "ipv4");
+        if (isDamage) {
+          const { missing, changed, extra, names } = report?.drift ?? {};
+          assert.equal([missing, changed, extra, names], [1, 0, 0, ["cluster-ips"]], `${n}`);
+          assert.is(report?.isForeign, true);
+        } else {
+          assert.is(report?.drift, undefined);
+        }
+        node.clock.spend(n % 2 === 0 ? 10 : 1500);
+      }
+      await node.writer.close();
+    });
   }
 });

@@ -5,7 +5,7 @@ import { FAMILIES } from "../../shared/families.ts";
 import type { Clock } from "../clock.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { findCulprits } from "./culprits.ts";
+import { type LeftOut, Refusals } from "./refusals.ts";
 import type { RunOutcome } from "./schedule.ts";
 
 /** What one run has done for one family. */
@@ -22,17 +22,14 @@ export interface FamilyReport {
   readonly milliseconds: number;
   /** The table was read back; what differed. */
   readonly drift: DriftReport | undefined;
+  /** All that differed is somebody else's doing: what had changed in the cluster was written before. */
+  readonly isForeign: boolean;
   /** Services that the kernel did not take: all else is written. */
   readonly leftOut: readonly LeftOut[];
+  /** What has failed is not the kernel's refusal of rules: another process might do better. */
+  readonly mayRestartHelp: boolean;
   /** Why not everything is written; undefined: the kernel holds what it should, but for what is left out. */
   readonly failure: string | undefined;
-}
-
-/** A Service whose rules the kernel refuses. */
-export interface LeftOut {
-  readonly namespace: string;
-  readonly name: string;
-  readonly reason: string;
 }
 
 export interface SynchronizerEvents {
@@ -44,12 +41,12 @@ export interface SynchronizerEvents {
   firstWave(milliseconds: number): void;
 }
 
-type Refusal = Extract<WriteResult, { outcome: "refused" }>;
-
 /** Reconciliations in a row that the kernel may refuse before the table is made anew. */
 const MAX_REFUSED = 2;
 /** Between emptying a chain and deleting it, plus what a plan takes: nothing is due later than this. */
 const MAX_PLANS = 8;
+/** Plans and reconciliations of one run that leave Services out, or are sent in smaller parts. */
+const MAX_REFUSALS = 64;
 
 class FamilyState {
   readonly family: Family;
@@ -60,6 +57,10 @@ class FamilyState {
   refusedReconciliations = 0;
   /** The kernel has contradicted what we thought it holds, and not taken a whole run since. */
   isContradicted = false;
+  /** What the kernel holds of ours is what the engine thinks, unless somebody else has touched it. */
+  isExact = false;
+  /** A batch was refused, and what follows from it makes another plan necessary. */
+  plansAgain = false;
 
   transactions = 0;
   bytes = 0;
@@ -68,8 +69,10 @@ class FamilyState {
   full = false;
   milliseconds = 0;
   drift: DriftReport | undefined;
+  isForeign = false;
   leftOut: LeftOut[] = [];
   failure: string | undefined;
+  mayRestartHelp = false;
 
   constructor(family: Family) {
     this.family = family;
@@ -83,13 +86,20 @@ class FamilyState {
     this.full = false;
     this.milliseconds = 0;
     this.drift = undefined;
+    this.isForeign = false;
     this.leftOut = [];
     this.failure = undefined;
+    this.mayRestartHelp = false;
+    this.plansAgain = false;
   }
 
   report(): FamilyReport {
-    const { family, transactions, bytes, services, names, full, milliseconds, drift, leftOut, failure } = this;
-    return { family, transactions, bytes, services, names, full, milliseconds, drift, leftOut, failure };
+    const { family, transactions, bytes, services, names, full, milliseconds } = this;
+    const { drift, isForeign, leftOut, mayRestartHelp, failure } = this;
+    return {
+      ...{ family, transactions, bytes, services, names, full, milliseconds },
+      ...{ drift, isForeign, leftOut, mayRestartHelp, failure },
+    };
   }
 }
 
@@ -103,6 +113,7 @@ export class Synchronizer {
   readonly #clock: Clock;
   readonly #events: SynchronizerEvents;
   readonly #families: FamilyState[];
+  readonly #refusals: Refusals;
   #generation = 0;
   /** Of the engine that knows what the node lacks. */
   #toldGeneration: number | undefined;
@@ -118,6 +129,7 @@ export class Synchronizer {
     this.#writer = writer;
     this.#clock = clock;
     this.#events = events;
+    this.#refusals = new Refusals(state, writer, clock);
     this.#families = families.map((family) => new FamilyState(family));
     this.#generation = state.generation;
   }
@@ -130,7 +142,11 @@ export class Synchronizer {
 
   /** The next run reads the kernel before it plans. */
   doubt(family?: Family): void {
-    for (const each of this.#families) if (family === undefined || each.family === family) each.unread = true;
+    for (const each of this.#families) {
+      if (family !== undefined && each.family !== family) continue;
+      each.unread = true;
+      each.isExact = false;
+    }
   }
 
   /** Asks the kernel whether somebody else has touched the rules; true if the next run has to read them. */
@@ -145,6 +161,7 @@ export class Synchronizer {
 
   /** Services that the kernel has refused are tried again in the next run. Returns how many there are. */
   retryLeftOut(): number {
+    this.#refusals.retried();
     const { length } = this.#use((engine) => engine.leftOut());
     if (length > 0) this.#use((engine) => engine.retry());
     return length;
@@ -181,15 +198,23 @@ export class Synchronizer {
   async run(): Promise<RunOutcome> {
     this.#begin();
     try {
-      for (const each of this.#families) if (each.unread) await this.#read(each);
+      await this.#readUnread();
       if (this.#families.every((each) => each.fresh && !each.unread)) await this.#writeFirstWave();
       const dueIn = await this.#writePlan();
-      for (const each of this.#families) if (each.failure === undefined) each.isContradicted = false;
+      for (const each of this.#families) {
+        each.isExact = each.failure === undefined && !each.unread;
+        if (each.failure !== undefined) continue;
+        each.isContradicted = false;
+        if (each.leftOut.length === 0) this.#refusals.settled(each.family);
+      }
       return { failed: this.#families.some(({ failure }) => failure !== undefined), dueIn };
     } catch (error) {
       if (!(error instanceof EngineTrapError)) throw error;
       // The state has a fresh instance by now, and asks for a run when everything is listed again.
-      for (const each of this.#families) each.failure = error.message;
+      for (const each of this.#families) {
+        each.failure = error.message;
+        each.mayRestartHelp = true;
+      }
       return { failed: false };
     } finally {
       for (const each of this.#families) this.#events.finished(each.report());
@@ -202,6 +227,7 @@ export class Synchronizer {
       for (const each of this.#families) {
         each.unread = true;
         each.fresh = true;
+        each.isExact = false;
       }
     }
     if (this.#toldGeneration !== this.#generation) {
@@ -231,44 +257,82 @@ export class Synchronizer {
     }
   }
 
-  /** Reads what the kernel holds, and writes the difference. */
-  async #read(each: FamilyState): Promise<void> {
-    const start = this.#clock.now();
-    const dump = await this.#writer.dump(each.family);
-    each.milliseconds += this.#clock.now() - start;
-    if (this.#isLost()) return;
-    if (dump.outcome === "failed") {
-      each.failure = dump.message;
-      return;
-    }
-    if (dump.outcome === "unsupported" || each.refusedReconciliations > MAX_REFUSED) {
-      if (dump.outcome === "unsupported") each.drift = dump.drift;
-      // `forget` is for both families.
-      await this.#state.ask((engine) => engine.forget());
-      for (const other of this.#families) {
-        other.unread = false;
-        other.refusedReconciliations = 0;
+  /**
+   * Reads families that are in doubt. Where that is for somebody else's commits alone, what has changed in the cluster is
+   * written first, as if there had been none, and no change is taken until the kernel has been read: what differs then is
+   * their doing.
+   */
+  async #readUnread(): Promise<void> {
+    const unread = this.#families.filter((each) => each.unread);
+    const touched = unread.filter((each) => each.isExact && !each.fresh);
+    const release = touched.length === 0 ? undefined : this.#state.hold();
+    const { revision } = this.#state;
+    try {
+      if (touched.length > 0) {
+        for (const each of touched) each.unread = false;
+        await this.#writePlan();
+        if (this.#isLost()) return;
+        for (const each of touched) {
+          each.unread = true;
+          // A batch that the kernel has contradicted proves it, too.
+          each.isForeign = each.leftOut.length === 0 && (each.failure === undefined || each.isContradicted);
+          if (each.isContradicted) each.failure = undefined;
+        }
       }
-      return;
+      for (const each of unread) if (each.failure === undefined) await this.#read(each, revision);
+    } finally {
+      release?.();
     }
-    if (each.fresh && dump.pieces.length === 0) {
+  }
+
+  /** Reads what the kernel holds, and writes the difference. `revision`: of the state that has been written. */
+  async #read(each: FamilyState, revision: number): Promise<void> {
+    for (let round = 0; round < MAX_REFUSALS; round++) {
+      const start = this.#clock.now();
+      const dump = await this.#writer.dump(each.family);
+      each.milliseconds += this.#clock.now() - start;
+      if (this.#isLost()) return;
+      if (dump.outcome === "failed") {
+        each.failure = dump.message;
+        each.mayRestartHelp = true;
+        return;
+      }
+      if (dump.outcome === "unsupported" || each.refusedReconciliations > MAX_REFUSED) {
+        if (dump.outcome === "unsupported") each.drift = dump.drift;
+        if (dump.outcome === "unsupported") each.isForeign = dump.drift !== undefined;
+        // `forget` is for both families.
+        await this.#state.ask((engine) => engine.forget());
+        for (const other of this.#families) {
+          other.unread = false;
+          other.refusedReconciliations = 0;
+        }
+        return;
+      }
+      if (each.fresh && dump.pieces.length === 0) {
+        each.unread = false;
+        return;
+      }
+      const batches = await this.#state.plan((engine) => {
+        // Not all can be held up: options may change.
+        each.isForeign &&= this.#state.revision === revision;
+        engine.beginReconcile(each.family, lengthOf(dump.pieces), this.#clock.now());
+      }, dump.pieces);
+      // A second look finds what the first has left out.
+      each.drift ??= this.#use((engine) => engine.drift());
       each.unread = false;
-      return;
-    }
-    const batches = await this.#state.plan(
-      (engine) => engine.beginReconcile(each.family, lengthOf(dump.pieces), this.#clock.now()),
-      dump.pieces,
-    );
-    each.drift = this.#use((engine) => engine.drift());
-    each.unread = false;
-    each.fresh = false;
-    await this.#write(batches);
-    if (each.failure === undefined) {
-      each.refusedReconciliations = 0;
-      return;
+      each.fresh = false;
+      each.plansAgain = false;
+      await this.#write(batches);
+      if (this.#isLost()) return;
+      if (each.failure !== undefined) break;
+      if (!each.plansAgain) {
+        each.refusedReconciliations = 0;
+        return;
+      }
     }
     // The engine counts what was refused as not written, but did it read the dump rightly?
     each.unread = true;
+    each.failure ??= "the kernel refuses ever more";
     each.refusedReconciliations++;
   }
 
@@ -282,8 +346,9 @@ export class Synchronizer {
 
   /** Writes plans until there is nothing left that may go now. Returns in how many milliseconds the rest may. */
   async #writePlan(): Promise<number | undefined> {
-    for (let i = 0; i < MAX_PLANS; i++) {
+    for (let plans = 0, refusals = 0; plans < MAX_PLANS && refusals < MAX_REFUSALS; ) {
       if (this.#isLost()) return undefined;
+      for (const each of this.#families) each.plansAgain = false;
       const plan = await this.#state.plan((engine) => engine.beginPlan(this.#clock.now()));
       this.#noteLacking();
       const batches = plan.filter(({ family }) =>
@@ -297,8 +362,13 @@ export class Synchronizer {
         );
       }
       const dueIn = await this.#write(batches);
+      if (this.#families.some(({ plansAgain, failure }) => plansAgain && failure === undefined)) {
+        refusals++;
+        continue;
+      }
       if (dueIn !== undefined) return dueIn;
       if (this.#families.some(({ failure }) => failure !== undefined)) return undefined;
+      plans++;
     }
     return 0;
   }
@@ -320,15 +390,14 @@ export class Synchronizer {
       const result = await this.#writer.write(batch);
       each.milliseconds += this.#clock.now() - start;
       if (this.#isLost()) return undefined;
-      const isSettled = await this.#findCulprits(each, batch, result);
+      if (!(await this.#close(each, batch, result))) done.add(batch.family);
       if (this.#isLost()) return undefined;
-      if (isSettled || !this.#close(each, batch, result)) done.add(batch.family);
     }
     return dueIn === undefined ? undefined : Math.max(0, planned + dueIn - this.#clock.now());
   }
 
   /** Tells the engine what became of a batch. False: the rest of the family's batches must not be sent. */
-  #close(each: FamilyState, batch: Batch, result: WriteResult): boolean {
+  async #close(each: FamilyState, batch: Batch, result: WriteResult): Promise<boolean> {
     const now = this.#clock.now();
     if (result.outcome === "written") {
       this.#use((engine) => engine.committed(batch.id, now));
@@ -340,52 +409,20 @@ export class Synchronizer {
       each.full ||= batch.full;
       return true;
     }
-    if (result.outcome === "refused" && result.contradicted === true && !each.isContradicted) {
-      // Before a Service is blamed for it, what the kernel really holds is read.
-      each.isContradicted = true;
+    if (result.outcome === "unknown" || (result.contradicted === true && !each.isContradicted)) {
+      // What the kernel really holds is read; before that no Service is blamed.
+      if (result.outcome === "refused") each.isContradicted = true;
       each.unread = true;
       this.#use((engine) => engine.failed(batch.id, now));
-    } else if (result.outcome === "refused" && !result.transient && result.sequences.length > 0) {
-      if (this.#leaveOut(each, batch, result)) return false;
-    } else {
-      this.#use((engine) => engine.failed(batch.id, now));
+      each.failure = result.message;
+      each.mayRestartHelp = result.outcome === "unknown";
+      return false;
     }
-    each.failure = result.message;
-    if (result.outcome === "unknown") each.unread = true;
+    const judgement = await this.#refusals.judge(batch, result);
+    if (judgement.kind === "failed") each.failure = result.message;
+    else each.plansAgain = true;
+    if (judgement.kind === "left out") each.leftOut.push(...judgement.services);
     return false;
-  }
-
-  /**
-   * Where the kernel has refused a batch and does not say which line, in a mode that can try, leaves the Services whose rules
-   * it refuses out of the next plan. False: it is not that, or no Service is to blame, and the batch is still open.
-   */
-  async #findCulprits(each: FamilyState, batch: Batch, result: WriteResult): Promise<boolean> {
-    if (result.outcome !== "refused" || result.transient || result.sequences.length > 0) return false;
-    const count = this.#writer.attempt === undefined ? 0 : this.#use((engine) => engine.suspects(batch.id));
-    if (count === 0) return false;
-    const culprits = await findCulprits(count, async (first, size) => {
-      if (this.#isLost()) return { outcome: "unclear" };
-      const trial = this.#use((engine) => engine.trial(batch.id, first, size));
-      const tried = await this.#writer.attempt?.(batch.family, trial);
-      if (tried?.outcome === "written") return { outcome: "taken" };
-      const isClear = tried?.outcome === "refused" && !tried.transient;
-      return isClear ? { outcome: "refused", reason: tried.message } : { outcome: "unclear" };
-    });
-    if (culprits.length === 0 || this.#isLost()) return false;
-    // One call for each, so that each has its own reason: the first closes the batch.
-    for (const { number, reason } of culprits) {
-      const names = this.#use((engine) => engine.refusedSuspects(batch.id, [number], this.#clock.now()));
-      each.leftOut.push(...names.map(({ namespace, name }) => ({ namespace, name, reason })));
-    }
-    return true;
-  }
-
-  /** Leaves the Services that the kernel has refused out of the next plan. False: no Service is to blame. */
-  #leaveOut(each: FamilyState, batch: Batch, { sequences, message }: Refusal): boolean {
-    const names = this.#use((engine) => engine.refused(batch.id, sequences, this.#clock.now()));
-    const services = names.filter(({ name }) => name !== "");
-    each.leftOut.push(...services.map(({ namespace, name }) => ({ namespace, name, reason: message })));
-    return services.length > 0 && services.length === names.length;
   }
 
   #use<T>(run: (engine: EngineInstance) => T): T {

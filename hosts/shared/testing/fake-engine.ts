@@ -78,10 +78,12 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     refused: () => [],
     setMissingExtensions() {},
     lacking: () => [],
+    causes: (sequences) => new Uint32Array(sequences.length),
     suspects: () => 0,
     trial: () => [],
     refusedSuspects: () => [],
     leftOut: () => [],
+    leftOutCount: () => 0,
     retry: () => {},
     drift: () => ({ missing: 0, changed: 0, extra: 0, names: [], rebuilt: false }),
     configure(given) {

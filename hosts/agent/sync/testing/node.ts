@@ -6,7 +6,8 @@ import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
 import type { Batch, Family } from "../../../shared/contract.ts";
 import { FAMILIES } from "../../../shared/families.ts";
 import { type NetlinkMode, openNetlinkWriter } from "../../kernel/netlink-writer.ts";
-import type { Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
+import type { BatchLimits, Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
+import type { Libc } from "../../netlink/libc.ts";
 import { ManualClock } from "../../testing/manual-clock.ts";
 import { ClusterState, KEPT_CHAINS } from "../cluster-state.ts";
 import { type FamilyReport, Synchronizer } from "../synchronizer.ts";
@@ -38,6 +39,15 @@ export class FaultyWriter implements KernelWriter {
     if (what === "lose-written") return { outcome: "unknown", message: "told to" };
     if (result.outcome === "written") this.written.push(batch);
     return result;
+  }
+  get batchLimits() {
+    return this.#inner.batchLimits as BatchLimits;
+  }
+  messages(batch: Batch): readonly number[] {
+    return this.#inner.messages?.(batch) ?? [];
+  }
+  async attemptPart(batch: Batch, wanted: (message: number) => boolean): Promise<WriteResult> {
+    return (await this.#inner.attemptPart?.(batch, wanted)) ?? { outcome: "unknown", message: "it can't be tried" };
   }
   intactness(family: Family): Promise<Intactness> {
     return this.#inner.intactness(family);
@@ -78,8 +88,8 @@ export class Node {
     );
   }
 
-  static async start(mode: NetlinkMode, families = FAMILIES): Promise<Node> {
-    const opened = await openNetlinkWriter(mode);
+  static async start(mode: NetlinkMode, families = FAMILIES, libc?: Libc): Promise<Node> {
+    const opened = await openNetlinkWriter(mode, libc === undefined ? {} : { libc });
     if (opened.outcome !== "opened") throw new Error(opened.message);
     return new Node(mode, opened.writer, families);
   }

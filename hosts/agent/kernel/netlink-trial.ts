@@ -1,0 +1,38 @@
+// A part of a batch, to be tried and not to be kept: where the kernel refuses a batch without saying which message, parts of
+// it are tried until it is known whose messages it does not take.
+
+import { viewOf } from "../netlink/attributes.ts";
+import { readMessages } from "../netlink/messages.ts";
+import { NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NLM_F_ACK } from "../netlink/uapi.ts";
+
+function isControl(type: number): boolean {
+  return type === NFNL_MSG_BATCH_BEGIN || type === NFNL_MSG_BATCH_END;
+}
+
+/** Sequence numbers of a batch's messages, without those that begin and end it. */
+export function sequencesOf(batch: Uint8Array): number[] {
+  return Array.from(readMessages(batch)).flatMap(({ type, sequence }) => (isControl(type) ? [] : [sequence]));
+}
+
+/**
+ * The batch with the messages that `wanted` says alone, for a dry run of `sendBatch`: numbered anew, and without an end.
+ * Undefined: there are none.
+ */
+export function partOf(batch: Uint8Array, wanted: (sequence: number) => boolean): Uint8Array | undefined {
+  const part = new Uint8Array(batch.length);
+  const view = viewOf(part);
+  let length = 0;
+  let last = 0;
+  let number = 0;
+  for (const { type, sequence, flags, bytes } of readMessages(batch)) {
+    if (type === NFNL_MSG_BATCH_END || (type !== NFNL_MSG_BATCH_BEGIN && !wanted(sequence))) continue;
+    last = length;
+    part.set(bytes, length);
+    view.setUint16(length + 6, flags & ~NLM_F_ACK, true);
+    view.setUint32(length + 8, number++, true);
+    length += (bytes.length + 3) & ~3;
+  }
+  if (number < 2) return undefined;
+  view.setUint16(last + 6, view.getUint16(last + 6, true) | NLM_F_ACK, true);
+  return part.subarray(0, length);
+}

@@ -1,0 +1,55 @@
+// The Services that have messages or lines in a batch: parts of it are tried to find those that the kernel refuses.
+import type { Batch, ServiceName } from "../../shared/contract.ts";
+import type { EngineInstance } from "../../shared/engine.ts";
+import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
+
+/** Numbered from 0. The batch is open as long as nobody is left out. */
+export interface Suspects {
+  readonly count: number;
+  /** Asks whether the kernel takes what belongs to no Service and to `count` of them, from number `first` on. */
+  attempt(first: number, count: number): Promise<WriteResult>;
+  /** Closes the batch as failed, and leaves a Service out from now on. */
+  leaveOut(number: number, nowMs: number): ServiceName[];
+}
+
+type Use = <T>(run: (engine: EngineInstance) => T) => T;
+
+export function suspectsOf(batch: Batch, writer: KernelWriter, use: Use): Suspects {
+  if (writer.attemptPart !== undefined) return netlinkSuspects(batch, writer, use);
+  return {
+    count: writer.attempt === undefined ? 0 : use((engine) => engine.suspects(batch.id)),
+    attempt: async (first, count) => {
+      const trial = use((engine) => engine.trial(batch.id, first, count));
+      return (await writer.attempt?.(batch.family, trial)) ?? { outcome: "unknown", message: "it can't be tried" };
+    },
+    leaveOut: (number, nowMs) => use((engine) => engine.refusedSuspects(batch.id, [number], nowMs)),
+  };
+}
+
+function netlinkSuspects(batch: Batch, writer: KernelWriter, use: Use): Suspects {
+  const messages = writer.messages?.(batch) ?? [];
+  const causes = use((engine) => engine.causes(messages));
+  /** Number of each cause, in the order of their messages. */
+  const numbers = new Map<number, number>();
+  /** One message of each. */
+  const samples: number[] = [];
+  const suspectOf = new Map<number, number>();
+  messages.forEach((message, index) => {
+    const cause = causes[index] ?? 0;
+    if (cause === 0) return;
+    const number = numbers.get(cause) ?? samples.push(message) - 1;
+    numbers.set(cause, number);
+    suspectOf.set(message, number);
+  });
+  return {
+    count: samples.length,
+    attempt: async (first, count) => {
+      const wanted = (message: number): boolean => {
+        const suspect = suspectOf.get(message);
+        return suspect === undefined || (suspect >= first && suspect < first + count);
+      };
+      return (await writer.attemptPart?.(batch, wanted)) ?? { outcome: "unknown", message: "it can't be tried" };
+    },
+    leaveOut: (number, nowMs) => use((engine) => engine.refused(batch.id, [samples[number] ?? 0], nowMs)),
+  };
+}
