@@ -22,11 +22,19 @@ export let sequence: u32 = 0;
 
 /** The message in the buffer is complete and waits, in case it turns out to be the last of its batch. */
 let waiting: bool = false;
+/** A message is in the buffer, complete or not. */
+let begun: bool = false;
+
+/** Bytes that are not in the output yet. */
+export function heldBack(): usize {
+  return begun ? messageLength() : 0;
+}
 
 /** Puts the message that waits into the output. */
 export function flushMessage(): void {
   if (!waiting) return;
   waiting = false;
+  begun = false;
   put(message.start, messageLength());
 }
 
@@ -42,6 +50,7 @@ export function beginMessage(type: u32, flags: u32, family: u32, resource: u32):
   store<u8>(at, 0, 17);
   store<u16>(at, bswap<u16>(<u16>resource), 18);
   message.end = at + 20;
+  begun = true;
 }
 
 /** Bytes of the message so far. */

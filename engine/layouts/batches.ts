@@ -6,12 +6,15 @@ import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
 import { beginTriggerPlan, closeTriggers } from "../cluster/trigger-times";
 import { nft } from "../encodings/nft";
 import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
+import { Mode, options } from "../routing/options";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
 import { FlatChain } from "./flat-chains";
 import { holdNeeds } from "./flat-needs";
+import { joinKeys } from "./flat-elements";
 import { mergeSnapshots } from "./nft-snapshots";
+import { commitPartOfEntries, commitPartOfKey, commitPartOfMaps, failPartOfKey } from "./partial-writes";
 import { forgetPlannedServices, notePlannedService } from "./planned-services";
 import { forgetMessages } from "./refusals";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
@@ -54,6 +57,10 @@ export namespace JournalKind {
   /** New connections of a family are led to the chain that looks for firewalls; or no longer. */
   export const CHECK_FIREWALLS: u32 = 11;
   export const SKIP_FIREWALLS: u32 = 12;
+  /** A transaction ends within a service port (layouts/partial-writes.ts): a PartOfMaps, a PartOfKey, a FamilyPort. */
+  export const PART_OF_MAPS: u32 = 13;
+  export const PART_OF_KEY: u32 = 14;
+  export const PART_OF_ENTRIES: u32 = 15;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -239,7 +246,8 @@ export function journal(batch: u32, kind: u32, object: usize): void {
   entries.push(<u32>object);
 }
 
-function holdPlanned(port: FamilyPort, snapshot: usize): void {
+/** The service port is on its way to that snapshot. */
+export function holdPlanned(port: FamilyPort, snapshot: usize): void {
   if (port.planned != 0 && port.planned != snapshot) heap.free(port.planned);
   port.planned = snapshot;
 }
@@ -294,6 +302,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     port.committed = port.planned;
     port.planned = 0;
     port.open = false;
+    if (options().mode == Mode.FLAT && port.committed != 0) joinKeys(port);
     notePortSettled(port);
     holdNeeds(port);
     settledPorts.push(<u32>object);
@@ -319,6 +328,12 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     if (kind == JournalKind.EMPTY_SLOTS) key.committedSlots = 0;
     else key.committedLocalSlots = 0;
     settledKeys.push(<u32>object);
+  } else if (kind == JournalKind.PART_OF_MAPS) {
+    commitPartOfMaps(object);
+  } else if (kind == JournalKind.PART_OF_KEY) {
+    commitPartOfKey(object);
+  } else if (kind == JournalKind.PART_OF_ENTRIES) {
+    commitPartOfEntries(changetype<FamilyPort>(object));
   } else if (kind == JournalKind.CHECK_FIREWALLS) {
     checking |= 1 << (<u32>object);
   } else if (kind == JournalKind.SKIP_FIREWALLS) {
@@ -353,6 +368,10 @@ function failEntry(kind: u32, object: usize, now: u64): void {
     noteKeyChange(key);
   } else if (kind == JournalKind.EMPTY_SLOTS || kind == JournalKind.EMPTY_LOCAL_SLOTS) {
     noteKeyChange(changetype<Key>(object));
+  } else if (kind == JournalKind.PART_OF_MAPS) {
+    heap.free(object);
+  } else if (kind == JournalKind.PART_OF_KEY) {
+    failPartOfKey(object);
   } else if (kind == JournalKind.EMPTY) {
     emptyingFailed(object);
   } else if (kind == JournalKind.KEEP) {

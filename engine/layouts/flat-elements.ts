@@ -7,17 +7,29 @@ import { isRecording, ownedByNobody } from "../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { externalIsLocal, FamilyPort, internalIsLocal } from "../routing/service-ports";
-import { beginBatch, endNftBatch, JournalKind, journal, journalKey } from "./batches";
+import { currentBatch, endNftBatch, JournalKind, journal, journalKey } from "./batches";
 import { FlatChain } from "./flat-chains";
 import { entryPointChain } from "./flat-needs";
-import { hasOwnChains } from "./flat-own-maps";
-import { fullText, settleUnclaimed, wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
+import { DELETED_SLOT_BYTES, firstOfRun, hasOwnChains } from "./flat-own-maps";
+import {
+  fullText,
+  KEY_BYTES,
+  settleUnclaimed,
+  wantedChain,
+  wantedFirewall,
+  wantNothing,
+  writeKeyElements,
+} from "./nft-elements";
+import { beginTransaction, cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { entryChain, wantOwnChain } from "./nftables-elements";
 import { alsoEndpoint, ownClaim } from "./owning";
+import { journalPartOfKey } from "./partial-writes";
 import { writeFor } from "./refusals";
 
 const SLOT: usize = offsetof<Slot>();
+/** Bytes that a slot takes at most that is deleted and added again, with the heads of two messages. */
+const SLOT_BYTES: usize = 512;
 
 /** The map with the slots of a key; `local`: those for the Local policy alone. */
 export function mapOf(key: Key, local: bool): string {
@@ -31,11 +43,107 @@ function slotKey(verb: u32, key: Key, local: bool, slot: u32): void {
   else nft.addressPortSlotKey(key.ip(), <u32>key.protocol, key.port, slot);
 }
 
+/** The key whose slots are being written, once one of them is, or 0; and how many slots it has by now. */
+let partKey: usize = 0;
+let partSlots: u32 = 0;
+let partLocalSlots: u32 = 0;
+/** Some transaction ended since the first of them was written. */
+let partNoted: bool = false;
+
+function beginPartOfKey(key: Key): void {
+  partKey = 0;
+  partSlots = key.open ? key.plannedSlots : key.committedSlots;
+  partLocalSlots = key.open ? key.plannedLocalSlots : key.committedLocalSlots;
+  partNoted = false;
+}
+
+function noteSlots(key: Key, local: bool, slots: u32): void {
+  partKey = changetype<usize>(key);
+  if (local) partLocalSlots = slots;
+  else partSlots = slots;
+}
+
+/** A transaction ends while a key is written whose service port does not change. */
+function noteSplitKey(): void {
+  if (partKey == 0) return;
+  journalPartOfKey(changetype<Key>(partKey), partSlots, partLocalSlots, 0);
+  partNoted = true;
+}
+
+/** Deletes slots `from` to `to`; from the last on, where one transaction can't hold them, so that the rest has no gaps. */
 function deleteSlots(key: Key, local: bool, from: u32, to: u32): void {
-  for (let slot = from; slot < to; slot++) {
-    slotKey(Verb.DELETE, key, local, slot);
-    nft.endElement();
+  while (to > from) {
+    const first = firstOfRun(from, to);
+    for (let slot = first; slot < to; slot++) {
+      slotKey(Verb.DELETE, key, local, slot);
+      nft.endElement();
+    }
+    noteSlots(key, local, first);
+    to = first;
+    if (to > from) cut();
   }
+}
+
+/** Whose claims are being written for a snapshot that is planned, and which of them it has come to; or 0. */
+let splitPort: usize = 0;
+let nextClaim: usize = 0;
+
+/** A transaction ends within a service port, or between two of its keys, and its snapshot is planned in a later one. */
+function noteSplitPort(): void {
+  noteSplitKey();
+  const snapshot = changetype<Snapshot>(now);
+  if (!snapshot.split) {
+    snapshot.split = true;
+    // What has been written for it is not in the snapshot of what the kernel is known to hold.
+    let at = changetype<FamilyPort>(splitPort).claims;
+    for (; at != nextClaim; at = changetype<Claim>(at).nextOfPort) {
+      if (changetype<Claim>(at).isOwner()) splitKey(changetype<Claim>(at));
+    }
+  }
+  journal(currentBatch(), JournalKind.PART_OF_ENTRIES, splitPort);
+}
+
+/** The key has the slots of a snapshot that is not committed yet. */
+function splitKey(claim: Claim): void {
+  const key = claim.key;
+  if (key.plannedPool == 0 || key.plannedSlots + key.plannedLocalSlots == 0) return;
+  key.plannedPool = splitPoolOf(claim);
+  if (!key.open) journalKey(key);
+}
+
+/** True if the slots under the claim's key are those of the Local policy, whatever the map. */
+function showsLocal(claim: Claim): bool {
+  return claim.entryPoint == EntryPoint.CLUSTER_IP && internalIsLocal(claim.port);
+}
+
+function splitPoolOf(claim: Claim): u64 {
+  const hash = mix(poolOf(claim.port, showsLocal(claim)), 3);
+  return hash == 0 ? 1 : hash;
+}
+
+/** The snapshot that keys have been written for, by several transactions, is committed. */
+export function joinKeys(port: FamilyPort): void {
+  const snapshot = changetype<Snapshot>(port.committed);
+  if (!snapshot.split) return;
+  snapshot.split = false;
+  if (!port.present) return;
+  for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
+    const claim = changetype<Claim>(at);
+    if (!claim.isOwner() || claim.key.committedPool != splitPoolOf(claim)) continue;
+    claim.key.committedPool = poolOf(port, showsLocal(claim));
+  }
+}
+
+/** Begins with the entry points of a service port whose snapshot is planned after them. `useSnapshots` comes before. */
+export function beginEntries(port: FamilyPort): void {
+  splitPort = changetype<usize>(port);
+  nextClaim = port.claims;
+  whenCut(noteSplitPort);
+}
+
+export function endEntries(): void {
+  splitPort = 0;
+  cutAnywhere();
 }
 
 /** In the full text, which alone is asked about, slots stand in the order of the endpoints. */
@@ -56,8 +164,10 @@ function writeSlots(claim: Claim, local: bool, policy: u32, now: usize, count: u
   const key = claim.key;
   for (let slot: u32 = 0; slot < count; slot++) {
     const at = now + <usize>slot * SLOT;
-    if (slot < had) {
-      if (before != 0 && memory.compare(at, before + <usize>slot * SLOT, SLOT) == 0) continue;
+    const isHeld = slot < had;
+    if (isHeld && before != 0 && memory.compare(at, before + <usize>slot * SLOT, SLOT) == 0) continue;
+    makeRoom(SLOT_BYTES);
+    if (isHeld) {
       slotKey(Verb.DELETE, key, local, slot);
       nft.endElement();
     }
@@ -65,9 +175,13 @@ function writeSlots(claim: Claim, local: bool, policy: u32, now: usize, count: u
     slotKey(Verb.ADD, key, local, slot);
     nft.endpointData(at, changetype<Slot>(at).port);
     nft.endElement();
+    noteSlots(key, local, max(slot + 1, had));
   }
-  deleteSlots(key, local, count, had);
+  if (trims) deleteSlots(key, local, count, had);
 }
+
+/** Slots that are too many go before the verdict that needs less: all of the key's is one transaction. */
+let trims: bool = true;
 
 /**
  * Keys that lead somewhere and need none of the slots in a map any more, with 1 for the Local policy's map. A packet may
@@ -88,17 +202,22 @@ function emptyLater(key: Key, local: bool, had: u32): u32 {
 /** Adds the batch that deletes the slots of entry points that have been led elsewhere, if there are any. */
 export function planEmptying(family: u32): void {
   if (emptied.length == 0) return;
-  const id = beginBatch(family, 0);
+  beginTransaction(family, 0);
+  whenCut(noteSplitKey);
   ownedByNobody();
   for (let i: u32 = 0; i < emptied.length; i += 2) {
     const key = changetype<Key>(<usize>emptied.get(i));
     const local = emptied.get(i + 1) != 0;
     key.emptying = 0;
     writeFor(key.claims == 0 ? 0 : changetype<usize>(key.owner().port.port.service));
+    makeRoom(SLOT_BYTES);
+    beginPartOfKey(key);
     deleteSlots(key, local, 0, local ? key.committedLocalSlots : key.committedSlots);
-    journal(id, local ? JournalKind.EMPTY_LOCAL_SLOTS : JournalKind.EMPTY_SLOTS, changetype<usize>(key));
+    partKey = 0;
+    journal(currentBatch(), local ? JournalKind.EMPTY_LOCAL_SLOTS : JournalKind.EMPTY_SLOTS, changetype<usize>(key));
   }
   emptied.clear();
+  cutAnywhere();
   writeFor(0);
   endNftBatch(0, false);
 }
@@ -108,9 +227,11 @@ function settleSlots(key: Key, pool: u64, slots: u32, localSlots: u32): void {
   key.plannedPool = pool;
   key.plannedSlots = slots;
   key.plannedLocalSlots = localSlots;
+  partKey = 0;
   if (key.open) return;
-  if (pool != key.committedPool || slots != key.committedSlots || localSlots != key.committedLocalSlots)
+  if (partNoted || pool != key.committedPool || slots != key.committedSlots || localSlots != key.committedLocalSlots) {
     journalKey(key);
+  }
 }
 
 /** A hash of whose slots an entry point shows. */
@@ -141,6 +262,8 @@ export function writeFlatEntry(claim: Claim): void {
   const key = claim.key;
   const port = claim.port;
   const snapshot = changetype<Snapshot>(now);
+  if (splitPort != 0) nextClaim = changetype<usize>(claim);
+  beginPartOfKey(key);
   const internal = claim.entryPoint == EntryPoint.CLUSTER_IP;
   wantNothing();
   const own = hasOwnChains(port);
@@ -159,15 +282,18 @@ export function writeFlatEntry(claim: Claim): void {
   // Slots come before the verdict that leads to them.
   const internalLocal = internal && internalIsLocal(port);
   const shows = wantedChain.hash != 0 && !own;
-  let slots = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
-  let localSlots = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
+  let slots: u32 = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
+  let localSlots: u32 = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
   let pool = poolOf(port, internalLocal);
-  const had = fullText ? 0 : key.committedSlots;
-  const hadLocal = fullText ? 0 : key.committedLocalSlots;
+  const had: u32 = fullText ? 0 : key.committedSlots;
+  const hadLocal: u32 = fullText ? 0 : key.committedLocalSlots;
   const old = changetype<Snapshot>(before);
   const same = before != 0 && old.maps == 0 && key.committedPool == pool;
   ownClaim(claim);
   const later = wantedChain.hash != 0 && key.committedChain != 0;
+  const size = <usize>(max(slots, had) + max(localSlots, hadLocal)) * SLOT_BYTES + KEY_BYTES;
+  makeRoomForAll(size);
+  trims = hasRoom(size);
   if (later && slots == 0 && had != 0) {
     slots = emptyLater(key, false, had);
     pool = 0; // nobody knows any more whose they are
@@ -190,13 +316,54 @@ export function writeFlatEntry(claim: Claim): void {
     );
   }
   writeKeyElements(claim);
-  if (!fullText) settleSlots(key, pool, slots, localSlots);
+  if (fullText) return;
+  if (!trims && (had > slots || hadLocal > localSlots)) {
+    trimSlots(claim, pool, slots, localSlots);
+    return;
+  }
+  settleSlots(key, pool, slots, localSlots);
+  if (splitPort != 0 && snapshot.split) splitKey(claim);
+}
+
+/** Deletes slots by several transactions that the verdict does not need any more that has just been written. */
+function trimSlots(claim: Claim, pool: u64, slots: u32, localSlots: u32): void {
+  const key = claim.key;
+  const had = max(slots, key.committedSlots);
+  const hadLocal = max(localSlots, key.committedLocalSlots);
+  settleSlots(key, 0, had, hadLocal);
+  if (!key.open) journalKey(key); // so that the plan does not look at it again
+  beginPartOfKey(key);
+  deleteSlots(key, false, slots, had);
+  deleteSlots(key, true, localSlots, hadLocal);
+  partKey = 0;
+  if (splitPort != 0) changetype<Snapshot>(now).split = true;
+  journalPartOfKey(key, slots, localSlots, splitPort == 0 || pool == 0 ? pool : splitPoolOf(claim));
+}
+
+/** The same for a key whose service port does not change. */
+export function writeFlatKey(claim: Claim): void {
+  whenCut(noteSplitKey);
+  writeFlatEntry(claim);
+  cutAnywhere();
 }
 
 /** Nobody claims the key any more. */
 export function dropFlatKey(key: Key): void {
-  deleteSlots(key, false, 0, key.committedSlots);
-  deleteSlots(key, true, 0, key.committedLocalSlots);
+  let slots = key.committedSlots;
+  let localSlots = key.committedLocalSlots;
+  const size = <usize>(slots + localSlots) * DELETED_SLOT_BYTES;
+  makeRoom(size);
+  beginPartOfKey(key);
+  if (hasRoom(size)) {
+    deleteSlots(key, false, 0, slots);
+    deleteSlots(key, true, 0, localSlots);
+    slots = 0;
+    localSlots = 0;
+  } else {
+    // More than one transaction: nothing may lead to them when the first is sent.
+    if (slots != 0) slots = emptyLater(key, false, slots);
+    if (localSlots != 0) localSlots = emptyLater(key, true, localSlots);
+  }
   settleUnclaimed(key);
-  settleSlots(key, 0, 0, 0);
+  settleSlots(key, 0, slots, localSlots);
 }

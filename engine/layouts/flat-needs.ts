@@ -85,12 +85,16 @@ function takeNeeds(port: FamilyPort): void {
       releaseChain(changetype<FlatChain>(<usize>load<u32>(old + (i << 2))));
     heap.free(old);
   }
-  port.sharedChains = 0;
-  if (needs.length == 0) return;
+  port.sharedChains = blockOfNeeds();
+}
+
+/** Their number, then their addresses; 0 if there are none. */
+function blockOfNeeds(): usize {
+  if (needs.length == 0) return 0;
   const block = heap.alloc(((<usize>needs.length) << 2) + 4);
   store<u32>(block, needs.length);
   memory.copy(block + 4, needs.data, (<usize>needs.length) << 2);
-  port.sharedChains = block;
+  return block;
 }
 
 /** The kernel holds the service port as it was planned: what it needs is what the kernel needs of it. */
@@ -102,6 +106,19 @@ export function holdNeeds(port: FamilyPort): void {
   const size = ((<usize>load<u32>(wanted)) << 2) + 4;
   port.heldChains = heap.alloc(size);
   memory.copy(port.heldChains, wanted, size);
+}
+
+/** The kernel may hold the service port partly as it was and partly as it was planned. */
+export function holdMoreNeeds(port: FamilyPort): void {
+  needs.clear();
+  addNeeds(port.heldChains);
+  addNeeds(port.sharedChains);
+  if (port.heldChains != 0) heap.free(port.heldChains);
+  port.heldChains = blockOfNeeds();
+}
+
+function addNeeds(block: usize): void {
+  for (let i: usize = 1; block != 0 && i <= <usize>load<u32>(block); i++) need(<usize>load<u32>(block + (i << 2)));
 }
 
 /** The kernel holds nothing of the service port any more, as far as is known. */

@@ -19,10 +19,12 @@ import { settingsHash } from "../routing/facts";
 import { Claim } from "../routing/ownership";
 import { externalIsLocal, FamilyPort, hasAffinity } from "../routing/service-ports";
 import { fullText } from "./nft-elements";
+import { cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { ChainPrefix, prefixText } from "./nftables-elements";
 import { writeExternalRules } from "./nftables-service";
 import { ownEndpoint, ownPort } from "./owning";
+import { journalPartOfMaps, PartOfMaps } from "./partial-writes";
 
 /** Bits of a Snapshot's `maps`. */
 export namespace OwnMap {
@@ -101,6 +103,41 @@ function heldSlots(old: usize, bit: u32): u32 {
   return bit == OwnMap.LOCAL ? snapshot.localCount : snapshot.clusterCount;
 }
 
+/** How far the maps are that are being written. */
+const part = changetype<PartOfMaps>(memory.data(64, 16));
+
+function notePart(): void {
+  journalPartOfMaps(changetype<usize>(part));
+}
+
+function beginPart(port: FamilyPort, snapshot: usize, old: usize): void {
+  part.port = port;
+  part.planned = snapshot;
+  part.maps = 0;
+  part.chains = 0;
+  part.clusterCount = heldSlots(old, OwnMap.CLUSTER);
+  part.clusterDone = 0;
+  part.localCount = heldSlots(old, OwnMap.LOCAL);
+  part.localDone = 0;
+}
+
+/** The map has so many slots, and the first `done` of them are as they should be. */
+function noteSlots(bit: u32, done: u32, count: u32): void {
+  part.maps |= bit;
+  if (bit == OwnMap.LOCAL) {
+    part.localDone = done;
+    part.localCount = count;
+  } else {
+    part.clusterDone = done;
+    part.clusterCount = count;
+  }
+}
+
+/** Bytes that a slot takes at most that is deleted and added again, with the heads of two messages. */
+const SLOT_BYTES: usize = 1024;
+/** The same for the rules of all chains. */
+const RULE_BYTES: usize = 16384;
+
 /** Makes the map if the kernel does not have it, and writes the slots that differ. */
 function writeOwnMap(port: FamilyPort, bit: u32, wanted: Snapshot, old: usize): void {
   const local = bit == OwnMap.LOCAL;
@@ -111,12 +148,15 @@ function writeOwnMap(port: FamilyPort, bit: u32, wanted: Snapshot, old: usize): 
   const policy = local ? Routed.LOCAL_POLICY : Routed.CLUSTER;
   ownPort(port);
   if (had == 0) {
+    makeRoom(SLOT_BYTES);
     nft.addSlotMap(ownMapPrefix(bit), port.port.base, port.port.baseLength);
     // It may wait for its deletion, with slots in it.
     if (!fullText) nft.set(Verb.FLUSH, DataType.ENDPOINT, ownMapPrefix(bit), port.port.base, port.port.baseLength);
   }
   let index: u32 = 0; // of the endpoint in the slot: in the full text they have the same order
   for (let slot: u32 = 0; slot < count; slot++) {
+    noteSlots(bit, slot, max(slot, had));
+    makeRoom(SLOT_BYTES);
     const at = now + <usize>slot * offsetof<Slot>();
     if (slot < had) {
       if (memory.compare(at, before + <usize>slot * offsetof<Slot>(), offsetof<Slot>()) == 0) continue;
@@ -131,17 +171,35 @@ function writeOwnMap(port: FamilyPort, bit: u32, wanted: Snapshot, old: usize): 
     nft.endpointData(at, changetype<Slot>(at).port);
     nft.endElement();
   }
+  noteSlots(bit, count, max(count, had));
 }
 
 /** Deletes the slots that the map has and should not have. */
 function shrinkOwnMap(port: FamilyPort, bit: u32, wanted: Snapshot, old: usize): void {
   const count = bit == OwnMap.LOCAL ? wanted.localCount : wanted.clusterCount;
-  const had = heldSlots(old, bit);
-  for (let slot = count; slot < had; slot++) {
-    slotElement(Verb.DELETE, port, bit, slot);
-    nft.endElement();
+  // From the last on, where one transaction can't hold them, so that those that are left have no gaps.
+  for (let had = heldSlots(old, bit); had > count; ) {
+    const from = firstOfRun(count, had);
+    for (let slot = from; slot < had; slot++) {
+      slotElement(Verb.DELETE, port, bit, slot);
+      nft.endElement();
+    }
+    noteSlots(bit, count, from);
+    had = from;
+    if (had > count) cut();
   }
 }
+
+/** Of slots from `from` to `to` that are deleted: which is the first of those that fit into the open transaction. */
+export function firstOfRun(from: u32, to: u32): u32 {
+  if (hasRoom(<usize>(to - from) * DELETED_SLOT_BYTES)) return from;
+  makeRoom(RUN * DELETED_SLOT_BYTES);
+  return to - from > RUN ? to - RUN : from;
+}
+
+/** Bytes that a deleted slot takes at most. */
+export const DELETED_SLOT_BYTES: usize = 80;
+const RUN: u32 = 100;
 
 function slotRule(port: FamilyPort, prefix: u32, bit: u32, count: u32): void {
   nft.rule(prefixText(prefix), port.port.base, port.port.baseLength);
@@ -187,12 +245,19 @@ function writeOwnRules(port: FamilyPort, wanted: Snapshot, chains: u32): void {
  */
 export function writeOwnMaps(port: FamilyPort, snapshot: usize, old: usize): void {
   const wanted = changetype<Snapshot>(snapshot);
+  beginPart(port, snapshot, old);
+  whenCut(notePart);
   for (let bit: u32 = OwnMap.CLUSTER; bit <= OwnMap.LOCAL; bit <<= 1) {
     if ((wanted.maps & bit) != 0) writeOwnMap(port, bit, wanted, old);
   }
   const chains = differingChains(wanted, old);
-  if (chains != 0) writeOwnRules(port, wanted, chains);
+  if (chains != 0) {
+    makeRoomForAll(RULE_BYTES);
+    writeOwnRules(port, wanted, chains);
+    part.chains = chains;
+  }
   for (let bit: u32 = OwnMap.CLUSTER; bit <= OwnMap.LOCAL; bit <<= 1) {
     if ((wanted.maps & bit) != 0) shrinkOwnMap(port, bit, wanted, old);
   }
+  cutAnywhere();
 }

@@ -17,10 +17,10 @@ import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import {
-  beginBatch,
   checksFirewalls,
   currentBatch,
   endNftBatch,
+  holdPlanned,
   isForgotten,
   JournalKind,
   journal,
@@ -36,17 +36,37 @@ import {
   writeAllFlatChains,
   writeListedChains,
 } from "./flat-chains";
-import { dropFlatKey, planEmptying, useSnapshots, writeFlatEntry } from "./flat-elements";
+import {
+  beginEntries,
+  dropFlatKey,
+  endEntries,
+  planEmptying,
+  useSnapshots,
+  writeFlatEntry,
+  writeFlatKey,
+} from "./flat-elements";
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { hasOwnChains, hasOwnMap, mapsOf, signChains, writeOwnMaps } from "./flat-own-maps";
 import { freshSlots, keepSlots } from "./flat-slots";
-import { beginFullText, endFullText, writeChangedKeys, writeClusterIP, writeSetElement } from "./nft-elements";
 import {
+  beginChangedKeys,
+  beginFullText,
+  continueChangedKeys,
+  endFullText,
+  writeClusterIP,
+  writeSetElement,
+} from "./nft-elements";
+import {
+  allowCutsWithin,
   beginFamily,
   beginParts,
+  beginTransaction,
+  countEntryPoints,
   cutIfLong,
   endParts,
   isLimited,
+  longestTransaction,
+  makeRoomForAll,
   mayCut,
   planAllDeletions,
   writeParts,
@@ -94,12 +114,11 @@ function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
   return made;
 }
 
-/** All elements of a service port that has just been routed. */
-function writeElements(port: FamilyPort, snapshot: usize, old: usize): void {
+/** All elements of a service port that has just been routed, as `useSnapshots` has said. */
+function writeElements(port: FamilyPort): void {
   for (let i: u32 = 0; i < port.hairpinCount; i++) {
     writeSetElement(changetype<Key>(<usize>load<u32>(port.hairpins + ((<usize>i) << 2))));
   }
-  useSnapshots(snapshot, old, firewallOf(port));
   for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
     const claim = changetype<Claim>(at);
     if (claim.entryPoint == EntryPoint.CLUSTER_IP) {
@@ -142,7 +161,8 @@ export function renderFlat(family: u32): void {
     if (hasAffinity(port)) writeOwnChains(port);
     const snapshot = takeSnapshot(port, 0, 0);
     if (hasOwnMap(port)) writeOwnMaps(port, snapshot, 0);
-    writeElements(port, snapshot, 0);
+    useSnapshots(snapshot, 0, firewallOf(port));
+    writeElements(port);
     heap.free(snapshot);
   }
   endFullText();
@@ -154,6 +174,10 @@ export function renderFlat(family: u32): void {
 
 /** How many shared chains are written before anybody looks whether the transaction is long: some 100 KB at most. */
 const CHAINS_AT_ONCE: u32 = 64;
+
+function chainsAtOnce(): u32 {
+  return longestTransaction() == 0 ? CHAINS_AT_ONCE : min(CHAINS_AT_ONCE, <u32>(longestTransaction() >> 12) + 1);
+}
 
 function noteMade(chain: FlatChain): void {
   chain.open = true;
@@ -176,6 +200,8 @@ function prepare(port: FamilyPort): void {
   updateNeeds(port);
   if (!port.present || !hasOwnChains(port) || !differs(port, routeSignature(port))) return;
   const snapshot = takeSnapshot(port, routeSignature(port), port.committed);
+  holdPlanned(port, snapshot);
+  makeRoomForAll(sizeOfChains(port));
   if (hasAffinity(port)) writeOwnChains(port);
   else writeOwnMaps(port, snapshot, port.committed);
   reviveChains(port, snapshot);
@@ -202,12 +228,18 @@ function planPort(port: FamilyPort): void {
   const signature = routeSignature(port);
   if (!differs(port, signature)) {
     keepChains(port); // what a plan retired that never came to pass
-    writeElements(port, old, old);
+    useSnapshots(old, old, firewallOf(port));
+    writeElements(port);
     return;
   }
   // Its own chains and maps have been planned already.
   const snapshot = hasOwnChains(port) ? port.planned : takeSnapshot(port, signature, old);
-  if (!entriesStand(snapshot, old)) writeElements(port, snapshot, old);
+  if (!entriesStand(snapshot, old)) {
+    useSnapshots(snapshot, old, firewallOf(port));
+    beginEntries(port);
+    writeElements(port);
+    endEntries();
+  }
   reviveChains(port, snapshot);
   retireChains(port, old, snapshot);
   journalPort(port, snapshot);
@@ -220,7 +252,23 @@ function writeMovedEntry(claim: Claim): void {
   route(port);
   const snapshot = port.planned != 0 ? port.planned : port.committed;
   useSnapshots(snapshot, port.committed, firewallOf(port));
-  writeFlatEntry(claim);
+  writeFlatKey(claim);
+}
+
+/** At least as many bytes as the chains and maps of its own take that a service port with affinity, or with maps, has. */
+function sizeOfChains(port: FamilyPort): usize {
+  const name = <usize>port.port.baseLength;
+  const each: usize = hasAffinity(port) ? 7 * (200 + name) : 200;
+  return 16 * (300 + name) + <usize>endpoints.length * each;
+}
+
+/** At least as many bytes as the elements of a service port take that has as many endpoints as it was routed with last. */
+function sizeOfElements(port: FamilyPort): usize {
+  if (!port.present) return 0;
+  const slots: usize = hasOwnChains(port) ? 0 : <usize>port.endpointCount * 2 * 200;
+  return (
+    <usize>countEntryPoints(port) * (600 + 2 * <usize>port.port.baseLength + slots) + <usize>port.endpointCount * 128
+  );
 }
 
 /** The family's plan has its first transaction with the stock rules. */
@@ -230,6 +278,8 @@ let together: bool = false;
 /** How many of `ports` `prepare` has had. */
 let prepared: u32 = 0;
 let hasChains: bool = false;
+/** All service ports have been written. */
+let hasParts: bool = false;
 
 /** Begins to add the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function beginFlatPlan(family: u32): void {
@@ -238,13 +288,19 @@ export function beginFlatPlan(family: u32): void {
   together = full && isForgotten(family) && !mayCut;
   prepared = 0;
   hasChains = false;
+  hasParts = false;
+  allowCutsWithin(!together);
 }
 
 /** Goes on for a slice; true: the plan of the family is complete. */
 export function continueFlatPlan(family: u32, now: u64): bool {
   if (!hasChains && !preparePorts(family)) return false;
-  if (!writeParts(family, planPort)) return false;
-  writeChangedKeys(changedKeys, family, writeMovedEntry, dropFlatKey);
+  if (!hasParts) {
+    if (!writeParts(family, planPort)) return false;
+    beginChangedKeys(changedKeys, family);
+    hasParts = true;
+  }
+  if (!continueChangedKeys(writeMovedEntry, dropFlatKey)) return false;
   retireFlatChains(family, noteDropped);
   if (!hasFirewalls(family) && checksFirewalls(family)) {
     dropFirewallJumps();
@@ -263,12 +319,12 @@ function preparePorts(family: u32): bool {
     writeFor(changetype<usize>(port.port.service));
     prepare(port);
     if (!together) cutIfLong(family, full);
-    if (isSpent(1 + endpoints.length)) return false;
+    if (isSpent(1 + endpoints.length + countEntryPoints(port))) return false;
   }
   writeFor(0);
   // Chains that others go to come first, so that they can be cut anywhere.
   for (let left = listFlatChains(family, full); left; ) {
-    left = writeListedChains(together || !isLimited() ? u32.MAX_VALUE : CHAINS_AT_ONCE, noteMade);
+    left = writeListedChains(together || !isLimited() ? u32.MAX_VALUE : chainsAtOnce(), noteMade);
     if (!together) cutIfLong(family, full);
   }
   if (hasFirewalls(family) && !checksFirewalls(family)) {
@@ -277,10 +333,10 @@ function preparePorts(family: u32): bool {
   }
   if (!together) {
     endNftBatch(0, full);
-    beginBatch(family, 0);
+    beginTransaction(family, 0);
   }
   hasChains = true;
-  beginParts(ports, together, !together);
+  beginParts(ports, together, !together, sizeOfElements);
   return true;
 }
 

@@ -8,8 +8,10 @@ import { Verb } from "../encodings/nft-encoding";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { Decision } from "../routing/service-ports";
 import { journalKey } from "./batches";
+import { makeRoom } from "./nft-parts";
 import { ownClaim } from "./owning";
 import { isHeldByAnother, writeFor } from "./refusals";
+import { isSpent } from "./slices";
 import { isKeyWaiting } from "./waves";
 
 /** What a key of the no-endpoint maps says. */
@@ -105,6 +107,13 @@ function goto(target: Target): void {
 /** Elements that a key had and does not need any more are deleted at the end of the transaction. */
 const leftovers = new Vector();
 
+export function leftoverCount(): u32 {
+  return leftovers.length;
+}
+
+/** Bytes that replacing all elements under a key takes at most: three of them, with names of chains and a comment. */
+export const KEY_BYTES: usize = 2048;
+
 /** Writes what is to be added or replaced under the claim's key, which it must own: `wantedChain`, `wantedFirewall`. */
 export function writeKeyElements(claim: Claim): void {
   const key = claim.key;
@@ -113,6 +122,7 @@ export function writeKeyElements(claim: Claim): void {
   const hadChain = fullText ? 0 : key.committedChain;
   const hadFirewall = fullText ? 0 : key.committedFirewall;
   const hadVerdict = fullText ? 0 : key.committedNoEndpoints;
+  makeRoom(KEY_BYTES);
   ownClaim(claim);
   if (wantedChain.hash != 0 && wantedChain.hash != hadChain) {
     begin(services(key), key, hadChain);
@@ -175,6 +185,7 @@ function writeSetKey(key: Key): void {
 export function writeSetElement(key: Key): void {
   if (key.wanted != 0) {
     if (fullText ? key.written == textNumber : key.committedChain != 0 || key.open) return;
+    makeRoom(KEY_BYTES);
     key.written = fullText ? textNumber : key.written;
     nft.element(Verb.ADD, setName(key), 0, 0);
     writeSetKey(key);
@@ -204,32 +215,45 @@ function sortKeys(keys: Vector): void {
   sortVector(keys, 0, keys.length, compareKeys);
 }
 
-/** Brings keys up to date that none of the service ports written in this plan has; `write` does one that is claimed. */
-export function writeChangedKeys(
-  changed: Vector,
-  family: u32,
-  write: (claim: Claim) => void,
-  drop: (key: Key) => void,
-): void {
+/** Keys in the order in which they are written are sorted so many at a time, since a million would take a second. */
+const SORTED_AT_ONCE: u32 = 8192;
+
+const keys = new Vector();
+/** How many of `keys` are sorted, and how many have been written. */
+let sorted: u32 = 0;
+let written: u32 = 0;
+
+/** Begins to bring keys up to date that none of the service ports written in this plan has. */
+export function beginChangedKeys(changed: Vector, family: u32): void {
   keys.clear();
+  sorted = 0;
+  written = 0;
   for (let i: u32 = 0; i < changed.length; i++) {
     const key = changetype<Key>(<usize>changed.get(i));
     if (key.open || <u32>key.family != family) continue;
     if (!isKeyWaiting(key) || isHeldByAnother(key)) keys.push(changed.get(i));
   }
-  sortKeys(keys);
-  for (let i: u32 = 0; i < keys.length; i++) {
-    const key = changetype<Key>(<usize>keys.get(i));
+}
+
+/** Goes on for a slice; true: all are written. `write` does a key that is claimed, `drop` one that nobody claims. */
+export function continueChangedKeys(write: (claim: Claim) => void, drop: (key: Key) => void): bool {
+  while (written < keys.length) {
+    if (written == sorted) {
+      sorted = min(keys.length, sorted + SORTED_AT_ONCE);
+      sortVector(keys, written, sorted, compareKeys);
+    }
+    const key = changetype<Key>(<usize>keys.get(written++));
     if (key.open) continue; // by now
     writeFor(key.claims == 0 ? 0 : changetype<usize>(key.owner().port.port.service));
+    makeRoom(KEY_BYTES);
     if (isSet(key)) writeSetElement(key);
     else if (key.claims != 0 && !isKeyWaiting(key)) write(key.owner());
     else drop(key);
+    if (isSpent(1)) return false;
   }
   writeFor(0);
+  return true;
 }
-
-const keys = new Vector();
 
 /** Deletes all elements that are left over, container by container in kube-proxy's order. */
 export function writeLeftovers(): void {

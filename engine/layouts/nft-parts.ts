@@ -2,22 +2,23 @@
 import { Vector } from "../bytes/memory";
 import { outLength } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
+import { heldBack } from "../encodings/netlink-message";
 import { nft } from "../encodings/nft";
 import { endpoints } from "../routing/endpoints";
 import { stalePorts } from "../routing/refresh";
-import { comparePorts, FamilyPort } from "../routing/service-ports";
+import { comparePorts, FamilyPort, recordOf } from "../routing/service-ports";
 import {
   beginBatch,
   checksFirewalls,
   endNftBatch,
   isForgotten,
-  journal,
   JournalKind,
+  journal,
   longestBatch,
   stockIsDirty,
   stockIsKnown,
 } from "./batches";
-import { writeLeftovers } from "./nft-elements";
+import { fullText, leftoverCount, writeLeftovers } from "./nft-elements";
 import { writeEmptyTable, writeStock } from "./nftables-stock";
 import { keepChainsOfRefused, writeFor } from "./refusals";
 import { planDeletions, writeRetired } from "./retiring";
@@ -27,14 +28,24 @@ import { isWaiting } from "./waves";
 /** Services per transaction of a big load: the kernel's cost grows with anonymous maps times commands. */
 const SERVICES_PER_BATCH: u32 = 1000;
 
+/** A longer transaction would keep the kernel from other ones, and the host from all else, for too long. */
+const LONGEST: usize = 2 << 20;
+/** What ends a batch, and a little more. */
+const END: usize = 64;
+/** An element that is left over goes from up to three maps. */
+const LEFTOVER: usize = 200;
+
 /** Bytes at which a transaction ends, and that the kernel takes at most; 0: any number. */
 let preferred: usize = 0;
 let largest: usize = 0;
+/** Bytes at which a transaction ends within a Service; 0: any number. */
+let bound: usize = 0;
 
 /** The contract's `set-batch-limits`. */
 export function setBatchLimits(wanted: u32, most: u32): void {
   preferred = <usize>wanted;
   largest = <usize>most;
+  bound = most == 0 ? 0 : min(largest, max(preferred, LONGEST));
 }
 
 export function isLimited(): bool {
@@ -53,8 +64,65 @@ export function isTooLong(): bool {
   return largest != 0 && longestBatch() > largest;
 }
 
+function batchLength(): usize {
+  return outLength() + heldBack() + <usize>leftoverCount() * LEFTOVER;
+}
+
 function isLong(): bool {
-  return preferred != 0 && outLength() >= preferred;
+  return preferred != 0 && batchLength() >= preferred;
+}
+
+/** Transactions of the plan that is being made may end within a Service. */
+let cuts: bool = false;
+/** Called before one does. */
+let beforeCut: () => void = noteNothing;
+
+function noteNothing(): void {}
+
+/** Says what notes how far the kernel is when a transaction ends within what is being written. */
+export function whenCut(note: () => void): void {
+  beforeCut = note;
+}
+
+/** Nothing that is being written depends on where transactions end. */
+export function cutAnywhere(): void {
+  beforeCut = noteNothing;
+}
+
+/** No transaction ends before this is called with true. */
+export function allowCutsWithin(allow: bool): void {
+  cuts = allow;
+}
+
+/** True if so many bytes more fit into the open transaction, or if it must not end here. */
+export function hasRoom(bytes: usize): bool {
+  if (bound == 0 || !cuts || fullText) return true;
+  return batchLength() + bytes + END <= bound;
+}
+
+/** Ends the open transaction, with what is left over of the elements in it, and begins another. */
+export function cut(): void {
+  beforeCut();
+  writeLeftovers();
+  endNftBatch(openServices, openFull);
+  beginBatch(openFamily, openWait);
+  openServices = 0;
+  openFull = false;
+}
+
+/** Sees to it that so many bytes fit into the open transaction, if they fit into any. */
+export function makeRoom(bytes: usize): void {
+  if (!hasRoom(bytes) && batchLength() != 0) cut();
+}
+
+/** The same for what should not be torn apart, though nothing is lost if it is: half a transaction is kept for it. */
+export function makeRoomForAll(bytes: usize): void {
+  makeRoom(min(bytes, bound >> 1));
+}
+
+/** How many bytes a transaction has at most; 0: any number. */
+export function longestTransaction(): usize {
+  return bound;
 }
 
 /** Ends the open transaction and begins another, if it is as long as transactions should be. */
@@ -86,6 +154,12 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
   nft.begin(table, family);
   listStalePorts(family, ports);
   const full = stockIsDirty(family);
+  openFamily = family;
+  openFull = full;
+  openServices = 0;
+  openWait = 0;
+  cuts = true;
+  cutAnywhere();
   const id = beginBatch(family, 0);
   if (full) {
     if (isForgotten(family)) writeEmptyTable(flat);
@@ -109,21 +183,44 @@ export function planAllDeletions(family: u32, now: u64): void {
   planDeletions(family, now, false);
 }
 
-/** Services of the transaction that `writeParts` has left open, and whether it is the one that has the stock rules. */
+/** Of the open transaction: its family, when it may be sent, its Services, and whether it has the stock rules. */
+let openFamily: u32 = 0;
+let openWait: u32 = 0;
 let openServices: u32 = 0;
 let openFull: bool = false;
+
+/** Begins a transaction that may be sent after so many milliseconds, outside of what `writeParts` has left open. */
+export function beginTransaction(family: u32, wait: u32): void {
+  openFamily = family;
+  openWait = wait;
+  openServices = 0;
+  openFull = false;
+  beginBatch(family, wait);
+}
 
 /** What `writeParts` goes over, how far it has come, and the Service that it wrote last. */
 let parts: Vector = new Vector();
 let nextPart: u32 = 0;
 let lastService: usize = 0;
 let cutsParts: bool = false;
+let measure: (port: FamilyPort) => usize = measureNothing;
+
+function measureNothing(port: FamilyPort): usize {
+  return 0;
+}
+
+/** How many entry points a service port has, if it is there. */
+export function countEntryPoints(port: FamilyPort): u32 {
+  return port.present ? recordOf(port).addressCount + 2 : 0;
+}
 
 /**
  * Says what `writeParts` writes into the transaction that is open. `cut`: it ends and a new one begins after many Services
- * or bytes; ports of one Service stay together, so that none is ever half loaded. `full`: it has the stock rules.
+ * or bytes; what of one Service fits into a transaction stays together, so that it is never half loaded. `full`: it has
+ * the stock rules. `size` says how many bytes a port takes at most.
  */
-export function beginParts(ports: Vector, full: bool, cut: bool): void {
+export function beginParts(ports: Vector, full: bool, cut: bool, size: (port: FamilyPort) => usize): void {
+  measure = size;
   parts = ports;
   nextPart = 0;
   lastService = 0;
@@ -132,24 +229,42 @@ export function beginParts(ports: Vector, full: bool, cut: bool): void {
   openFull = full;
 }
 
+/** At least as many bytes as the elements of the Service take whose first port is `first` of the parts. */
+function sizeOfService(first: u32): usize {
+  const service = changetype<FamilyPort>(<usize>parts.get(first)).port.service;
+  let size: usize = 0;
+  for (let i = first; i < parts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>parts.get(i));
+    if (changetype<usize>(port.port.service) != changetype<usize>(service)) break;
+    size += measure(port);
+    if (size > bound) break;
+  }
+  return size;
+}
+
 /** Calls `write` with one port after the other. False: there are more, for the next slice. The last transaction stays open. */
 export function writeParts(family: u32, write: (port: FamilyPort) => void): bool {
   while (nextPart < parts.length) {
     const port = changetype<FamilyPort>(<usize>parts.get(nextPart++));
     const service = changetype<usize>(port.port.service);
-    if (cutsParts && service != lastService && (openServices >= SERVICES_PER_BATCH || isLong())) {
-      writeFor(0);
-      writeLeftovers();
-      endNftBatch(openServices, openFull);
-      beginBatch(family, 0);
-      openServices = 0;
-      openFull = false;
+    if (cutsParts && service != lastService) {
+      if (openServices >= SERVICES_PER_BATCH || isLong()) {
+        writeFor(0);
+        cut();
+      } else if (bound != 0) {
+        // What fits into one transaction is never torn apart.
+        const size = sizeOfService(nextPart - 1);
+        if (size + END <= bound && !hasRoom(size)) {
+          writeFor(0);
+          cut();
+        }
+      }
     }
     if (service != lastService) openServices++;
     lastService = service;
     writeFor(service);
     write(port);
-    if (isSpent(1 + endpoints.length)) return false;
+    if (isSpent(1 + endpoints.length + countEntryPoints(port))) return false;
   }
   writeFor(0);
   return true;

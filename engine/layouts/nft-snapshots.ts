@@ -26,6 +26,8 @@ export class Snapshot {
   /** Slots under the Cluster policy, and under the Local policy. */
   clusterCount: u32;
   localCount: u32;
+  /** Its elements are written by several transactions: keys say so until the last one is acknowledged. */
+  split: bool;
 
   slots(local: bool): usize {
     const first = changetype<usize>(this) + offsetof<Snapshot>() + <usize>this.affinityCount * TEXT;
@@ -62,6 +64,7 @@ export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clus
   snapshot.affinityCount = count;
   snapshot.clusterCount = clusterCount;
   snapshot.localCount = localCount;
+  snapshot.split = false;
   let to = at + offsetof<Snapshot>();
   for (let i: u32 = 0; count != 0 && i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
@@ -159,6 +162,7 @@ export function mergeSnapshots(committed: usize, planned: usize): usize {
   made.maps = plan.maps | (committed == 0 ? 0 : old.maps);
   made.clusterCount = clusterCount;
   made.localCount = localCount;
+  made.split = false;
   let to = at + offsetof<Snapshot>();
   let a: u32 = 0;
   let b: u32 = 0;
@@ -187,4 +191,39 @@ export function mergeSnapshots(committed: usize, planned: usize): usize {
     memory.copy(to, changetype<Snapshot>(local).slots(true), <usize>localCount * offsetof<Slot>());
   }
   return at;
+}
+
+/**
+ * A copy of `committed` (or 0: nothing) of unknown signature with so many slots, of which the first `…Done` are those of
+ * `planned`.
+ */
+export function mergeSlots(
+  committed: usize,
+  planned: usize,
+  clusterDone: u32,
+  clusterCount: u32,
+  localDone: u32,
+  localCount: u32,
+): usize {
+  const old = changetype<Snapshot>(committed);
+  const head = committed == 0 ? offsetof<Snapshot>() : offsetof<Snapshot>() + <usize>old.affinityCount * TEXT;
+  const at = heap.alloc(head + <usize>(clusterCount + localCount) * offsetof<Slot>());
+  const made = changetype<Snapshot>(at);
+  if (committed == 0) memory.fill(at, 0, head);
+  else memory.copy(at, committed, head);
+  made.signature = 0;
+  made.chainSignature = 0;
+  made.clusterCount = clusterCount;
+  made.localCount = localCount;
+  copySlots(made.slots(false), committed, planned, false, clusterDone, clusterCount);
+  copySlots(made.slots(true), committed, planned, true, localDone, localCount);
+  return at;
+}
+
+function copySlots(to: usize, committed: usize, planned: usize, local: bool, done: u32, count: u32): void {
+  const size = offsetof<Slot>();
+  memory.copy(to, changetype<Snapshot>(planned).slots(local), <usize>done * size);
+  if (count <= done) return;
+  const from = changetype<Snapshot>(committed).slots(local) + <usize>done * size;
+  memory.copy(to + <usize>done * size, from, <usize>(count - done) * size);
 }

@@ -5,14 +5,26 @@ import { nft } from "../encodings/nft";
 import { changedKeys, updateHairpins } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
-import { FamilyPort } from "../routing/service-ports";
-import { journalPort } from "./batches";
-import { beginFullText, endFullText, settleUnclaimed, writeChangedKeys } from "./nft-elements";
-import { writeEntryElements } from "./nftables-elements";
+import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
+import { journalOwnChains, journalPort } from "./batches";
+import { beginChangedKeys, beginFullText, continueChangedKeys, endFullText, settleUnclaimed } from "./nft-elements";
+import {
+  allowCutsWithin,
+  beginFamily,
+  beginParts,
+  countEntryPoints,
+  cut,
+  endParts,
+  hasRoom,
+  longestTransaction,
+  makeRoom,
+  planAllDeletions,
+  writeParts,
+} from "./nft-parts";
 import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
-import { chainsOf, writeChainsAndElements, writeRules } from "./nftables-service";
+import { writeEntryElements } from "./nftables-elements";
+import { chainsOf, writeChainsAndElements, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
-import { beginFamily, beginParts, endParts, planAllDeletions, writeParts } from "./nft-parts";
 
 const TABLE: string = "kube-proxy";
 
@@ -51,28 +63,63 @@ function planPort(port: FamilyPort): void {
   updateHairpins(port);
   const signature = routeSignature(port);
   const write = port.committed == 0 || changetype<Snapshot>(port.committed).signature != signature;
-  writeChainsAndElements(port, write);
   if (!write) {
+    writeChainsAndElements(port, false);
     keepChains(port); // what a plan retired that never came to pass
     return;
   }
-  writeRules(port, chainsOf(port));
   const snapshot = makeSnapshot(port, signature, chainsOf(port), 0, 0);
+  const size = sizeOfPort(port);
+  makeRoom(size);
+  if (hasRoom(size) && (longestTransaction() == 0 || size < longestTransaction())) {
+    allowCutsWithin(false);
+    writeChainsAndElements(port, true);
+    writeRules(port, chainsOf(port));
+    allowCutsWithin(true);
+  } else {
+    // Chains are a transaction that holds together, however long; elements that lead to them come after it.
+    allowCutsWithin(false);
+    writePortChains(port, chainsOf(port));
+    writeRules(port, chainsOf(port));
+    allowCutsWithin(true);
+    journalOwnChains(port, snapshot);
+    cut();
+    writeChainsAndElements(port, false);
+  }
   reviveChains(port, snapshot);
   retireChains(port, port.committed, snapshot);
   journalPort(port, snapshot);
 }
 
+/** At least as many bytes as all of a service port takes that has as many endpoints as it was routed with last. */
+function sizeOfPort(port: FamilyPort): usize {
+  if (!port.present) return 0;
+  const name = <usize>port.port.baseLength;
+  const each: usize = 200 + (hasAffinity(port) ? 7 * (200 + name) : 0);
+  const ranges = <usize>recordOf(port).rangeCount * 160;
+  return (
+    <usize>countEntryPoints(port) * (600 + 2 * name) + <usize>port.endpointCount * each + ranges + 16 * (300 + name)
+  );
+}
+
 /** Begins to add the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function beginNftablesPlan(family: u32): void {
   const full = beginFamily(TABLE, false, family, ports);
-  beginParts(ports, full, true);
+  beginParts(ports, full, true, sizeOfPort);
+  hasParts = false;
 }
+
+/** All service ports have been written. */
+let hasParts: bool = false;
 
 /** Goes on for a slice; true: the plan of the family is complete. */
 export function continueNftablesPlan(family: u32, now: u64): bool {
-  if (!writeParts(family, planPort)) return false;
-  writeChangedKeys(changedKeys, family, writeEntryElements, settleUnclaimed);
+  if (!hasParts) {
+    if (!writeParts(family, planPort)) return false;
+    beginChangedKeys(changedKeys, family);
+    hasParts = true;
+  }
+  if (!continueChangedKeys(writeEntryElements, settleUnclaimed)) return false;
   endParts(family);
   planAllDeletions(family, now);
   return true;

@@ -55,7 +55,7 @@ import { adoptFirewall } from "./flat-chains";
 import { mapOf } from "./flat-elements";
 import { hasOwnMap, isOwnMap, isSlotMap, OwnMap, ownMapPrefix } from "./flat-own-maps";
 import { heldRanges, readRanges } from "./held-ranges";
-import { cutIfLong, isLimited } from "./nft-parts";
+import { allowCutsWithin, cutIfLong, isLimited } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { serviceOf, writeFor } from "./refusals";
 import { planDeletions, writeRetired } from "./retiring";
@@ -661,7 +661,7 @@ function retireLeftOvers(family: u32): void {
   for (let i: u32 = 0; i < kernel.names.length; i++) {
     const held = changetype<Named>(<usize>kernel.names.get(i));
     if (!isLeftOver(held)) continue;
-    if (confirmStale(family, held.name, held.nameLength, held.isSet, held.count == 0)) continue;
+    if (confirmStale(family, held.name, held.nameLength, held.isSet, held.count == 0 || isOwnMap(held.name, held.nameLength))) continue;
     drift.extra++;
     noteName(held);
     if (!held.isSet && isBaseChain(held)) deleteBaseChain(held);
@@ -727,6 +727,7 @@ let compared: u32 = 0;
 /** The family is going to be planned as for an empty table, to be compared with the dump. */
 export function beginDifference(): void {
   comparing = true;
+  allowCutsWithin(false);
   readPieces = 0;
   readAt = 0;
   readSet = 0;

@@ -4,8 +4,9 @@ import { writeLiteral } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
-import { beginBatch, currentBatch, endNftBatch, JournalKind, journal } from "./batches";
+import { currentBatch, endNftBatch, JournalKind, journal } from "./batches";
 import { isOwnMap } from "./flat-own-maps";
+import { beginTransaction, makeRoom } from "./nft-parts";
 import {
   addStale,
   forgetStale,
@@ -47,6 +48,8 @@ export function keep(family: u32, prefix: string, base: usize, length: usize): v
 }
 
 const list = new Vector();
+/** Bytes that a message takes at most that names a chain or set and no more. */
+const NAME_BYTES: usize = 320;
 
 /** A set that only the rules of retired chains refer to goes with those rules; a map with slots rests as a chain does. */
 function goesAtOnce(stale: StaleChain): bool {
@@ -61,6 +64,7 @@ export function writeRetired(family: u32): void {
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
     if (goesAtOnce(chain) || chain.state != StaleState.RETIRED) continue;
+    makeRoom(NAME_BYTES);
     // A map keeps its slots as long as a packet may be on its way to them.
     if (!chain.isSet) nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
     chain.state = StaleState.EMPTYING;
@@ -69,6 +73,7 @@ export function writeRetired(family: u32): void {
   for (let i: u32 = 0; i < list.length; i++) {
     const set = changetype<StaleChain>(<usize>list.get(i));
     if (!goesAtOnce(set)) continue;
+    makeRoom(NAME_BYTES);
     nft.set(Verb.DELETE, DataType.NONE, "", set.key, set.keyLength);
     journal(currentBatch(), JournalKind.DELETE, changetype<usize>(set));
   }
@@ -90,12 +95,13 @@ export function planDeletions(family: u32, now: u64, due: bool): void {
     list.set(count++, list.get(i));
   }
   if (count == 0) return;
-  const id = beginBatch(family, <u32>wait);
+  beginTransaction(family, <u32>wait);
   for (let i: u32 = 0; i < count; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
+    makeRoom(NAME_BYTES);
     if (chain.isSet) nft.set(Verb.DELETE, DataType.ENDPOINT, "", chain.key, chain.keyLength);
     else nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
-    journal(id, JournalKind.DELETE, changetype<usize>(chain));
+    journal(currentBatch(), JournalKind.DELETE, changetype<usize>(chain));
   }
   endNftBatch(0, false);
 }
