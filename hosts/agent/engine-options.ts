@@ -1,4 +1,4 @@
-import { engineOptions } from "../shared/config.ts";
+import { engineOptions } from "../shared/config/rules.ts";
 import type { Options } from "../shared/contract.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 

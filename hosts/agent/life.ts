@@ -2,6 +2,7 @@
 import { systemClock } from "./clock.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
+import { configurationText } from "./config/diagnostic-text.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { whatChanged } from "./config/what-changed.ts";
 import { NodeLock } from "./lock/node-lock.ts";
@@ -113,7 +114,7 @@ function watchConfig(
     ...(configContent === undefined ? {} : { content: configContent }),
     changed: (found, { diagnostics }, content) => {
       const change = whatChanged(inForce, found);
-      for (const { message, hint, field } of diagnostics) log.warn({ hint }, `configuration: ${field}: ${message}`);
+      for (const each of diagnostics) log.warn({ hint: each.hint }, configurationText(each));
       const fields = change.fields.map(({ field }) => field);
       if (fields.length === 0) return;
       const anew = change.restart.size > 0 || [...change.inPlace].some((part) => !IN_PLACE.has(part));
@@ -123,8 +124,10 @@ function watchConfig(
       else void agent.reconfigureRules(found);
     },
     broken: (diagnostics) => {
-      for (const { message, hint, field } of diagnostics) {
-        log.error({ hint }, `the new configuration is not taken: ${field === "" ? "" : `${field}: `}${message}`);
+      for (const each of diagnostics) {
+        const text = configurationText(each);
+        if (each.severity === "error") log.error({ hint: each.hint }, `the new configuration is not taken: ${text}`);
+        else log.warn({ hint: each.hint }, text);
       }
     },
   });

@@ -1,6 +1,6 @@
 // The agent's log: a line per change, on standard output, as JSON or as text.
 import { type DestinationStream, destination, type Level, type Logger, pino } from "pino";
-import type { LoggingConfig } from "./config/agent-config.ts";
+import type { LoggingConfig } from "../shared/config/config.ts";
 import { scrub, scrubText } from "./log-scrub.ts";
 import { printableLine, textLine } from "./log-text.ts";
 import { PacedOutput } from "./paced-output.ts";

@@ -1,5 +1,6 @@
 // All parts of a running agent, opened in order and closed in reverse: kernel, engine, servers, API server, conntrack.
 import { isDeepStrictEqual } from "node:util";
+import { unknownGates } from "../shared/config/feature-gates.ts";
 import type { EngineModule } from "../shared/engine.ts";
 import { AfterWrite } from "./after-write.ts";
 import { Agent, RESOURCES } from "./agent.ts";
@@ -124,6 +125,7 @@ export class RunningAgent {
       holdUp: () => context.lock.holdUp,
       warning: () => context.lock.warning,
     });
+    this.#warnOfGates();
     this.#metrics = new Metrics({
       mode: config.mode,
       version,
@@ -209,9 +211,15 @@ export class RunningAgent {
   /** Takes a configuration that differs in nothing but what rules depend on. */
   async reconfigureRules(config: AgentConfig): Promise<void> {
     this.#config = config;
+    this.#warnOfGates();
     await setUpMachine(config, this.#context.log);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
     this.reconfigure("the configuration changed");
+  }
+
+  /** A misspelt gate leaves open what was to be closed: probes say it as long as it is in force. */
+  #warnOfGates(): void {
+    this.#health.warn("feature-gates", unknownGates(this.#config.featureGates).join("; ") || undefined);
   }
 
   /** Gives the engine its options anew. */

@@ -33,6 +33,8 @@ Input:
       --config FILE     a KubeProxyConfiguration: cluster CIDR, mode, node ports, masquerading, …
       --node NAME       the node whose rules to render; needed if the input has several Nodes.
                         Goes before the configuration's hostnameOverride.
+      --strict          what is without meaning in the configuration is an error, not a warning: unknown fields and
+                        feature gates, keys given twice, wrong values in the section of another mode
 
 Rules:
       --mode MODE       default: the configuration's mode, else flat

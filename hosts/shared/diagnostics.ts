@@ -54,6 +54,11 @@ export function fromProblem(problem: Problem, file = "", position: Position = { 
   return { severity, code, file, ...position, kind, namespace, name, field, message, hint };
 }
 
+/** `web.yaml:12:9`, as far as it is known; empty if no file is concerned. */
+export function placeText({ file, line, column }: Pick<Diagnostic, "file" | "line" | "column">): string {
+  return line === 0 ? file : `${file}:${line}:${column}`;
+}
+
 /** `Service shop/web`, `Node node-a`; empty if nothing is known. */
 export function objectName(object: { kind: string; namespace: string; name: string }): string {
   const name = object.namespace === "" ? object.name : `${object.namespace}/${object.name}`;

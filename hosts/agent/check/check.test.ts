@@ -82,6 +82,24 @@ check("a node that is fit", async ({ run }) => {
   assert.match(text, /\nfailed: 0, warnings: 0\. The agent can work here\.\n$/);
 });
 
+check("what kube-proxy and the agent only warn of in a configuration fails, with file and line", async ({ run }) => {
+  const yaml = `mode: flat\n${quiet}udpIdleTimeout: 250ms\nmode: flat\niptables: {masqueradeBit: 41}\nfooBar: 1\n`;
+  const { findings, exitCode } = await run(
+    {},
+    `${yaml}featureGates: {AllowServiceExternalIP: false, HPAScaleToZero: true}\n`,
+  );
+  assert.equal(notOk(findings).sort(), [
+    "failed featureGates.AllowServiceExternalIP",
+    "failed file",
+    "failed fooBar",
+    "failed iptables.masqueradeBit",
+    "failed udpIdleTimeout",
+    "warning featureGates.HPAScaleToZero",
+  ]);
+  assert.is(exitCode, 1);
+  assert.match(formatFindings(findings), /c\.yaml:6:1: not known since Kubernetes 1\.26/);
+});
+
 check("without CAP_NET_ADMIN it is not, and the table says what to do", async ({ run, put }) => {
   put("/proc/self/status", "CapEff:\t00000000a80425fb\n");
   const { findings, exitCode } = await run();

@@ -1,5 +1,6 @@
 // sluice agent --check: is this node fit for the agent? Reads and tries, and changes nothing.
-import type { Diagnostic } from "../../shared/diagnostics.ts";
+import { asStrict } from "../../shared/config/strict.ts";
+import { type Diagnostic, placeText } from "../../shared/diagnostics.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { type Machine, thisMachine } from "../host/setting.ts";
 import { type AccessReviews, checkApiAccess } from "./api-access.ts";
@@ -43,12 +44,14 @@ export async function runCheck(options: CheckOptions): Promise<CheckResult> {
 /** Also for a configuration with errors, after which nothing else can be looked at. */
 export function checkConfiguration(config: AgentConfig | undefined, diagnostics: readonly Diagnostic[]): Finding[] {
   const area = "configuration";
-  const findings = diagnostics
+  const findings = asStrict(diagnostics)
     .filter(({ severity }) => severity !== "note")
-    .map(({ severity, file, line, column, field, message, hint }): Finding => {
-      const place = file === "" ? "" : line === 0 ? `${file}: ` : `${file}:${line}:${column}: `;
+    .map((found): Finding => {
+      const { severity, field, message, hint } = found;
+      const place = placeText(found);
       const status = severity === "error" ? "failed" : "warning";
-      return { area, subject: field || "command line", status, detail: `${place}${message}`, hint };
+      const subject = field || (place === "" ? "command line" : "file");
+      return { area, subject, status, detail: `${place === "" ? "" : `${place}: `}${message}`, hint };
     });
   return config === undefined ? findings : [ok(area, "mode", config.mode), ...findings];
 }

@@ -1,6 +1,6 @@
 // Whether the servers' addresses can be listened on.
 import { createServer } from "node:net";
-import { formatListenAddress, type ListenAddress } from "../config/addresses.ts";
+import { formatListenAddress, type ListenAddress } from "../../shared/config/addresses.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { type Finding, ok } from "./finding.ts";
 

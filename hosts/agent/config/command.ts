@@ -1,20 +1,15 @@
 // The agent's command line and configuration file, together: what to do, and with which configuration.
-import { misfits } from "../../shared/config-check.ts";
-import { configFields } from "../../shared/config-fields.ts";
+import { familyOf, formatListenAddress } from "../../shared/config/addresses.ts";
+import type { FlagField } from "../../shared/config/config.ts";
+import { configFields } from "../../shared/config/fields.ts";
+import { withValue } from "../../shared/config/raw.ts";
+import { misfits } from "../../shared/config/types.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
-import { familyOf, formatListenAddress } from "./addresses.ts";
-import {
-  type AgentConfig,
-  type AgentConfigResult,
-  agentConfigFromFlags,
-  type FlagField,
-  parseAgentConfig,
-} from "./agent-config.ts";
+import { type AgentConfig, type AgentConfigResult, agentConfigFromFlags, parseAgentConfig } from "./agent-config.ts";
 import { type GivenFlag, readCommandLine } from "./command-line.ts";
 import { flagValue, parseBool } from "./flag-values.ts";
 import { spelled } from "./flags.ts";
-import { withValue } from "./raw-config.ts";
 
 export type AgentCommand =
   | { readonly action: "help" }

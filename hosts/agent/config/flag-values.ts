@@ -1,5 +1,5 @@
 // Text of the command line → values as a KubeProxyConfiguration has them.
-import { configFields, type FieldType } from "../../shared/config-fields.ts";
+import { configFields, type FieldType } from "../../shared/config/fields.ts";
 
 /** The type of the field at a path. */
 export function typeOf(field: string): FieldType {

@@ -61,7 +61,12 @@ export const flags: readonly Flag[] = [
     "this node's name, where it is not the host's",
     besideFile,
   ),
-  flag("Configuration", "feature-gates", "featureGates", "kube-proxy's, as Name=true,…: checked, and without effect"),
+  flag(
+    "Configuration",
+    "feature-gates",
+    "featureGates",
+    "Kubernetes', as Name=true,…: of them only AllowServiceExternalIPs=false has an effect",
+  ),
 
   flag("API server", "kubeconfig", "clientConnection.kubeconfig", "where the API server is and who we are"),
   own("API server", "master", "string", "URL of the API server, instead of the kubeconfig's"),

@@ -1,9 +1,9 @@
 // A valid configuration that does not fit this node, or is probably not what is meant. Known once the Node is.
 
+import { familyOf, familyOfCidr } from "../../shared/config/addresses.ts";
 import type { Family } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { familyName } from "../../shared/families.ts";
-import { familyOf, familyOfCidr } from "./addresses.ts";
 import type { AgentConfig } from "./agent-config.ts";
 
 export interface NodeFacts {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { FlagField } from "./agent-config.ts";
+import type { FlagField } from "../../shared/config/config.ts";
 import { ConfigWatch } from "./watch.ts";
 
 const head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";

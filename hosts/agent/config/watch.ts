@@ -1,9 +1,10 @@
 // Notices that the content of the configuration file changed, however: written in place, renamed over, or by the swap of
 // a symlink two directories up, as kubelet updates a mounted ConfigMap (which inotify on the path does not tell).
 import { readFile } from "node:fs/promises";
+import type { FlagField } from "../../shared/config/config.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
-import { type AgentConfig, type AgentConfigResult, type FlagField, parseAgentConfig } from "./agent-config.ts";
+import { type AgentConfig, type AgentConfigResult, parseAgentConfig } from "./agent-config.ts";
 
 export interface ConfigWatchOptions {
   readonly path: string;

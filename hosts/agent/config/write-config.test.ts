@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { configFields } from "../../shared/config-fields.ts";
+import { configFields } from "../../shared/config/fields.ts";
 import { type AgentConfig, agentConfigFromFlags, parseAgentConfig } from "./agent-config.ts";
 import { leaves, partOf, whatChanged } from "./what-changed.ts";
 import { configurationFile, kubeProxyConfiguration } from "./write-config.ts";

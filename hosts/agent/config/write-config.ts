@@ -1,9 +1,9 @@
 // The configuration in force as a KubeProxyConfiguration again: for --write-config-to and /configz.
 import { stringify } from "yaml";
+import { formatListenAddress } from "../../shared/config/addresses.ts";
+import { formatDuration } from "../../shared/config/duration.ts";
 import type { DetectLocalMode, Mode } from "../../shared/contract.ts";
-import { formatListenAddress } from "./addresses.ts";
 import type { AgentConfig } from "./agent-config.ts";
-import { formatDuration } from "./duration.ts";
 
 const detectLocalModes: Readonly<Record<DetectLocalMode, string>> = {
   "cluster-cidr": "ClusterCIDR",

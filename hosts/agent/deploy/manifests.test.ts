@@ -9,7 +9,8 @@ import * as assert from "uvu/assert";
 import { parse, parseAllDocuments } from "yaml";
 import { schemaProblems } from "../../../fixtures/recordings/openapi.ts";
 import packageJson from "../../../package.json" with { type: "json" };
-import { healthzPort, parseAgentConfig } from "../config/agent-config.ts";
+import { healthzPort } from "../../shared/config/config.ts";
+import { parseAgentConfig } from "../config/agent-config.ts";
 import { kubeadmConfig, kubeadmKubeconfig, onlyKubectl } from "./testing/kubeadm.ts";
 import { kustomize, type Manifest, manifestsIn } from "./testing/kustomize.ts";
 

@@ -1,5 +1,6 @@
 // The sysctls of connection tracking that kube-proxy sets in every mode.
-import type { AgentConfig, ConntrackConfig } from "../config/agent-config.ts";
+import type { ConntrackConfig } from "../../shared/config/config.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
 import { onlineCores } from "./cores.ts";
 import { ensureSetting, type Machine, type Setting } from "./setting.ts";
 import { ensureSysctl, readSysctl } from "./sysctl.ts";

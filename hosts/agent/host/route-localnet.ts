@@ -1,6 +1,6 @@
 // Node ports on 127.0.0.1, in iptables mode: the kernel has to route loopback addresses for that.
 import { BlockList } from "node:net";
-import { familyOfCidr } from "../config/addresses.ts";
+import { familyOfCidr } from "../../shared/config/addresses.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Machine, Setting } from "./setting.ts";
 import { ensureSysctl } from "./sysctl.ts";

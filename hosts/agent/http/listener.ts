@@ -1,6 +1,6 @@
 // One of the agent's servers: health or metrics. What is in its port's way is waited for.
 import type { Server } from "node:http";
-import type { ListenAddress } from "../config/addresses.ts";
+import type { ListenAddress } from "../../shared/config/addresses.ts";
 import { type Answer, closeServer, defaultLimits, type Limits, limitedServer } from "./limited-server.ts";
 import { listenDualStack, portOf } from "./listen.ts";
 

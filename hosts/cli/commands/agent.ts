@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AgentConfig } from "../../agent/config/agent-config.ts";
 import type { AgentSettings } from "../../agent/config/command.ts";
+import { configurationText } from "../../agent/config/diagnostic-text.ts";
 import type { Diagnostic } from "../../shared/diagnostics.ts";
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
@@ -79,8 +80,8 @@ async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], 
     { version, node: process.version, nodeName: settings.hostname, mode: settings.config.mode },
     "sluice agent",
   );
-  for (const { severity, field, message, hint } of diagnostics) {
-    opened.log[severity === "warning" ? "warn" : "info"]({ hint }, `configuration: ${field}: ${message}`);
+  for (const found of diagnostics) {
+    opened.log[found.severity === "warning" ? "warn" : "info"]({ hint: found.hint }, configurationText(found));
   }
   const ending = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { modeOf } from "../../shared/config.ts";
+import { modeOf } from "../../shared/config/rules.ts";
 import type { Family, Mode } from "../../shared/contract.ts";
 import { UsageError } from "../exit-codes.ts";
 import { isDirectory } from "../output/files.ts";
@@ -18,6 +18,8 @@ export interface RenderOptions {
   netlink: boolean;
   nfacct: boolean;
   keepGoing: boolean;
+  /** What kube-proxy would only warn of in the configuration is an error. */
+  strict: boolean;
   verbose: boolean;
 }
 
@@ -57,6 +59,7 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
     netlink: formatOption(values.format) === "netlink",
     nfacct: !(values["no-nfacct"] ?? false),
     keepGoing: values["keep-going"] ?? false,
+    strict: values.strict ?? false,
     verbose: values.verbose ?? false,
   };
 }
@@ -78,6 +81,7 @@ function parse(args: string[]) {
         format: { type: "string" },
         "no-nfacct": { type: "boolean" },
         "keep-going": { type: "boolean" },
+        strict: { type: "boolean" },
         verbose: { type: "boolean", short: "v" },
       },
     });

@@ -1,7 +1,7 @@
 // Where rendered rules and descriptions go.
 import { join } from "node:path";
 import type { Cluster } from "../../shared/cluster.ts";
-import type { ProxyConfig } from "../../shared/config.ts";
+import type { ProxyConfig } from "../../shared/config/rules.ts";
 import type { Batch, Family, Mode } from "../../shared/contract.ts";
 import type { Description } from "../../shared/describe.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";

@@ -1,8 +1,9 @@
 // sluice render: objects → rules.
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../shared/cluster.ts";
-import { defaultConfig, defaultMode, engineOptions, type ProxyConfig, parseConfig } from "../../shared/config.ts";
-import { isWithin } from "../../shared/config-document.ts";
+import { type ConfigResult, configFromFlags, readConfig } from "../../shared/config/config.ts";
+import { engineOptions, type ProxyConfig } from "../../shared/config/rules.ts";
+import { asStrict } from "../../shared/config/strict.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError, readSources } from "../../shared/manifests/files.ts";
@@ -29,10 +30,9 @@ export async function render(args: string[], io: Io): Promise<ExitCode> {
 
 /** Returns false if nothing could be written. */
 async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): Promise<boolean> {
-  const configured = await readConfig(options, io, reporter);
+  const configured = await configOf(options, io, reporter);
   if (configured === undefined) return false;
-  const { config, place } = configured;
-  const mode = options.mode ?? config.mode ?? defaultMode;
+  const { config, mode, place } = configured;
   checkOutput(options, mode);
 
   const cluster = new Cluster(await io.loadEngine(), reporter.report);
@@ -56,29 +56,28 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   return failure === undefined;
 }
 
-type Configured = { config: ProxyConfig; place: (field: string) => Partial<Diagnostic> };
+type Configured = { config: ProxyConfig; mode: Mode; place: (field: string) => Partial<Diagnostic> };
 
-async function readConfig(options: RenderOptions, io: Io, reporter: Reporter): Promise<Configured | undefined> {
-  const path = options.config;
-  if (path === undefined) return { config: defaultConfig(), place: () => ({}) };
-  let bytes: Uint8Array;
-  try {
-    bytes = path === "-" ? await io.readStdin() : await readFile(path);
-  } catch (error) {
-    reporter.report(fileError(path, error));
-    return undefined;
+/** The configuration, --mode in its place. Undefined: it is wrong, and that is reported. */
+async function configOf(options: RenderOptions, io: Io, reporter: Reporter): Promise<Configured | undefined> {
+  const { config: path, mode } = options;
+  const flags = mode === undefined ? [] : [{ field: "mode", value: mode, flag: "--mode" }];
+  let result: ConfigResult;
+  if (path === undefined) result = configFromFlags(flags);
+  else {
+    try {
+      const bytes = path === "-" ? await io.readStdin() : await readFile(path);
+      result = readConfig({ name: path === "-" ? "stdin" : path, bytes }, flags);
+    } catch (error) {
+      reporter.report(fileError(path, error));
+      return undefined;
+    }
   }
-  const { config, tolerant, diagnostics, place } = parseConfig({ name: path === "-" ? "stdin" : path, bytes });
+  const { config, place } = result;
+  const diagnostics = options.strict ? asStrict(result.diagnostics) : result.diagnostics;
   for (const found of diagnostics) reporter.report(found);
-  if (config !== undefined) return { config, place };
-  if (tolerant === undefined) return undefined;
-  // What only the engine finds wrong is said with the rest.
-  const checked = new Cluster(await io.loadEngine(), (found) => {
-    if (!diagnostics.some(({ field }) => isWithin(found.field, field))) reporter.report(found);
-  });
-  const mode = options.mode ?? tolerant.mode ?? defaultMode;
-  checked.configure(engineOptions(tolerant, { mode, node: "", nfacct: false }), ({ field }) => place(field));
-  return undefined;
+  if (config === undefined || diagnostics.some(({ severity }) => severity === "error")) return undefined;
+  return { config: config.rules, mode: config.mode, place };
 }
 
 /** Says what is wrong with the combination of mode, family and output before anything is read. */

@@ -1,6 +1,7 @@
 // Addresses as KubeProxyConfiguration writes them. IPv4 octets may have leading zeros, as Go's sloppy parsers take them.
 import { isIP } from "node:net";
-import type { Family } from "../../shared/contract.ts";
+import type { Family } from "../contract.ts";
+import { shown } from "./shown.ts";
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -33,8 +34,8 @@ export function parseListenAddress(text: string, defaultPort: number): ListenAdd
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined || port === undefined) return "it has no port";
-  if (familyOf(host) === undefined) return `${JSON.stringify(host)} is no IP address`;
-  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) return `${JSON.stringify(port)} is no port`;
+  if (familyOf(host) === undefined) return `${shown(host)} is no IP address`;
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) return `${shown(port)} is no port`;
   return { host: withoutLeadingZeros(host), port: Number(port) };
 }
 

@@ -1,17 +1,18 @@
 // A file that holds one KubeProxyConfiguration: read, its types checked, with the way back to its lines.
-import type { RawConfig } from "./config.ts";
-import { misfits } from "./config-check.ts";
-import { configFields } from "./config-fields.ts";
-import { type Diagnostic, diagnostic } from "./diagnostics.ts";
-import type { Input, Source } from "./manifests/input.ts";
-import { parseYaml } from "./manifests/parse.ts";
-import { fieldAt, parsePath } from "./manifests/scan.ts";
-import { skipBlanks, toUtf8 } from "./manifests/text.ts";
+import { type Diagnostic, diagnostic } from "../diagnostics.ts";
+import type { Input, Source } from "../manifests/input.ts";
+import { parseYaml } from "../manifests/parse.ts";
+import { fieldAt, parsePath } from "../manifests/scan.ts";
+import { skipBlanks, toUtf8 } from "../manifests/text.ts";
+import { configFields } from "./fields.ts";
+import type { RawConfig } from "./raw.ts";
+import { shown } from "./shown.ts";
+import { misfits } from "./types.ts";
 
 export interface ConfigDocument {
   /** Fields that are unknown or not of their type are left out. Undefined if this is no KubeProxyConfiguration. */
   readonly value: RawConfig | undefined;
-  /** Errors; what `report` says is added. */
+  /** Of keys given twice the last counts, with a warning; unknown fields are warnings too. What `report` says is added. */
   readonly diagnostics: Diagnostic[];
   /** Where a field stands. */
   place(field: string): Partial<Diagnostic>;
@@ -48,9 +49,14 @@ export function readConfigDocument(source: Source): ConfigDocument {
         const { code, path, message } = misfit;
         leftOut.push(showPath(path));
         leaveOut(parsed, path);
-        const at = placeOf(path, code === "unknown-field" ? "key" : "value");
-        const more = { ...at, field: showPath(path), hint: hint(fieldAt(json, 0, path).value) || misfit.hint };
-        diagnostics.push(diagnostic("error", code, message, more));
+        const isWrong = code === "wrong-type";
+        const at = placeOf(path, isWrong ? "value" : "key");
+        const more = {
+          ...at,
+          field: showPath(path),
+          hint: (isWrong && hint(fieldAt(json, 0, path).value)) || misfit.hint,
+        };
+        diagnostics.push(diagnostic(isWrong ? "error" : "warning", code, message, more));
       }
       value = parsed as RawConfig;
     }
@@ -67,10 +73,11 @@ function onlyInput(file: string, bytes: Uint8Array, diagnostics: Diagnostic[]): 
   const inputs: Input[] = [];
   for (const parsed of parseYaml(file, bytes)) {
     if ("input" in parsed) inputs.push(parsed.input);
-    else diagnostics.push({ ...parsed.diagnostic, severity: "error" });
+    // A file without objects is but worth a warning elsewhere.
+    else diagnostics.push(parsed.diagnostic.code === "no-objects" ? asError(parsed.diagnostic) : parsed.diagnostic);
   }
   const input = inputs[0];
-  if (diagnostics.length > 0 || input === undefined) return undefined;
+  if (diagnostics.some(({ severity }) => severity === "error") || input === undefined) return undefined;
   const documents = new TextDecoder().decode(input.json).trimEnd().split("\n").length;
   if (documents > 1 || inputs.length > 1) {
     const message = `one document is wanted, and this file has ${documents}`;
@@ -80,18 +87,25 @@ function onlyInput(file: string, bytes: Uint8Array, diagnostics: Diagnostic[]): 
   return input;
 }
 
+function asError(found: Diagnostic): Diagnostic {
+  return { ...found, severity: "error" };
+}
+
 function checkType(value: Record<string, unknown>, report: ConfigDocument["report"]): boolean {
   if (value.kind !== "KubeProxyConfiguration") {
     const hint =
       value.kind === "ConfigMap"
         ? "give its content: kubectl -n kube-system get configmap kube-proxy -o jsonpath='{.data.config\\.conf}'"
         : "it starts with `apiVersion: kubeproxy.config.k8s.io/v1alpha1` and `kind: KubeProxyConfiguration`";
-    const found = typeof value.kind === "string" ? `this is a ${value.kind}` : "`kind` is missing";
+    const found = typeof value.kind === "string" ? `this is a ${shown(value.kind)}` : "`kind` is missing";
     report("error", "kind", "config-kind", `a KubeProxyConfiguration is wanted, and ${found}`, hint);
     return false;
   }
   if (value.apiVersion !== "kubeproxy.config.k8s.io/v1alpha1") {
-    const found = value.apiVersion === undefined ? "it is missing" : `this is ${JSON.stringify(value.apiVersion)}`;
+    const found =
+      value.apiVersion === undefined
+        ? "it is missing"
+        : `this is ${typeof value.apiVersion === "string" ? shown(value.apiVersion) : "no text"}`;
     const hint = "write `apiVersion: kubeproxy.config.k8s.io/v1alpha1`";
     const message = `only kubeproxy.config.k8s.io/v1alpha1 is known, and ${found}`;
     report("error", "apiVersion", "config-version", message, hint);

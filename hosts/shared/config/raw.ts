@@ -1,11 +1,10 @@
-// A KubeProxyConfiguration whose types have been checked; null counts as not given, as in Go.
-import type { RawConfig } from "../../shared/config.ts";
+// A KubeProxyConfiguration as it is written, its types checked; null counts as not given, as in Go.
 
 type Text = string | null;
 type Switch = boolean | null;
 type Count = number | null;
 
-export interface RawAgentConfig extends RawConfig {
+export interface RawConfig {
   featureGates?: Record<string, boolean | null> | null;
   clientConnection?: {
     kubeconfig?: Text;
@@ -21,15 +20,22 @@ export interface RawAgentConfig extends RawConfig {
     vmodule?: unknown[] | null;
     options?: Record<string, Record<string, unknown> | null> | null;
   } | null;
+  hostnameOverride?: Text;
+  bindAddress?: Text;
   healthzBindAddress?: Text;
   metricsBindAddress?: Text;
   bindAddressHardFail?: Switch;
   enableProfiling?: Switch;
   showHiddenMetricsForVersion?: Text;
-  iptables?: (RawPeriods & NonNullable<RawConfig["iptables"]>) | null;
-  nftables?: (RawPeriods & NonNullable<RawConfig["nftables"]>) | null;
+  mode?: Text;
+  iptables?: (RawSection & { localhostNodePorts?: Switch }) | null;
+  nftables?: RawSection | null;
   ipvs?: Record<string, unknown> | null;
   winkernel?: Record<string, unknown> | null;
+  detectLocalMode?: Text;
+  detectLocal?: { bridgeInterface?: Text; interfaceNamePrefix?: Text } | null;
+  clusterCIDR?: Text;
+  nodePortAddresses?: Text[] | null;
   oomScoreAdj?: Count;
   conntrack?: {
     maxPerCore?: Count;
@@ -45,7 +51,10 @@ export interface RawAgentConfig extends RawConfig {
   windowsRunAsService?: Switch;
 }
 
-export interface RawPeriods {
+/** What the sections of modes have in common. */
+export interface RawSection {
+  masqueradeAll?: Switch;
+  masqueradeBit?: Count;
   syncPeriod?: Text;
   minSyncPeriod?: Text;
 }

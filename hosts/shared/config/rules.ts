@@ -1,8 +1,7 @@
-// KubeProxyConfiguration: what of it changes rules.
-import { readConfigDocument } from "./config-document.ts";
-import type { DetectLocalMode, Mode, Options } from "./contract.ts";
-import type { Diagnostic } from "./diagnostics.ts";
-import type { Source } from "./manifests/input.ts";
+// What of a KubeProxyConfiguration changes rules, and how the engine is told.
+import type { DetectLocalMode, Mode, Options } from "../contract.ts";
+import type { RawConfig, RawSection } from "./raw.ts";
+import { shown } from "./shown.ts";
 
 /** The fields that change rules, with KubeProxyConfiguration's own defaults filled in. */
 export interface ProxyConfig {
@@ -23,23 +22,13 @@ export interface ProxyConfig {
   conntrackTcpBeLiberal: boolean;
 }
 
-export interface ConfigResult {
-  /** Undefined if there is an error. */
-  config: ProxyConfig | undefined;
-  /** The same, where need be with defaults in place of what is wrong: so that the rest can be checked too. */
-  tolerant: ProxyConfig | undefined;
-  diagnostics: Diagnostic[];
-  /** Where a field stands, for what the engine says about it. */
-  place(field: string): Partial<Diagnostic>;
-}
-
 /** Where neither the command line nor the configuration names a mode, or the configuration's is empty. */
 export const defaultMode: Mode = "flat";
 
 const defaultMasqueradeBit = 14;
 
-export function defaultConfig(): ProxyConfig {
-  return configOf({}, () => {});
+export function defaultRules(): ProxyConfig {
+  return rulesOf({}, () => {});
 }
 
 /** What the engine is to be told. `node`: this node's name. */
@@ -66,46 +55,15 @@ export function engineOptions(
   };
 }
 
-export function parseConfig(source: Source): ConfigResult {
-  const document = readConfigDocument(source);
-  const { value, diagnostics, place } = document;
-  const config =
-    value === undefined
-      ? undefined
-      : configOf(value, (field, code, message, hint) => document.report("error", field, code, message, hint));
-  return { config: diagnostics.length === 0 ? config : undefined, tolerant: config, diagnostics, place };
-}
-
 /** Says what is wrong with a field. */
 export type Report = (field: string, code: string, message: string, hint?: string) => void;
 
-/** A value whose types have been checked. */
-export interface RawConfig {
-  mode?: string | null;
-  hostnameOverride?: string | null;
-  bindAddress?: string | null;
-  clusterCIDR?: string | null;
-  detectLocalMode?: string | null;
-  detectLocal?: { bridgeInterface?: string | null; interfaceNamePrefix?: string | null } | null;
-  nodePortAddresses?: (string | null)[] | null;
-  iptables?: (RawMasquerade & { localhostNodePorts?: boolean | null }) | null;
-  nftables?: RawMasquerade | null;
-  conntrack?: { tcpBeLiberal?: boolean | null } | null;
-}
-
-interface RawMasquerade {
-  masqueradeAll?: boolean | null;
-  masqueradeBit?: number | null;
-}
-
-/** What of `raw` changes rules; what is wrong in it is reported. */
-export function configOf(raw: RawConfig, report: Report): ProxyConfig {
-  const masquerade = (section: RawMasquerade | null | undefined, name: Mode) => {
-    const bit = section?.masqueradeBit ?? defaultMasqueradeBit;
-    if (bit < 0 || bit > 31)
-      report(`${name}.masqueradeBit`, "masquerade-bit", `${bit} is no bit of a mark`, "use 0 to 31");
-    return { all: section?.masqueradeAll ?? false, bit };
-  };
+/** What of `raw` changes rules; what is wrong in it is reported, but for the sections of modes (sections.ts). */
+export function rulesOf(raw: RawConfig, report: Report): ProxyConfig {
+  const masquerade = (section: RawSection | null | undefined) => ({
+    all: section?.masqueradeAll ?? false,
+    bit: section?.masqueradeBit ?? defaultMasqueradeBit,
+  });
   return {
     mode: modeOf(raw.mode ?? "", report),
     hostnameOverride: hostname(raw.hostnameOverride ?? "", report),
@@ -116,9 +74,9 @@ export function configOf(raw: RawConfig, report: Report): ProxyConfig {
     interfaceNamePrefix: raw.detectLocal?.interfaceNamePrefix ?? "",
     nodePortAddresses: (raw.nodePortAddresses ?? []).map((address) => address ?? ""),
     masquerade: {
-      iptables: masquerade(raw.iptables, "iptables"),
-      nftables: masquerade(raw.nftables, "nftables"),
-      flat: masquerade(raw.nftables, "nftables"),
+      iptables: masquerade(raw.iptables),
+      nftables: masquerade(raw.nftables),
+      flat: masquerade(raw.nftables),
     },
     localhostNodePorts: raw.iptables?.localhostNodePorts ?? true,
     conntrackTcpBeLiberal: raw.conntrack?.tcpBeLiberal ?? false,
@@ -135,13 +93,11 @@ export function modeOf(text: string, report: Report): Mode | undefined {
     case "flat":
       return text;
     case "ipvs": {
-      const hint = "use nftables, which has taken its place";
-      report(
-        "mode",
-        "mode-ipvs",
-        "ipvs is not supported: Kubernetes deprecates it and 1.37 hides it behind a gate",
-        hint,
-      );
+      const message =
+        "Sluice writes no IPVS rules. kube-proxy's ipvs mode is deprecated, off by default from Kubernetes 1.40 on, and gone in 1.43";
+      const hint =
+        "write flat or nftables, which take its place; connections are spread at random, and `ipvs:` is not read";
+      report("mode", "mode-ipvs", message, hint);
       return undefined;
     }
     case "kernelspace":
@@ -154,12 +110,7 @@ export function modeOf(text: string, report: Report): Mode | undefined {
       );
       return undefined;
     default:
-      report(
-        "mode",
-        "mode-unknown",
-        `${JSON.stringify(text.slice(0, 40))} is no mode`,
-        "use flat, nftables or iptables",
-      );
+      report("mode", "mode-unknown", `${shown(text)} is no mode`, "use flat, nftables or iptables");
       return undefined;
   }
 }
@@ -181,12 +132,7 @@ function detectLocalModeOf(text: string, report: Report): DetectLocalMode {
     default: {
       const hint = "use ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix";
       if (text !== "" && text !== "ClusterCIDR") {
-        report(
-          "detectLocalMode",
-          "detect-local-mode",
-          `${JSON.stringify(text.slice(0, 40))} is none of the modes`,
-          hint,
-        );
+        report("detectLocalMode", "detect-local-mode", `${shown(text)} is none of the modes`, hint);
       }
       return "cluster-cidr";
     }

@@ -1,20 +1,30 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type ConfigResult, defaultConfig, engineOptions, type ProxyConfig, parseConfig } from "./config.ts";
-import { configFields, type Fields, type FieldType } from "./config-fields.ts";
+import { type ConfigResult, readConfig } from "./config.ts";
+import { configFields, type Fields, type FieldType } from "./fields.ts";
+import { defaultRules, engineOptions, type ProxyConfig } from "./rules.ts";
+import { asStrict } from "./strict.ts";
 
 const head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
-const parse = (text: string): ConfigResult => parseConfig({ name: "c.yaml", bytes: new TextEncoder().encode(text) });
+const parse = (text: string): ConfigResult => readConfig({ name: "c.yaml", bytes: new TextEncoder().encode(text) });
 
 function accepted(text: string): ProxyConfig {
   const { config, diagnostics } = parse(head + text);
-  assert.equal(diagnostics, []);
-  return config as ProxyConfig;
+  assert.equal(
+    diagnostics.filter(({ code }) => code !== "no-effect"),
+    [],
+  );
+  assert.ok(config !== undefined);
+  return config.rules;
 }
 
+const errors = ({ diagnostics }: ConfigResult) => diagnostics.filter(({ severity }) => severity === "error");
+/** A file with nothing in it, in flat mode. */
+const nothing: ProxyConfig = { ...defaultRules(), mode: "flat", bindAddress: "0.0.0.0" };
+
 test("an empty configuration is kube-proxy's defaults", () => {
-  assert.equal(accepted(""), defaultConfig());
-  assert.equal(defaultConfig(), {
+  assert.equal(accepted(""), nothing);
+  assert.equal(defaultRules(), {
     mode: undefined,
     hostnameOverride: "",
     bindAddress: "",
@@ -70,8 +80,7 @@ const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
 ];
 
 for (const [yaml, expected] of meanings) {
-  test(`${yaml.replaceAll("\n", "; ")} is understood`, () =>
-    assert.equal(accepted(yaml), { ...defaultConfig(), ...expected }));
+  test(`${yaml.replaceAll("\n", "; ")} is understood`, () => assert.equal(accepted(yaml), { ...nothing, ...expected }));
 }
 
 test("the options follow the mode's own section", () => {
@@ -95,18 +104,15 @@ const refused: [yaml: string, code: string, place: string, message: RegExp][] = 
   ["mode: 5", "wrong-type", "3:7", /text is wanted/],
   ["hostnameOverride: ' '", "hostname-blank", "3:19", /blanks/],
   ["detectLocalMode: clustercidr", "detect-local-mode", "3:18", /none of the modes/],
-  ["clusterCIDRs: x", "unknown-field", "3:1", /no such field/],
-  ["iptables:\n  masqueradeBits: 3", "unknown-field", "4:3", /no such field/],
-  ["iptables:\n  masqueradeBit: 32", "masquerade-bit", "4:18", /no bit/],
+  ["mode: iptables\niptables:\n  masqueradeBit: 32", "masquerade-bit", "5:18", /no bit/],
   ["iptables:\n  masqueradeBit: 1.5", "wrong-type", "4:18", /whole number/],
   ["iptables:\n  masqueradeAll: 'true'", "wrong-type", "4:18", /true or false/],
   ["iptables: []", "wrong-type", "3:11", /mapping/],
   ["nodePortAddresses: 10.0.0.0/8", "wrong-type", "3:20", /a list/],
-  ["nodePortAddresses:\n- a\n- 5", "wrong-type", "5:3", /text is wanted/],
+  ["nodePortAddresses:\n- all\n- 5", "wrong-type", "5:3", /text is wanted/],
   ["conntrack:\n  udpTimeout: 30", "wrong-type", "4:15", /duration/],
   ["conntrack:\n  udpTimeout: 30 s", "wrong-type", "4:15", /duration/],
   ["featureGates: {A: 1}", "wrong-type", "3:19", /true or false/],
-  ["mode: iptables\nmode: nftables", "yaml-duplicate-key", "4:1", /twice/],
   ["mode: [", "yaml-syntax", "4:1", /./],
 ];
 
@@ -114,8 +120,10 @@ for (const [yaml, code, place, message] of refused) {
   test(`${yaml.replaceAll("\n", "; ")} is refused at its place`, () => {
     const { config, diagnostics } = parse(`${head}${yaml}\n`);
     assert.is(config, undefined);
-    assert.is(diagnostics.length, 1);
-    assert.is(diagnostics[0]?.code, code);
+    assert.equal(
+      diagnostics.map((found) => found.code),
+      [code],
+    );
     assert.is(diagnostics[0]?.severity, "error");
     assert.is(`${diagnostics[0]?.line}:${diagnostics[0]?.column}`, place);
     assert.match(diagnostics[0]?.message ?? "", message);
@@ -129,25 +137,128 @@ test("all that is wrong is said at once", () => {
 
 test("an unknown field or a wrong type hides no other error, and brings none that only follows from it", () => {
   const found = (text: string) => parse(head + text).diagnostics.map(({ field, line, code }) => [field, line, code]);
-  assert.equal(found("modes: x\nmode: ipvs\nnftables:\n  masqueradeBit: 99\n"), [
+  assert.equal(found("modes: x\nmode: nftables\nnftables:\n  masqueradeBit: 99\n"), [
     ["modes", 3, "unknown-field"],
-    ["mode", 4, "mode-ipvs"],
     ["nftables.masqueradeBit", 6, "masquerade-bit"],
   ]);
-  assert.equal(found("hostnameOverride: 5\ndetectLocalMode: BridgeInterface\n"), [
+  assert.equal(found("hostnameOverride: 5\ndetectLocalMode: BridgeInterface\ndetectLocal: {bridgeInterface: 5}\n"), [
     ["hostnameOverride", 3, "wrong-type"],
+    ["detectLocal.bridgeInterface", 5, "wrong-type"],
   ]);
+});
+
+const warned: [yaml: string, code: string, place: string, message: RegExp, hint: RegExp][] = [
+  ["clusterCIDRs: x", "unknown-field", "3:1", /no such field/, /clusterCIDR/],
+  ["clustercidr: x", "unknown-field", "3:1", /no such field/, /clusterCIDR/],
+  ["iptables:\n  masqueradeBits: 3", "unknown-field", "4:3", /no such field/, /masqueradeBit/],
+  ["udpIdleTimeout: 250ms", "former-field", "3:1", /not known since Kubernetes 1\.26/, /remove/],
+  ["resourceContainer: /kube-proxy", "former-field", "3:1", /not known since Kubernetes 1\.16/, /remove/],
+  ["conntrack:\n  max: 0", "former-field", "4:3", /not known since Kubernetes/, /remove/],
+  ["ipvs:\nstrictARP: true", "unknown-field", "4:1", /no such field/, /below `ipvs:`/],
+  ["what: {ever: [a]}", "unknown-field", "3:1", /no such field/, /remove/],
+  ["mode: iptables\nmode: nftables", "yaml-duplicate-key", "4:1", /twice/, /last one counts/],
+  [
+    "mode: iptables\nnftables:\n  masqueradeBit: 41",
+    "unused-value",
+    "5:18",
+    /no bit.*iptables mode does not read/,
+    /0 to 31/,
+  ],
+  ["mode: nftables\niptables:\n  syncPeriod: -5s", "unused-value", "5:15", /negative.*nftables mode/, /0s/],
+  ["mode: flat\niptables:\n  minSyncPeriod: 40s", "unused-value", "5:18", /longer.*flat mode/, /syncPeriod/],
+  ["nftables:\n  masqueradeBit: 41", "unused-value", "4:18", /no bit.*no mode is given/, /0 to 31/],
+  ["featureGates:\n  Bogus: true", "unknown-feature-gate", "4:10", /no release/, /remove/],
+  [
+    "featureGates:\n  AllowServiceExternalIp: false",
+    "unknown-feature-gate",
+    "4:27",
+    /no release/,
+    /AllowServiceExternalIPs/,
+  ],
+  ["featureGates:\n  AllowExternalIPs: false", "unknown-feature-gate", "4:21", /no release/, /AllowServiceExternalIPs/],
+];
+
+for (const [yaml, code, place, message, hint] of warned) {
+  test(`${yaml.replaceAll("\n", "; ")} is warned of at its place, and an error only where one asks for it`, () => {
+    const { config, diagnostics } = parse(`${head}${yaml}\n`);
+    assert.ok(config !== undefined);
+    const found = diagnostics.filter((each) => each.code !== "no-effect");
+    assert.equal(
+      found.map((each) => [each.severity, each.code, `${each.line}:${each.column}`, each.file]),
+      [["warning", code, place, "c.yaml"]],
+    );
+    assert.match(found[0]?.message ?? "", message);
+    assert.match(found[0]?.hint ?? "", hint);
+    assert.equal(
+      asStrict(diagnostics).flatMap((each) => (each.severity === "error" ? [each.code] : [])),
+      [code],
+    );
+  });
+}
+
+const last = (text: string) => parse(head + text).config?.rules ?? nothing;
+
+test("of keys given twice the last counts, also of sections, and in JSON", () => {
+  assert.is(last("mode: iptables\nmode: nftables").mode, "nftables");
+  const sections = last("nftables: {masqueradeAll: true}\nnftables: {masqueradeBit: 3}");
+  assert.equal(sections.masquerade.nftables, { all: false, bit: 3 });
+  const json = parse(`{"kind": "KubeProxyConfiguration", "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+    "mode": "iptables", "mode": "nftables"}`);
+  assert.is(json.config?.mode, "nftables");
+  assert.equal(
+    json.diagnostics.map(({ code, line }) => [code, line]),
+    [["yaml-duplicate-key", 2]],
+  );
+});
+
+test("a wrong value that does not count is not in force", () => {
+  const { config } = parse(`${head}mode: iptables\nnftables: {masqueradeBit: 41, syncPeriod: -5s}\n`);
+  assert.is(config?.rules.masquerade.nftables.bit, 14);
+  const noMode = parse(
+    `${head}nftables: {masqueradeBit: 41, syncPeriod: 10s, minSyncPeriod: 20s, masqueradeAll: true}\n`,
+  );
+  assert.equal(noMode.config?.rules.masquerade.flat, { all: true, bit: 14 });
+  assert.equal([noMode.config?.syncPeriodMs, noMode.config?.minSyncPeriodMs], [30_000, 0]);
+});
+
+test("no message shows what may be a secret", () => {
+  const secrets = [
+    "hunter2hunter2hunter2hunter2hunter2hunter2hunter2",
+    "https://admin:s3cr3t@10.0.0.1:6443/",
+    "a {b} c",
+  ];
+  const fields = [
+    "token: S",
+    "clientConnection: {token: S, password: S, burst: S}",
+    "bindAddress: S",
+    "mode: S",
+    "detectLocalMode: S",
+    "clusterCIDR: S",
+    "nodePortAddresses: [S]",
+    "healthzBindAddress: S",
+    "metricsBindAddress: S",
+    "logging: {format: S, verbosity: S}",
+    "portRange: S",
+    "conntrack: {udpTimeout: S}",
+    "detectLocalMode: InterfaceNamePrefix\ndetectLocal: {interfaceNamePrefix: S}",
+    "kind: S",
+  ];
+  for (const secret of secrets) {
+    for (const field of fields) {
+      const { diagnostics } = parse(head + field.replaceAll("S", JSON.stringify(secret)));
+      assert.ok(diagnostics.length > 0, field);
+      assert.not.match(JSON.stringify(diagnostics), secret.slice(0, 12), field);
+    }
+  }
 });
 
 test("every error says what to do", () => {
   for (const [yaml] of refused.filter(([, code]) => !code.startsWith("yaml-"))) {
-    for (const { hint, message } of parse(`${head}${yaml}\n`).diagnostics)
-      assert.ok(hint !== "", `${yaml}: ${message}`);
+    for (const { hint, message } of errors(parse(`${head}${yaml}\n`))) assert.ok(hint !== "", `${yaml}: ${message}`);
   }
 });
 
-test("hints name the field that was meant, and words that are booleans", () => {
-  assert.match(parse(`${head}clustercidr: x`).diagnostics[0]?.hint ?? "", "clusterCIDR");
+test("hints name words that are booleans", () => {
   assert.match(parse(`${head}hostnameOverride: on`).diagnostics[0]?.hint ?? "", 'write "on"');
 });
 
@@ -197,14 +308,20 @@ const base = { apiVersion: "kubeproxy.config.k8s.io/v1alpha1", kind: "KubeProxyC
 const meaningful = { ...base, mode: "iptables", detectLocalMode: "ClusterCIDR" };
 const masquerade = { iptables: { masqueradeBit: 3 }, nftables: { masqueradeBit: 3 } };
 
+/** What is said of names and types; the values of samples mean nothing. */
+const misfits = (value: object) =>
+  parse(JSON.stringify(value)).diagnostics.flatMap(({ code, field }) =>
+    ["unknown-field", "former-field", "wrong-type"].includes(code) ? [[code, field]] : [],
+  );
+
 test("every field of the type is accepted, alone and all together", () => {
   const all = Object.fromEntries(Object.entries(configFields).map(([name, type]) => [name, sample(type, 0)]));
-  assert.equal(parse(JSON.stringify({ ...all, ...meaningful, ...masquerade })).diagnostics, []);
+  assert.equal(misfits({ ...all, ...meaningful, ...masquerade }), []);
   for (const name of Object.keys(configFields)) {
     if (name in meaningful) continue;
     const value = name in masquerade ? { masqueradeAll: true } : all[name];
-    assert.equal(parse(JSON.stringify({ ...base, [name]: value })).diagnostics, [], name);
-    assert.equal(parse(JSON.stringify({ ...base, [name]: null })).diagnostics, [], `${name}: null`);
+    assert.equal(misfits({ ...base, [name]: value }), [], name);
+    assert.equal(misfits({ ...base, [name]: null }), [], `${name}: null`);
   }
 });
 
@@ -215,10 +332,11 @@ test("every field refuses a value of another type", () => {
       if (name in base) continue;
       const value = { ...base, ...(wrap({ [name]: sample(type, 1) }) as object) };
       assert.equal(
-        parse(JSON.stringify(value)).diagnostics.map(({ code }) => code),
+        misfits(value).map(([code]) => code),
         ["wrong-type"],
         name,
       );
+      assert.is(parse(JSON.stringify(value)).config, undefined);
       seen++;
       if (typeof type === "object" && "fields" in type) visit(type.fields, (inner) => wrap({ [name]: inner }));
     }

@@ -1,8 +1,12 @@
-// Checks a configuration against its fields, as kube-proxy's strict decoder does.
-import type { Fields, FieldType } from "./config-fields.ts";
+// Checks a configuration against its fields: names as kube-proxy's strict decoder does, types as all of its decoders do.
+import { configFields, type Fields, type FieldType } from "./fields.ts";
+import { formerFields } from "./former-fields.ts";
+import { nearest } from "./nearest.ts";
+import { shown } from "./shown.ts";
 
 export interface Misfit {
-  code: "unknown-field" | "wrong-type";
+  /** kube-proxy goes on without fields that it does not know, and ends for a wrong type. */
+  code: "unknown-field" | "former-field" | "wrong-type";
   path: (string | number)[];
   message: string;
   hint: string;
@@ -22,12 +26,34 @@ function* checkFields(object: object, fields: Fields, path: (string | number)[])
   for (const [name, value] of Object.entries(object)) {
     const at = [...path, name];
     if (Object.hasOwn(fields, name)) yield* check(value, fields[name] as FieldType, at);
-    else {
-      const near = nearest(name, Object.keys(fields));
-      const hint = near === undefined ? "remove it, or move it where it belongs" : `did you mean \`${near}\`?`;
-      yield { code: "unknown-field", path: at, message: "KubeProxyConfiguration has no such field", hint };
-    }
+    else yield unknown(name, fields, at);
   }
+}
+
+function unknown(name: string, fields: Fields, path: (string | number)[]): Misfit {
+  const since = formerFields.get(path.join("."));
+  if (since !== undefined) {
+    const message = `not known since Kubernetes ${since}: it has no effect`;
+    return { code: "former-field", path, message, hint: "remove it" };
+  }
+  const near = nearest(name, Object.keys(fields));
+  const elsewhere = near === undefined ? sectionWith(name) : undefined;
+  const hint =
+    near !== undefined
+      ? `did you mean \`${near}\`?`
+      : elsewhere !== undefined
+        ? `write it below \`${elsewhere}:\`, further to the right`
+        : "remove it, or move it where it belongs";
+  const message = "KubeProxyConfiguration has no such field: it has no effect";
+  return { code: "unknown-field", path, message, hint };
+}
+
+/** The only section that has a field of this name: what stands under it has lost its indentation, maybe. */
+function sectionWith(name: string): string | undefined {
+  const found = Object.entries(configFields).filter(
+    ([, type]) => typeof type === "object" && "fields" in type && Object.hasOwn(type.fields, name),
+  );
+  return found.length === 1 ? found[0]?.[0] : undefined;
 }
 
 function* check(value: unknown, type: FieldType, path: (string | number)[]): Generator<Misfit> {
@@ -85,28 +111,5 @@ function* check(value: unknown, type: FieldType, path: (string | number)[]): Gen
 function describe(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a mapping";
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
-}
-
-/** The name that was probably meant: the same in other case, or with at most two letters changed. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  const lower = name.toLowerCase();
-  const same = names.find((candidate) => candidate.toLowerCase() === lower);
-  if (same !== undefined || name.length > 60) return same;
-  return names.find((candidate) => distance(lower, candidate.toLowerCase()) <= 2);
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return typeof value === "string" ? shown(value) : JSON.stringify(value);
 }

@@ -1,0 +1,6 @@
+import { type Diagnostic, placeText } from "../../shared/diagnostics.ts";
+
+/** One line for the log: `configuration: config.conf:5:3: iptables.masqueradeBit: what is wrong`. */
+export function configurationText(found: Diagnostic): string {
+  return ["configuration", placeText(found), found.field, found.message].filter((part) => part !== "").join(": ");
+}
