@@ -3,7 +3,7 @@
 import { finish, holdMemory, listResult, outResult, problemsResult, RESULT, setString } from "./abi/lists";
 import { moreProblems, problemCount, problemTable } from "./abi/problems";
 import { formatIPv4, formatIPv6 } from "./bytes/address";
-import { mix } from "./bytes/compare";
+import { mix, setBucketSeed } from "./bytes/compare";
 import { arenaAlloc, Vector } from "./bytes/memory";
 import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { sortVector } from "./bytes/sort";
@@ -292,6 +292,10 @@ export function cabi_post_engine__describe(result: usize): void {
 }
 
 let planAsNetlink: bool = false;
+
+export function engine__set_bucket_seed(seed: u64): bool {
+  return setBucketSeed(seed);
+}
 
 export function engine__set_encoding(encoding: u32): void {
   planAsNetlink = encoding != 0;

@@ -33,6 +33,27 @@ export function mix(hash: u64, word: u64): u64 {
   return h ^ (h >> 32);
 }
 
+/** What tables are looked up by begins with it. */
+let bucketSeed: u64 = K0;
+let hasHashed: bool = false;
+
+/**
+ * Hash for a table's buckets. A tenant who knows the seed can choose names that all fall into one bucket, so hosts that run for
+ * long choose one that nobody knows (`setBucketSeed`). Nothing that is returned depends on it: tables have no order, and equality
+ * rests on the bytes.
+ */
+export function bucketHash(bytes: usize, length: usize): u32 {
+  hasHashed = true;
+  return <u32>hashBytes(bytes, length, bucketSeed);
+}
+
+/** False and without effect once anything has been looked up. */
+export function setBucketSeed(seed: u64): bool {
+  if (hasHashed) return false;
+  bucketSeed = seed;
+  return true;
+}
+
 /** 64-bit hash of bytes. Not for keys that an attacker must not collide: tables compare the bytes as well. */
 export function hashBytes(bytes: usize, length: usize, seed: u64 = K0): u64 {
   let h = seed ^ (<u64>length * K0);

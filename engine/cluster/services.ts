@@ -9,6 +9,8 @@ export class Service extends Entry {
   /** First EndpointSlice of each family, in the order of their names (cluster/slices.ts). */
   slicesIPv4: usize;
   slicesIPv6: usize;
+  /** A bit for each family whose slices are not in that order yet. */
+  unsortedSlices: u32;
   /** Hash of its record; of no meaning without one. */
   recordHash: u64;
   /** No other record of any Service has had this number. */
@@ -32,10 +34,6 @@ export class Service extends Entry {
   refusedAgain: u32;
   /** The same for what the node lacks an extension of iptables for (layouts/iptables-extensions.ts). */
   lacking: u32;
-
-  firstSlice(family: u32): usize {
-    return family == 0 ? this.slicesIPv4 : this.slicesIPv6;
-  }
 
   /** Plans of the family leave it out. */
   isLeftOut(family: u32): bool {

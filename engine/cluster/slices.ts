@@ -1,16 +1,17 @@
 // EndpointSlices, each with the Service that it names.
-import { compareBytes } from "../bytes/compare";
-import { arenaAlloc } from "../bytes/memory";
+import { arenaAlloc, Vector } from "../bytes/memory";
+import { mergeRuns, sortVector } from "../bytes/sort";
 import { EndpointRecord, IPV4, SlicePortRecord, SliceRecord } from "./records";
 import { Change, noteChange, Service, serviceNamed } from "./services";
 import { releaseString } from "./strings";
-import { Entry, replaceRecord, Table } from "./table";
+import { compareEntries, Entry, replaceRecord, Table } from "./table";
 
 @unmanaged
 export class Slice extends Entry {
   service: Service;
-  /** Next slice of the same Service and family, by name. */
+  /** The slices of the same Service and family next to it, by name once `firstSlice` has been asked. */
   nextOfService: usize;
+  beforeOfService: usize;
 }
 
 export const slices = new Table();
@@ -36,10 +37,43 @@ function changeOf(record: usize): u32 {
   return changetype<SliceRecord>(record).family == IPV4 ? Change.ENDPOINTS_IPV4 : Change.ENDPOINTS_IPV6;
 }
 
-function listOf(service: Service, record: usize): usize {
-  const field =
-    changetype<SliceRecord>(record).family == IPV4 ? offsetof<Service>("slicesIPv4") : offsetof<Service>("slicesIPv6");
+function listOf(service: Service, family: u32): usize {
+  const field = family == IPV4 ? offsetof<Service>("slicesIPv4") : offsetof<Service>("slicesIPv6");
   return changetype<usize>(service) + field;
+}
+
+const order = new Vector();
+
+/** The first of the Service's slices in that family; the others follow by name. */
+export function firstSlice(service: Service, family: u32): usize {
+  const list = listOf(service, family);
+  const bit: u32 = 1 << family;
+  if ((service.unsortedSlices & bit) == 0) return load<usize>(list);
+  service.unsortedSlices &= ~bit;
+  order.clear();
+  for (let at = load<usize>(list); at != 0; at = changetype<Slice>(at).nextOfService) order.push(<u32>at);
+  // What was sorted before stands at the end; what has come since, mostly in order, stands before it, the latest first.
+  let news = order.length - 1;
+  while (news > 0 && compareEntries(order.get(news - 1), order.get(news)) < 0) news--;
+  for (let i: u32 = 0; i < news >> 1; i++) {
+    const other = news - 1 - i;
+    const at = order.get(i);
+    order.set(i, order.get(other));
+    order.set(other, at);
+  }
+  sortVector(order, 0, news, compareEntries);
+  if (news > 0) mergeRuns(order, 0, news, order.length, compareEntries);
+  store<usize>(list, 0);
+  for (let i = order.length; i > 0; i--) push(changetype<Slice>(<usize>order.get(i - 1)), list);
+  return load<usize>(list);
+}
+
+function push(slice: Slice, list: usize): void {
+  const next = load<usize>(list);
+  slice.nextOfService = next;
+  slice.beforeOfService = 0;
+  if (next != 0) changetype<Slice>(next).beforeOfService = changetype<usize>(slice);
+  store<usize>(list, changetype<usize>(slice));
 }
 
 /** The Service that the record names, in the namespace of `key`. */
@@ -52,21 +86,20 @@ function serviceOf(key: usize, namespaceLength: usize, record: usize): Service {
   return serviceNamed(text, length, namespaceLength);
 }
 
+/** Puts it in front; `firstSlice` puts all in order. A Service may have ten thousand. */
 function link(slice: Slice): void {
-  let at = listOf(slice.service, slice.record);
-  while (load<usize>(at) != 0) {
-    const other = changetype<Slice>(load<usize>(at));
-    if (compareBytes(other.key, other.keyLength, slice.key, slice.keyLength) > 0) break;
-    at = load<usize>(at) + offsetof<Slice>("nextOfService");
-  }
-  slice.nextOfService = load<usize>(at);
-  store<usize>(at, changetype<usize>(slice));
+  const family = changetype<SliceRecord>(slice.record).family;
+  const list = listOf(slice.service, family);
+  if (load<usize>(list) != 0) slice.service.unsortedSlices |= 1 << family;
+  push(slice, list);
 }
 
 function unlink(slice: Slice): void {
-  let at = listOf(slice.service, slice.record);
-  while (load<usize>(at) != changetype<usize>(slice)) at = load<usize>(at) + offsetof<Slice>("nextOfService");
-  store<usize>(at, slice.nextOfService);
+  const next = slice.nextOfService;
+  const before = slice.beforeOfService;
+  if (before != 0) changetype<Slice>(before).nextOfService = next;
+  else store<usize>(listOf(slice.service, changetype<SliceRecord>(slice.record).family), next);
+  if (next != 0) changetype<Slice>(next).beforeOfService = before;
 }
 
 /** Keeps the record (from the arena) under `key`; takes over its string references. True if it differs. */
@@ -91,11 +124,12 @@ export function putSlice(key: usize, keyLength: usize, namespaceLength: usize, r
     return false;
   }
   noteChange(slice.service, changeOf(slice.record));
-  unlink(slice);
+  const stays = slice.service == service && changeOf(slice.record) == changeOf(record);
+  if (!stays) unlink(slice);
   releaseStrings(slice.record);
   replaceRecord(slice, record);
   slice.service = service;
-  link(slice);
+  if (!stays) link(slice);
   noteChange(service, changeOf(record));
   return true;
 }

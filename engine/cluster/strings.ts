@@ -1,6 +1,6 @@
 // Strings that many endpoints share (node names, zones, hint lists), each kept once under a small id while something
 // refers to it. Ids of strings that nothing refers to any more are used again.
-import { equalBytes, hashBytes } from "../bytes/compare";
+import { bucketHash, equalBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
 
@@ -23,7 +23,7 @@ references.push(0);
 nexts.push(0);
 
 function bucketOf(bytes: usize, length: usize): usize {
-  return buckets + ((<usize>(<u32>hashBytes(bytes, length) & (bucketCount - 1))) << 2);
+  return buckets + ((<usize>(bucketHash(bytes, length) & (bucketCount - 1))) << 2);
 }
 
 function rehash(count: u32): void {

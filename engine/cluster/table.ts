@@ -1,5 +1,5 @@
 // Hash table of named things. Entries begin with the fields of `Entry` and are owned by whoever adds them.
-import { compareBytes, equalBytes, hashBytes } from "../bytes/compare";
+import { bucketHash, compareBytes, equalBytes } from "../bytes/compare";
 import { SLACK } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
 
@@ -31,7 +31,7 @@ export class Table {
   /** The entry of that name, or 0. */
   find(key: usize, keyLength: usize): usize {
     if (this.count == 0) return 0;
-    const hash = <u32>hashBytes(key, keyLength);
+    const hash = bucketHash(key, keyLength);
     let at = load<usize>(this.bucket(hash));
     while (at != 0) {
       const entry = changetype<Entry>(at);
@@ -49,7 +49,7 @@ export class Table {
     entry.key = text;
     entry.keyLength = <u32>keyLength;
     entry.namespaceLength = <u32>namespaceLength;
-    entry.hash = <u32>hashBytes(key, keyLength);
+    entry.hash = bucketHash(key, keyLength);
     entry.listed = this.list;
     const bucket = this.bucket(entry.hash);
     entry.next = load<usize>(bucket);

@@ -1,10 +1,10 @@
 // Which `ip:port` serve a service port, whatever hints, policies and nodes say: a flow to one of them stays. For one call
 // they are kept in a hash table, so that a flow costs one look-up, however many endpoints there are.
-import { mix } from "../bytes/compare";
+import { bucketHash } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
 import { EndpointFlag, EndpointRecord, SliceRecord } from "../cluster/records";
-import { firstEndpoint, Slice } from "../cluster/slices";
+import { firstEndpoint, firstSlice, Slice } from "../cluster/slices";
 import { feeds, firstFeeding, slicePortAt } from "../routing/feeding-ports";
 import { FamilyPort } from "../routing/service-ports";
 
@@ -25,8 +25,13 @@ export function beginServing(): void {
   if (tableSize != 0) memory.fill(table, 0, (<usize>tableSize) << 2);
 }
 
+const looked: usize = memory.data(24 + <i32>SLACK, 16);
+
 function hashOf(owner: u32, port: u32, ip: usize): u32 {
-  return <u32>mix(mix(((<u64>owner) << 16) ^ <u64>port, load<u64>(ip)), load<u64>(ip, 8));
+  store<u32>(looked, owner);
+  store<u32>(looked, port, 4);
+  v128.store(looked, v128.load(ip), 8);
+  return bucketHash(looked, 24);
 }
 
 /** The slot of that row, or the free one where it would go. */
@@ -76,7 +81,7 @@ function collect(port: FamilyPort): void {
   const owner = <u32>changetype<usize>(port);
   port.servingCall = call;
   port.serves = false;
-  for (let s = port.port.service.firstSlice(port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
+  for (let s = firstSlice(port.port.service, port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
     const record = changetype<SliceRecord>(changetype<Slice>(s).record);
     for (let p = firstFeeding(record, port.port); feeds(record, p, port.port); p++) {
       const slicePort = slicePortAt(record, p);

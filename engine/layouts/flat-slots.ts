@@ -1,6 +1,6 @@
 // Which endpoint stands in which slot. Slots are history, not state: an endpoint keeps its slot while it stays, so that
 // replacing one touches one slot; whatever order they have come to is as good as any other.
-import { hashBytes } from "../bytes/compare";
+import { bucketHash } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
 import { endpointAt, endpoints } from "../routing/endpoints";
 import { Slot } from "./nft-snapshots";
@@ -45,7 +45,7 @@ export function keepSlots(policy: u32, old: usize, oldCount: u32, to: usize, cou
   const table = arenaAlloc((<usize>size) << 2);
   memory.fill(table, 0xff, (<usize>size) << 2);
   for (let i: u32 = 0; i < oldCount; i++) {
-    let at = <u32>hashBytes(old + <usize>i * SIZE, SIZE) & (size - 1);
+    let at = bucketHash(old + <usize>i * SIZE, SIZE) & (size - 1);
     while (load<i32>(table + ((<usize>at) << 2)) >= 0) at = (at + 1) & (size - 1);
     store<u32>(table + ((<usize>at) << 2), i);
   }
@@ -57,7 +57,7 @@ export function keepSlots(policy: u32, old: usize, oldCount: u32, to: usize, cou
   for (let i: u32 = 0; i < endpoints.length; i++) {
     if ((endpointAt(i).flags & policy) == 0) continue;
     setSlot(probe, i);
-    let at = <u32>hashBytes(probe, SIZE) & (size - 1);
+    let at = bucketHash(probe, SIZE) & (size - 1);
     let slot: i32 = -1;
     for (;;) {
       slot = load<i32>(table + ((<usize>at) << 2));

@@ -6,7 +6,7 @@
 //   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
 //   3. deletion of the slots of entry points that lead elsewhere now;
 //   4. a little later, deletion of what was emptied.
-import { hashBytes, mix } from "../bytes/compare";
+import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
@@ -87,7 +87,7 @@ function ownChains(port: FamilyPort): u32 {
 
 /** Hash of what the elements under the keys of a service port with maps of its own depend on. */
 function signEntries(port: FamilyPort): u64 {
-  const hash = hashBytes(port.port.service.record, recordOf(port).size, mix(settingsHash, <u64>port.decision));
+  const hash = mix(mix(settingsHash, <u64>port.decision), port.port.service.recordHash);
   return hash == 0 ? 1 : hash;
 }
 

@@ -5,7 +5,7 @@ import { writeDecimal } from "../bytes/out";
 import { productOf, sizeOf, sumOf } from "../bytes/sizes";
 import { sortVector } from "../bytes/sort";
 import { EndpointFlag, EndpointRecord, IPV4, SliceRecord } from "../cluster/records";
-import { firstEndpoint, Slice } from "../cluster/slices";
+import { firstEndpoint, firstSlice, Slice } from "../cluster/slices";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { isThisNode } from "./facts";
 import { feeds, firstFeeding, slicePortAt } from "./feeding-ports";
@@ -136,7 +136,7 @@ function dropDuplicates(): void {
 /** How many rows there are before duplicates are dropped. */
 function countRows(port: FamilyPort): u32 {
   let count: u32 = 0;
-  for (let at = port.port.service.firstSlice(port.family); at != 0; at = changetype<Slice>(at).nextOfService) {
+  for (let at = firstSlice(port.port.service, port.family); at != 0; at = changetype<Slice>(at).nextOfService) {
     const record = changetype<SliceRecord>(changetype<Slice>(at).record);
     const first = firstFeeding(record, port.port);
     let next = first;
@@ -153,7 +153,7 @@ export function mergeEndpoints(port: FamilyPort): void {
   reserveRows(countRows(port));
   let at = rows;
   let sorted = true;
-  for (let s = port.port.service.firstSlice(port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
+  for (let s = firstSlice(port.port.service, port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
     const slice = changetype<Slice>(s);
     const record = changetype<SliceRecord>(slice.record);
     for (let p = firstFeeding(record, port.port); feeds(record, p, port.port); p++) {

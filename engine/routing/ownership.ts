@@ -4,7 +4,7 @@
 //
 // A key also carries what the kernel holds under it, so that an address which moves from one Service to another is one
 // replacement, whichever of the two is looked at first.
-import { equalBytes, hashBytes } from "../bytes/compare";
+import { bucketHash, equalBytes } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
 import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
@@ -113,6 +113,11 @@ const KEY_SIZE: usize = offsetof<Key>("wanted") - offsetof<Key>("kind");
 let buckets: usize = 0;
 let bucketCount: u32 = 0;
 let keyCount: u32 = 0;
+// While the table grows: the smaller one before it, and how many of its buckets are empty by now. A few of them are with each
+// key that is made, since to move a million at once would take 50 ms.
+let oldBuckets: usize = 0;
+let moved: u32 = 0;
+const MOVED_AT_ONCE: u32 = 4;
 
 /** Keys whose owner or need has changed since the last plan, each once. */
 export const changedKeys = new Vector();
@@ -121,17 +126,25 @@ export const changedKeys = new Vector();
 const probe = changetype<Key>(memory.data(192, 16));
 
 function bucketOf(hash: u32): usize {
+  const old = hash & ((bucketCount >> 1) - 1);
+  if (oldBuckets != 0 && old >= moved) return oldBuckets + ((<usize>old) << 2);
   return buckets + ((<usize>(hash & (bucketCount - 1))) << 2);
 }
 
 function growKeys(): void {
-  const old = buckets;
-  const oldCount = bucketCount;
-  bucketCount = grown(oldCount, 0, 256);
+  while (oldBuckets != 0) moveKeys();
+  oldBuckets = buckets;
+  moved = 0;
+  bucketCount = grown(bucketCount, 0, 256);
   buckets = heap.alloc(sizeOf(bucketCount, 4));
   memory.fill(buckets, 0, (<usize>bucketCount) << 2);
-  for (let i: u32 = 0; i < oldCount; i++) {
-    let at = load<usize>(old + ((<usize>i) << 2));
+}
+
+/** Moves some keys to the larger table. */
+function moveKeys(): void {
+  for (let i: u32 = 0; i < MOVED_AT_ONCE; i++) {
+    let at = load<usize>(oldBuckets + ((<usize>moved) << 2));
+    moved++;
     while (at != 0) {
       const key = changetype<Key>(at);
       const next = key.next;
@@ -140,7 +153,9 @@ function growKeys(): void {
       at = next;
     }
   }
-  if (old != 0) heap.free(old);
+  if (moved != bucketCount >> 1) return;
+  heap.free(oldBuckets);
+  oldBuckets = 0;
 }
 
 /** The key of that kind, or 0. `ip`: sixteen bytes, or 0 for a node port. */
@@ -152,7 +167,7 @@ export function findKey(kind: u32, family: u32, protocol: u32, port: u32, ip: us
   if (ip == 0) memory.fill(probe.ip(), 0, 16);
   else memory.copy(probe.ip(), ip, 16);
   const bytes = changetype<usize>(probe) + KEY_START;
-  probe.hash = <u32>hashBytes(bytes, KEY_SIZE);
+  probe.hash = bucketHash(bytes, KEY_SIZE);
   if (bucketCount == 0) return 0;
   const hash = probe.hash;
   for (let at = load<usize>(bucketOf(hash)); at != 0; at = changetype<Key>(at).next) {
@@ -166,6 +181,7 @@ export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usiz
   const found = findKey(kind, family, protocol, port, ip);
   if (found != 0) return changetype<Key>(found);
   if (keyCount >= bucketCount) growKeys();
+  if (oldBuckets != 0) moveKeys();
   const hash = probe.hash;
   const made = heap.alloc(offsetof<Key>() + SLACK);
   memory.fill(made, 0, offsetof<Key>());
@@ -198,6 +214,7 @@ export function noteKeyChange(key: Key): void {
 
 /** Calls `visit` with every key, in an order of no meaning. */
 export function eachKey(visit: (key: Key) => void): void {
+  while (oldBuckets != 0) moveKeys();
   for (let i: u32 = 0; i < bucketCount; i++) {
     let at = load<usize>(buckets + ((<usize>i) << 2));
     while (at != 0) {

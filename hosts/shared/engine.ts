@@ -110,6 +110,10 @@ export class EngineInstance {
   nodePortIps(family: Family): string[] | undefined {
     return this.#call("node-port-ips", (engine) => engine.nodePortIps(family));
   }
+  /** False: something has been looked up already. */
+  setBucketSeed(seed: bigint): boolean {
+    return this.#call("set-bucket-seed", (engine) => engine.setBucketSeed(seed));
+  }
   /** About `work` entry points and endpoints of what has changed; true: all of it is taken up. */
   takeUp(work: number): boolean {
     return this.#call("take-up", (engine) => engine.takeUp(work));

@@ -1,4 +1,5 @@
 // The engine of the agent: what the API server says goes in, and it survives the loss of an instance.
+import { randomBytes } from "node:crypto";
 import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
@@ -248,6 +249,7 @@ export class ClusterState {
 
   #start(): EngineInstance {
     const engine = this.#module.create();
+    engine.setBucketSeed(randomBytes(8).readBigUInt64LE());
     const problems = engine.configure(this.#options);
     if (problems.length > 0) throw new InvalidOptionsError(problems);
     engine.setEncoding("netlink");

@@ -124,6 +124,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
       ipv6: "::1",
     }),
     nodePortIps: () => undefined,
+    setBucketSeed: () => true,
     takeUp: () => true,
     healthChecksRevision: () => 0,
     healthChecks: () => [],
