@@ -292,8 +292,15 @@ export function journalEmptyKey(batch: u32, key: Key): void {
 
 /** Service ports that have been committed and may be gone: to be looked at by `forgetGone`. */
 export const settledPorts = new Vector();
-/** Keys likewise. */
+/** Keys likewise, each once. */
 export const settledKeys = new Vector();
+
+/** Nothing may be left of the key: it is looked at when the call ends. */
+export function settleKey(key: Key): void {
+  if (key.settled) return;
+  key.settled = true;
+  settledKeys.push(<u32>changetype<usize>(key));
+}
 
 function commitEntry(kind: u32, object: usize, now: u64): void {
   if (kind == JournalKind.PORT) {
@@ -317,7 +324,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     key.committedLocalSlots = key.plannedLocalSlots;
     key.open = false;
     noteKeySettled(key);
-    settledKeys.push(<u32>object);
+    settleKey(key);
   } else if (kind == JournalKind.OWN_CHAINS) {
     const port = changetype<FamilyPort>(object);
     const merged = mergeSnapshots(port.committed, port.planned);
@@ -327,7 +334,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     const key = changetype<Key>(object);
     if (kind == JournalKind.EMPTY_SLOTS) key.committedSlots = 0;
     else key.committedLocalSlots = 0;
-    settledKeys.push(<u32>object);
+    settleKey(key);
   } else if (kind == JournalKind.PART_OF_MAPS) {
     commitPartOfMaps(object);
   } else if (kind == JournalKind.PART_OF_KEY) {

@@ -306,7 +306,8 @@ function writeEndpointRules(port: FamilyPort, endpoint: RoutedEndpoint): void {
 
 /** Adds (and empties) those chains of a service port that has just been routed, and its endpoints' chains. */
 export function writePortChains(port: FamilyPort, chains: u32): void {
-  for (let i: u32 = 0; i < endpoints.length; i++) {
+  const affinity = hasAffinity(port);
+  for (let i: u32 = 0; affinity && i < endpoints.length; i++) {
     const endpoint = endpointAt(i);
     if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
     ownEndpoint(endpoint);

@@ -22,6 +22,7 @@ import {
   setFamilyStockDirty,
   setStockDirty,
   settledKeys,
+  settleKey,
   settledPorts,
   tableIsAbsent,
 } from "./batches";
@@ -94,7 +95,7 @@ function settleFamily(family: u32): void {
     } else {
       key.changed = false;
       if (!key.open) noteKeySettled(key);
-      settledKeys.push(changedKeys.get(i));
+      settleKey(key);
     }
   }
   changedKeys.length = kept;
@@ -345,11 +346,10 @@ function forgetSettled(): void {
   for (let i: u32 = 0; i < gone.length; i++) {
     if (i == 0 || gone.get(i) != gone.get(i - 1)) forgetGone(changetype<Service>(<usize>gone.get(i)));
   }
-  sortVector(settledKeys, 0, settledKeys.length, compareNumbers);
   for (let i: u32 = 0; i < settledKeys.length; i++) {
-    if (i == 0 || settledKeys.get(i) != settledKeys.get(i - 1)) {
-      dropUnusedKey(changetype<Key>(<usize>settledKeys.get(i)));
-    }
+    const key = changetype<Key>(<usize>settledKeys.get(i));
+    key.settled = false;
+    dropUnusedKey(key);
   }
   settledKeys.clear();
   dropUnusedChains();

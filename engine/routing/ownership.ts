@@ -53,6 +53,8 @@ export class Key {
   claims: usize;
   /** Waits among `changedKeys`. */
   changed: bool;
+  /** Waits to be looked at when the call ends, since nothing may be left of it (layouts/batches.ts). */
+  settled: bool;
   /** Number of the full text in which it was written last. */
   written: u32;
   // What the kernel holds under it, as hashes that the layout makes; 0: nothing. For sets, `chain` is 1.
@@ -196,7 +198,7 @@ export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usiz
 
 /** Frees the key if nobody claims it and the kernel does not hold it. */
 export function dropUnusedKey(key: Key): void {
-  if (key.claims != 0 || key.wanted != 0 || key.changed || key.open || key.gone != 0) return;
+  if (key.claims != 0 || key.wanted != 0 || key.changed || key.open || key.settled || key.gone != 0) return;
   if ((key.committedChain | key.committedFirewall | key.committedNoEndpoints) != 0) return;
   if ((key.committedSlots | key.committedLocalSlots) != 0) return;
   let link = bucketOf(key.hash);
