@@ -16,10 +16,16 @@ export const cleanupHelp = `Removes what the agent has written in any of its mod
 and kube-proxy's chains of iptables, in both families. Rules of others stay.
 
 Usage:
-  sluice cleanup
+  sluice cleanup [options]
 
-Stop the agent and kube-proxy before, or they write their rules again. Needs CAP_NET_ADMIN.
-Exit codes: 0 all of it is gone, 1 something could not be looked at or removed.
+      --timeout DURATION            how long to wait for kube-proxy (default 5m)
+      --even-if-nothing-takes-over  wait for nobody: for nodes that move to another data plane, or need no Services
+
+Nothing is removed before a kube-proxy answers on this node that it is healthy, and its rules for default/kubernetes are in
+the kernel: without them no Service can be reached. What that kube-proxy needs is kept. Stop the agent before, or it
+writes its rules again. Needs CAP_NET_ADMIN.
+Exit codes: 0 done, 1 nothing was removed since nothing took over in time, or something could not be looked at or removed,
+64 wrong usage.
 `;
 
 export const renderHelp = `Turns Kubernetes objects into the rules of one node: kube-proxy's own, or a layout that does the same for less.

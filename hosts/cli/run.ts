@@ -1,7 +1,8 @@
 // From the command line to an exit code.
 import { EngineTrapError } from "../shared/engine.ts";
 import { EngineMissingError } from "../shared/engine-node.ts";
-import { agent, agentHelp, cleanup } from "./commands/agent.ts";
+import { agent, agentHelp } from "./commands/agent.ts";
+import { cleanup } from "./commands/cleanup.ts";
 import { render } from "./commands/render.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
 import { cleanupHelp, generalHelp, renderHelp } from "./help.ts";

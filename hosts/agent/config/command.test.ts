@@ -130,6 +130,12 @@ test("what does not belong to the configuration", () => {
   );
 });
 
+test("whom a cleanup waits for, and how long", () => {
+  assert.equal(settings(["--cleanup"]).cleanup, { timeoutMs: 300_000, evenIfNothingTakesOver: false });
+  const found = settings(["--cleanup", "--timeout=90s", "--even-if-nothing-takes-over"]);
+  assert.equal(found.cleanup, { timeoutMs: 90_000, evenIfNothingTakesOver: true });
+});
+
 test("the node's name: flag, file, host", () => {
   const files = { c: `${head}hostnameOverride: FILE\n`, d: head };
   const name = (...argv: string[]) => (settings(argv, files) as AgentSettings).hostname;
@@ -184,6 +190,8 @@ const refused: [argv: string[], code: string, field: string][] = [
   [["--kube-api-qps="], "wrong-type", "--kube-api-qps"],
   [["--bind-address-hard-fail=maybe"], "wrong-type", "--bind-address-hard-fail"],
   [["--check=maybe"], "wrong-type", "--check"],
+  [["--timeout=5"], "wrong-type", "--timeout"],
+  [["--timeout=-1s"], "wrong-type", "--timeout"],
   [["--conntrack-udp-timeout=5"], "wrong-type", "--conntrack-udp-timeout"],
   [["--iptables-sync-period=-1s"], "negative-duration", "--iptables-sync-period"],
   [["--masquerade-all=x"], "wrong-type", "--masquerade-all"],

@@ -7,6 +7,7 @@ import { misfits } from "../../shared/config/types.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
 import { type AgentConfig, type AgentConfigResult, agentConfigFromFlags, parseAgentConfig } from "./agent-config.ts";
+import { parseTimeout } from "./cleanup-timeout.ts";
 import { type GivenFlag, readCommandLine } from "./command-line.ts";
 import { flagValue, parseBool } from "./flag-values.ts";
 import { spelled } from "./flags.ts";
@@ -28,12 +29,20 @@ export interface AgentSettings {
   readonly hostname: string;
   /** URL of the API server; empty: the kubeconfig's. */
   readonly master: string;
+  readonly cleanup: CleanupSettings;
   /** For "write-config". */
   readonly writeConfigTo: string;
   readonly conntrackDryRun: boolean;
   readonly debugSocket: string | undefined;
   /** Where a field of the configuration stands, for what the engine says about it. */
   place(field: string): Partial<Diagnostic>;
+}
+
+export interface CleanupSettings {
+  /** So long a kube-proxy that takes over is waited for. */
+  readonly timeoutMs: number;
+  /** Nobody is waited for. */
+  readonly evenIfNothingTakesOver: boolean;
 }
 
 export interface AgentCommandResult {
@@ -92,6 +101,10 @@ export function parseAgentCommand(argv: readonly string[], { readFile, hostname 
     flagsBesideFile,
     hostname: nodeName(result.config, hostname, diagnostics),
     master: text("master"),
+    cleanup: {
+      timeoutMs: timeoutOf(text("timeout"), diagnostics),
+      evenIfNothingTakesOver: isOn("even-if-nothing-takes-over"),
+    },
     writeConfigTo: text("write-config-to"),
     conntrackDryRun: isOn("conntrack-dry-run"),
     debugSocket: text("debug-socket") || undefined,
@@ -110,6 +123,19 @@ export function parseAgentCommand(argv: readonly string[], { readFile, hostname 
   const failed = result.config === undefined || diagnostics.some(({ severity }) => severity === "error");
   if (failed || result.config === undefined) return { command: undefined, diagnostics };
   return { command: { action, config: result.config, ...settings }, diagnostics };
+}
+
+function timeoutOf(text: string, diagnostics: Diagnostic[]): number {
+  const timeout = parseTimeout(text);
+  if (timeout !== undefined) return timeout;
+  const hint = "write it as 90s, 5m or 1h30m";
+  diagnostics.push(
+    diagnostic("error", "wrong-type", `a duration is wanted, and this is ${JSON.stringify(text)}`, {
+      field: "--timeout",
+      hint,
+    }),
+  );
+  return 0;
 }
 
 function nodeName(config: AgentConfig | undefined, hostname: string, diagnostics: Diagnostic[]): string {

@@ -42,7 +42,9 @@ const none = "Accepted, without effect";
 
 export const flags: readonly Flag[] = [
   own("What to do", "check", "bool", "say whether this node, its kernel and its permissions are fit, and exit"),
-  own("What to do", "cleanup", "bool", "remove all rules that are ours, and exit"),
+  own("What to do", "cleanup", "bool", "remove all rules that are ours, once kube-proxy has its own, and exit"),
+  own("What to do", "timeout", "string", "so long --cleanup waits for kube-proxy (default 5m)"),
+  own("What to do", "even-if-nothing-takes-over", "bool", "--cleanup waits for nobody: this node's last rules may go"),
   own("What to do", "init-only", "bool", "set what needs privilege (sysctls), and exit: for an init container"),
   own("What to do", "write-config-to", "string", "write the configuration in force to this file, and exit"),
   own("What to do", "version", "bool", "print the version, and exit"),

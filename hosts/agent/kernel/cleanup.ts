@@ -1,6 +1,15 @@
 // `sluice cleanup` and `--cleanup`: removes all rules that any mode of ours writes, which are kube-proxy's as well, and
 // what kube-proxy's own `--cleanup` removes. Nothing else.
-import { findLeftovers, isOursAlone, type Leftover, type LeftoverOptions, removeLeftovers } from "./leftovers.ts";
+import {
+  findLeftovers,
+  isOursAlone,
+  type Leftover,
+  type LeftoverOptions,
+  removeLeftovers,
+  thisIpvsHost,
+} from "./leftovers.ts";
+import { findLiveKubeProxy, type LiveKubeProxyOptions } from "./live-kube-proxy.ts";
+import { waitForSuccession } from "./succession.ts";
 
 export interface CleanupReport {
   /** What is gone, each in one line. */
@@ -37,4 +46,34 @@ export async function cleanupAll(options: CleanupOptions = {}): Promise<CleanupR
     kept: [...spared.map(({ text }) => `${text}: a kube-proxy is running (${live.join("; ")})`), ...kept],
     problems: [...found.problems, ...failed.map(({ message }) => message)],
   };
+}
+
+export interface LastRulesOptions
+  extends Pick<LeftoverOptions, "host">,
+    Pick<LiveKubeProxyOptions, "metrics" | "health"> {
+  /** So long a kube-proxy that takes over is waited for. */
+  readonly timeoutMs: number;
+  /** Nobody is waited for: this node's last rules may go. */
+  readonly evenIfNothingTakesOver: boolean;
+  /** Is told what is waited for, whenever that changes. */
+  readonly say: (text: string) => Promise<void>;
+}
+
+export type CleanupOutcome =
+  | ({ readonly outcome: "done" } & CleanupReport)
+  /** Nothing was removed: they are the node's last rules, and nobody has taken over in time. Why, in words. */
+  | { readonly outcome: "nothing-takes-over"; readonly missing: string };
+
+/** Removes what `cleanupAll` does, once a kube-proxy answers that it is healthy and has written its rules. */
+export async function cleanupAfterSuccession(options: LastRulesOptions): Promise<CleanupOutcome> {
+  const { host = thisIpvsHost(), evenIfNothingTakesOver } = options;
+  let live = await findLiveKubeProxy(options);
+  const { leftovers } = await findLeftovers("none", { host });
+  const removable = leftovers.filter((leftover) => live.length === 0 || isOursAlone(leftover));
+  if (!evenIfNothingTakesOver && removable.length > 0) {
+    const succession = await waitForSuccession({ ...options, host });
+    if (succession.outcome === "not-yet") return { outcome: "nothing-takes-over", missing: succession.missing };
+    live = [succession.evidence];
+  }
+  return { outcome: "done", ...(await cleanupAll({ host, live })) };
 }

@@ -265,6 +265,7 @@ async function withSocket<T>(work: (socket: NetlinkSocket) => Promise<T>): Promi
   }
 }
 
-function thisIpvsHost(): IpvsHost {
+/** This machine's. */
+export function thisIpvsHost(): IpvsHost {
   return { run: commandRunner(), read: readIfThere };
 }

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { serverName } from "../http/limited-server.ts";
 import { get } from "../http/node-http.ts";
+import type { KubeProxyMode } from "./kube-proxy-rules.ts";
 
 export interface LiveKubeProxyOptions {
   /** For tests. */
@@ -20,6 +21,7 @@ export interface LiveKubeProxyOptions {
 
 const METRICS = ["http://127.0.0.1:10249", "http://[::1]:10249"];
 const HEALTH = ["http://127.0.0.1:10256", "http://[::1]:10256"];
+const MODES: readonly KubeProxyMode[] = ["iptables", "ipvs", "nftables"];
 const TIMEOUT = 1000;
 const LONGEST_ANSWER = 64 << 10;
 
@@ -35,6 +37,25 @@ export async function findLiveKubeProxy(options: LiveKubeProxyOptions = {}): Pro
     ...health.map((base) => askHealth(base, timeout)),
   ]);
   return [...findProcesses(options.proc ?? "/proc"), ...answers.filter((each) => each !== undefined)];
+}
+
+export interface KubeProxyAnswer {
+  /** What answered, in words; undefined: no kube-proxy on these addresses. */
+  readonly answer: string | undefined;
+  /** It says that it writes its rules in time. That a node is about to be drained does not count. */
+  readonly healthy: boolean;
+  /** undefined: it does not say. */
+  readonly mode: KubeProxyMode | undefined;
+}
+
+/** What a kube-proxy on this node says of itself; a process that does not answer counts for nothing here. */
+export async function askKubeProxy(options: LiveKubeProxyOptions = {}): Promise<KubeProxyAnswer> {
+  const { metrics = METRICS, health = HEALTH, timeout = TIMEOUT } = options;
+  const modes = await Promise.all(metrics.map((base) => askMode(base, timeout)));
+  const answers = await Promise.all(health.map((base) => askWhetherHealthy(base, timeout)));
+  const healthy = answers.find((each) => each?.healthy === true);
+  const { answer } = healthy ?? answers.find((each) => each !== undefined) ?? { answer: undefined };
+  return { answer, healthy: healthy !== undefined, mode: modes.find((each) => each !== undefined) };
 }
 
 /** What the agent says when it does not start, or goes on all the same. */
@@ -94,19 +115,37 @@ function networkNamespace(proc: string, pid: string): string | undefined {
 }
 
 async function askProxyMode(base: string, timeout: number): Promise<string | undefined> {
+  const mode = await askMode(base, timeout);
+  return mode === undefined ? undefined : `${base}/proxyMode answers ${mode}`;
+}
+
+async function askMode(base: string, timeout: number): Promise<KubeProxyMode | undefined> {
   const answer = await ask(`${base}/proxyMode`, timeout);
   if (answer === undefined || answer.status !== 200) return undefined;
   const mode = answer.body.trim();
-  return ["iptables", "ipvs", "nftables"].includes(mode) ? `${base}/proxyMode answers ${mode}` : undefined;
+  return MODES.find((each) => each === mode);
 }
 
 async function askHealth(base: string, timeout: number): Promise<string | undefined> {
   const answer = await ask(`${base}/healthz`, timeout);
-  if (answer === undefined) return undefined;
-  // Since 1.34 it is JSON with more keys; these two were always there.
-  return /^\{\s*"lastUpdated":.*"currentTime":/s.test(answer.body)
-    ? `${base}/healthz answers as kube-proxy does`
-    : undefined;
+  return answer !== undefined && isKubeProxys(answer.body) ? `${base}/healthz answers as kube-proxy does` : undefined;
+}
+
+/** Since 1.34 it is JSON with more keys; these two were always there. */
+function isKubeProxys(body: string): boolean {
+  return /^\{\s*"lastUpdated":.*"currentTime":/s.test(body);
+}
+
+/** /livez, which 1.28 brought, does not mind that the node is about to be drained; /healthz answers 503 then. */
+async function askWhetherHealthy(base: string, timeout: number) {
+  let found: { answer: string; healthy: boolean } | undefined;
+  for (const path of ["/livez", "/healthz"]) {
+    const answer = await ask(`${base}${path}`, timeout);
+    if (answer === undefined || !isKubeProxys(answer.body)) continue;
+    found = { answer: `${base}${path} answers ${answer.status}`, healthy: answer.status === 200 };
+    if (found.healthy) break;
+  }
+  return found;
 }
 
 /** undefined: nobody answers, or we do. */

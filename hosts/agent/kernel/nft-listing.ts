@@ -100,6 +100,29 @@ export async function listRules(socket: NetlinkSocket, chain: NftChain): Promise
   return found;
 }
 
+/**
+ * Whether a set or map has an element; false if there is no such set. The socket must be closed afterwards: the dump is left
+ * unread.
+ *
+ * @throws {NetlinkError}
+ */
+export async function hasElements(socket: NetlinkSocket, family: Family, table: string, set: string): Promise<boolean> {
+  const sequence = socket.nextSequence();
+  const header = { type: uapi.NFT_MSG_GETSETELEM, flags: uapi.NLM_F_DUMP, sequence, family: NFPROTO[family] };
+  const bytes = request(header, (w) => {
+    w.string(uapi.NFTA_SET_ELEM_LIST.TABLE, table);
+    w.string(uapi.NFTA_SET_ELEM_LIST.SET, set);
+  });
+  let found = false;
+  const end = await askAll(socket, bytes, sequence, (message) => {
+    const elements = findAttribute(message.bytes, uapi.NFTA_SET_ELEM_LIST.ELEMENTS, ATTRIBUTES);
+    found = elements !== undefined && elements.length > 0;
+    return !found;
+  });
+  if (end.errno !== 0 && end.errno !== ENOENT) throw new NetlinkError("dump", end.errno);
+  return found;
+}
+
 export interface NftJump {
   readonly chain: string;
   readonly target: string;

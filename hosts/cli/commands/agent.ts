@@ -1,14 +1,15 @@
-// sluice agent, sluice cleanup. What they need is loaded when they run: other commands must not pay for it.
+// sluice agent. What it needs is loaded when it runs: other commands must not pay for it.
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AgentConfig } from "../../agent/config/agent-config.ts";
 import type { AgentSettings } from "../../agent/config/command.ts";
 import { configurationText } from "../../agent/config/diagnostic-text.ts";
 import type { Diagnostic } from "../../shared/diagnostics.ts";
-import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
+import { type ExitCode, exitCode } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
 import { Reporter } from "../output/diagnostics.ts";
 import { version } from "../version.ts";
+import { removeRules } from "./cleanup.ts";
 
 export async function agentHelp(): Promise<string> {
   return (await import("../../agent/config/help.ts")).agentHelp();
@@ -35,7 +36,7 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
     case "check":
       return check(command, diagnostics, io);
     case "cleanup":
-      return cleanup([], io);
+      return removeRules({ ...command.cleanup, ...(await kubeProxyAddresses(command.config)) }, io);
     case "init-only":
       return initOnly(command, io);
     case "run":
@@ -43,24 +44,12 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
   }
 }
 
-export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
-  if (args.length > 0) throw new UsageError(`cleanup takes no arguments, and got ${args[0]}`, "run `sluice cleanup`");
-  const [{ cleanupAll }, { findLiveKubeProxy }, { lockHolder }] = await Promise.all([
-    import("../../agent/kernel/cleanup.ts"),
-    import("../../agent/kernel/live-kube-proxy.ts"),
-    import("../../agent/lock/node-lock.ts"),
-  ]);
-  const holder = await lockHolder();
-  if (holder?.isAgent === true) {
-    const what = `a sluice agent is running here (${holder.text}), and will write its rules again: stop it first`;
-    await write(io.stderr, `sluice: warning: ${what}\n`);
-  }
-  const { removed, kept, problems } = await cleanupAll({ live: await findLiveKubeProxy() });
-  for (const text of removed) await write(io.stdout, `removed: ${text}\n`);
-  for (const text of kept) await write(io.stdout, `kept: ${text}\n`);
-  if (removed.length + kept.length + problems.length === 0) await write(io.stdout, "there was nothing to remove\n");
-  for (const text of problems) await write(io.stderr, `sluice: ${text}\n`);
-  return problems.length === 0 ? exitCode.done : exitCode.failure;
+/** Where a kube-proxy with this configuration answers; a server that is off in it may be on in kube-proxy's own. */
+async function kubeProxyAddresses({ healthzBindAddress, metricsBindAddress }: AgentConfig) {
+  const { localAddresses } = await import("../../shared/config/addresses.ts");
+  const health = localAddresses(healthzBindAddress);
+  const metrics = localAddresses(metricsBindAddress);
+  return { ...(health.length > 0 ? { health } : {}), ...(metrics.length > 0 ? { metrics } : {}) };
 }
 
 async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {

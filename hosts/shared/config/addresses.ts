@@ -46,3 +46,11 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
 function withoutLeadingZeros(address: string): string {
   return /^[\d.]+$/.test(address) ? address.replace(/(^|\.)0+(?=\d)/g, "$1") : address;
 }
+
+/** URLs by which a server with this address is reached on its own machine; none if it is off. */
+export function localAddresses(address: ListenAddress | undefined): readonly string[] {
+  if (address === undefined) return [];
+  const { host, port } = address;
+  const hosts = ["", "0.0.0.0", "::"].includes(host) ? ["127.0.0.1", "::1"] : [host];
+  return hosts.map((each) => `http://${formatListenAddress({ host: each, port })}`);
+}
