@@ -197,9 +197,8 @@ export function mergeBatches(first: u32): u32 {
   return id;
 }
 
-/** As beginBatch, for an id that `mergeBatches` has given. */
-export function resumeBatch(id: u32, family: u32): void {
-  beginBatch(family, 0);
+/** The batch that is being written gets an id that `mergeBatches` has given. */
+export function resumeBatch(id: u32): void {
   changetype<Batch>(batches.data + ((<usize>current) << 2)).id = id;
 }
 

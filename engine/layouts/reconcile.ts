@@ -97,9 +97,11 @@ function noteAttribute(at: usize): void {
 }
 
 function noteText(bytes: usize, length: usize): void {
-  const last = drift.names.length;
-  if (last >= MAX_NAMES << 1) return;
-  if (last > 0 && equalBytes(<usize>drift.names.get(last - 2), <usize>drift.names.get(last - 1), bytes, length)) return;
+  const count = drift.names.length;
+  if (count >= MAX_NAMES << 1) return;
+  for (let i: u32 = 0; i < count; i += 2) {
+    if (equalBytes(<usize>drift.names.get(i), <usize>drift.names.get(i + 1), bytes, length)) return;
+  }
   const copy = heap.alloc(length + SLACK);
   memory.copy(copy, bytes, length);
   drift.names.push(<u32>copy);
@@ -325,13 +327,20 @@ function nameMessage(type: u32, named: Named, attribute: u32): void {
 let cutFamily: i32 = -1;
 
 /** Sends elements of a set: all, or those that `wanted` says. Those of ours are sent for the Service that they belong to. */
-function copyElements(set: Named, type: u32, flags: u32, wanted: (part: Part) => bool): void {
+function copyElements(
+  set: Named,
+  type: u32,
+  flags: u32,
+  wanted: (part: Part) => bool,
+  from: usize = set.first,
+  to: usize = 0,
+): void {
   let list: usize = 0;
   let message: u32 = 0;
   let owner: u32 = 0;
   const isOurs = type == Message.NEW_ELEMENT && !isUnnamed(set);
   if (!isOurs && !isUnnamed(set)) writeFor(0);
-  for (let at = set.first; at != 0; at = changetype<Part>(at).next) {
+  for (let at = from; at != to; at = changetype<Part>(at).next) {
     const part = changetype<Part>(at);
     if (!wanted(part)) continue;
     let isAnothers = false;
@@ -591,8 +600,18 @@ function writeMissingSlots(family: u32, ownOnly: bool): void {
   writeFor(0);
 }
 
-/** Elements of one set: what is extra or differs goes, then what is missing or differs comes. */
-function writeElements(wanted: Named): void {
+/** Elements that are written between two places where a transaction may end. */
+const ELEMENTS_AT_ONCE: u32 = 200;
+
+/** Elements of one set that are missing or differ. For one key what goes and what comes are in one transaction. */
+function writeWanted(wanted: Named): void {
+  const family = cutFamily;
+  cutFamily = -1; // not between a deletion and what takes its place
+  writeWantedElements(wanted, family);
+  cutFamily = family;
+}
+
+function writeWantedElements(wanted: Named, family: i32): void {
   const held = kernel.find(true, wanted.name, wanted.nameLength);
   if (held != 0 && hasFlag(wanted, SetBit.INTERVAL)) {
     // Ends of ranges mean nothing alone.
@@ -605,33 +624,86 @@ function writeElements(wanted: Named): void {
     return;
   }
   const before = drift.missing + drift.changed;
-  for (let at = wanted.first; at != 0; at = changetype<Part>(at).next) {
-    if (!changetype<Part>(at).seen) noteDifference(changetype<Part>(at));
+  for (let from = wanted.first; from != 0; ) {
+    let to = from;
+    for (let count: u32 = 0; to != 0 && (family < 0 || count < ELEMENTS_AT_ONCE); count++) {
+      if (!changetype<Part>(to).seen) noteDifference(changetype<Part>(to));
+      to = changetype<Part>(to).next;
+    }
+    copyElements(wanted, Message.DELETE_ELEMENT, 0, isReplacement, from, to);
+    copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isExtra, from, to);
+    if (family >= 0) cutIfLong(<u32>family, false);
+    from = to;
   }
+  if (drift.missing + drift.changed != before) noteName(wanted);
+}
+
+/** Of an element of ours: the kernel has another under its key. */
+function isReplacement(part: Part): bool {
+  return !part.seen && counterpartOf(part) != 0;
+}
+
+/** Elements of one set that should not be there. Slots that nothing leads to any more go later: a packet may be on its way. */
+function writeExtra(wanted: Named): void {
+  const held = kernel.find(true, wanted.name, wanted.nameLength);
+  if (held == 0 || hasFlag(wanted, SetBit.INTERVAL)) return;
   let extra: u32 = 0;
-  if (held != 0) {
-    for (let at = changetype<Named>(held).first; at != 0; at = changetype<Part>(at).next) {
-      if (isSurplus(changetype<Part>(at))) extra++;
-    }
-    drift.extra += extra;
-    if (extra != 0 && isNamed(wanted, "service-ips")) {
-      rememberLeftOvers(changetype<Named>(held), KeyKind.ADDRESS, writtenFamily == 0 ? 4 : 16);
-    } else if (extra != 0 && isNamed(wanted, "service-nodeports")) {
-      rememberLeftOvers(changetype<Named>(held), KeyKind.NODE_PORT, 0);
-    }
-    // Slots that nothing leads to any more go later: a packet may be on its way to them.
-    const late = isSlotMap(wanted.name, wanted.nameLength);
-    copyElements(changetype<Named>(held), Message.DELETE_ELEMENT, 0, late ? isReplaced : isExtra);
+  for (let at = changetype<Named>(held).first; at != 0; at = changetype<Part>(at).next) {
+    if (isSurplus(changetype<Part>(at))) extra++;
   }
-  if (drift.missing + drift.changed + extra != before) noteName(wanted);
-  copyElements(wanted, Message.NEW_ELEMENT, Flag.CREATE, isExtra);
+  if (extra == 0) return;
+  drift.extra += extra;
+  noteName(wanted);
+  if (isNamed(wanted, "service-ips")) {
+    rememberLeftOvers(changetype<Named>(held), KeyKind.ADDRESS, writtenFamily == 0 ? 4 : 16);
+  } else if (isNamed(wanted, "service-nodeports")) {
+    rememberLeftOvers(changetype<Named>(held), KeyKind.NODE_PORT, 0);
+  }
+  if (isSlotMap(wanted.name, wanted.nameLength)) return;
+  copyElements(changetype<Named>(held), Message.DELETE_ELEMENT, 0, isSurplus);
 }
 
-/** Of an element of the kernel's: it comes back with other data. */
-function isReplaced(part: Part): bool {
-  return !part.seen && part.replaced;
+/** Elements that limit who reaches an address come before, and go after, those that lead to it. */
+function limitsSources(set: Named): bool {
+  return isNamed(set, "firewall-ips") || hasFlag(set, SetBit.INTERVAL);
 }
 
+/** Slots come before what leads to so many, and sources are limited before. */
+namespace Turn {
+  export const SLOTS: u32 = 0;
+  export const LIMITS: u32 = 1;
+  export const OTHERS: u32 = 2;
+}
+
+function turnOf(set: Named): u32 {
+  if (isSlotMap(set.name, set.nameLength)) return Turn.SLOTS;
+  return limitsSources(set) ? Turn.LIMITS : Turn.OTHERS;
+}
+
+/** All elements, in an order in which a transaction may end at any key; where there is no limit, it is one. */
+function writeElements(family: u32): void {
+  cutFamily = isLimited() ? <i32>family : -1;
+  for (let turn: u32 = Turn.SLOTS; turn <= Turn.OTHERS; turn++) {
+    for (let i: u32 = 0; i < ours.names.length; i++) {
+      const wanted = changetype<Named>(<usize>ours.names.get(i));
+      if (isCompared(wanted) && turnOf(wanted) == turn) writeWanted(wanted);
+    }
+  }
+  for (let turn: i32 = Turn.OTHERS; turn >= <i32>Turn.SLOTS; turn--) {
+    for (let i: u32 = 0; i < ours.names.length; i++) {
+      const wanted = changetype<Named>(<usize>ours.names.get(i));
+      if (isCompared(wanted) && turnOf(wanted) == <u32>turn) writeExtra(wanted);
+    }
+  }
+  cutFamily = -1;
+  writeFor(0);
+}
+
+function isCompared(wanted: Named): bool {
+  return wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL);
+}
+
+/** Of an element of the kernel's: it should not be there, and does not come back with other data. */
 function isSurplus(part: Part): bool {
   return !part.seen && !part.replaced;
 }
@@ -661,7 +733,16 @@ function retireLeftOvers(family: u32): void {
   for (let i: u32 = 0; i < kernel.names.length; i++) {
     const held = changetype<Named>(<usize>kernel.names.get(i));
     if (!isLeftOver(held)) continue;
-    if (confirmStale(family, held.name, held.nameLength, held.isSet, held.count == 0 || isOwnMap(held.name, held.nameLength))) continue;
+    if (
+      confirmStale(
+        family,
+        held.name,
+        held.nameLength,
+        held.isSet,
+        held.count == 0 || isOwnMap(held.name, held.nameLength),
+      )
+    )
+      continue;
     drift.extra++;
     noteName(held);
     if (!held.isSet && isBaseChain(held)) deleteBaseChain(held);
@@ -766,12 +847,9 @@ export function continueDifference(family: u32, now: u64): u32 {
   fillChains(family);
   writeFor(0);
   endNftBatch(0, false);
-  resumeBatch(writtenBatch, family);
-  for (let i: u32 = 0; i < ours.names.length; i++) {
-    const wanted = changetype<Named>(<usize>ours.names.get(i));
-    if (wanted.isSet && !isUnnamed(wanted) && !hasFlag(wanted, SetBit.EVAL)) writeElements(wanted);
-  }
-  writeFor(0);
+  beginBatch(family, 0);
+  writeElements(family);
+  resumeBatch(writtenBatch);
   retireLeftOvers(family);
   deleteOthers();
   endResumedBatch();
