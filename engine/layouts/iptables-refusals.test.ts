@@ -85,6 +85,14 @@ test("each line is laid at the door of the Service that it names, and of nobody 
   assert.equal(engine.refused(beyond?.id ?? 0, [0, lines.length + 5], 0), [{ namespace: "", name: "" }]);
 });
 
+test("where a line of no Service is refused as well, no Service is to blame", () => {
+  const engine = started();
+  // As without the extension: rules of everybody have comments.
+  assert.equal(send(engine, 0, /--comment/).named, ["ipv4 /", "ipv6 /"]);
+  assert.equal(leftOut(engine), []);
+  assert.match(send(engine, 1).text.ipv4, "shop/web");
+});
+
 test("the Service is left out, the rest goes in, and a change tries it again", () => {
   const engine = started();
   assert.equal(send(engine, 0, /10\.0\.0\.2/).named, ["ipv4 shop/web"]);

@@ -71,6 +71,8 @@ export function findRefused(family: u32, at: usize, count: u32): void {
     refused.push(options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : serviceOf(number));
   }
   sortRefused();
+  // Where a rule of nobody's is refused as well, for whatever it needs, the others may be refused for the same.
+  if (options().mode == Mode.IPTABLES && refused.length > 1 && refused.get(0) == 0) refused.length = 1;
 }
 
 const suspects = new Vector();

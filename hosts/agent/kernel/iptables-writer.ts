@@ -80,7 +80,7 @@ export class IptablesWriter implements KernelWriter {
   }
 
   async write(batch: Batch): Promise<WriteResult> {
-    const unusable = this.tools.unusable[batch.family];
+    const unusable = this.#unusable(batch.family);
     if (unusable !== undefined) return { outcome: "refused", message: unusable, sequences: [], transient: false };
     const written = await this.#restore(batch.family, batch.data);
     if (written.outcome !== "written") return written;
@@ -92,8 +92,18 @@ export class IptablesWriter implements KernelWriter {
     return written;
   }
 
-  attempt(family: Family, trial: readonly Uint8Array[]): Promise<WriteResult> {
+  async attempt(family: Family, trial: readonly Uint8Array[]): Promise<WriteResult> {
+    const unusable = this.#unusable(family);
+    if (unusable !== undefined) return { outcome: "refused", message: unusable, sequences: [], transient: false };
     return this.#restore(family, trial);
+  }
+
+  /** Why no rule of the family can be written, whatever it is. */
+  #unusable(family: Family): string | undefined {
+    const needed = this.missingExtensions.find(
+      ({ probe, families }) => probe.isNeeded === true && families.includes(family),
+    );
+    return this.tools.unusable[family] ?? (needed === undefined ? undefined : sayMissing(needed));
   }
 
   async intactness(family: Family): Promise<Intactness> {

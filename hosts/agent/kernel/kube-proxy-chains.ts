@@ -20,6 +20,9 @@ const NAMES: Readonly<Record<XTable, readonly string[]>> = {
 /** Of each service port and endpoint, in table nat; KUBE-XLB was KUBE-EXT until 1.24. */
 const PREFIXES = ["KUBE-SVC-", "KUBE-SVL-", "KUBE-SEP-", "KUBE-EXT-", "KUBE-FW-", "KUBE-XLB-"];
 
+/** What we try rules in: it goes within the same process, unless that is killed. */
+const TRIAL_PREFIX = "SLUI-";
+
 /** Only kube-proxy's mode ipvs makes these (kube-proxy: pkg/proxy/ipvs, iptablesChains). */
 const IPVS_NAMES: Readonly<Record<XTable, readonly string[]>> = {
   filter: ["KUBE-NODE-PORT", "KUBE-SOURCE-RANGES-FIREWALL", "KUBE-IPVS-FILTER", "KUBE-IPVS-OUT-FILTER"],
@@ -27,9 +30,9 @@ const IPVS_NAMES: Readonly<Record<XTable, readonly string[]>> = {
   mangle: [],
 };
 
-/** Chains of mode iptables, which mode ipvs shares in part. */
+/** Chains of mode iptables, which mode ipvs shares in part, and ours to try rules in. */
 export function isKubeProxyChain(table: XTable, name: string): boolean {
-  return NAMES[table].includes(name) || (table === "nat" && isServiceChain(name));
+  return NAMES[table].includes(name) || (table === "nat" && isServiceChain(name)) || name.startsWith(TRIAL_PREFIX);
 }
 
 /** A chain of one service port or endpoint. */

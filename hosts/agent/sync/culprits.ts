@@ -15,8 +15,13 @@ export interface Culprit {
   readonly reason: string;
 }
 
-/** So many trials a search may take. What it has not found by then is left to the next one, without those it has found. */
+/**
+ * So many trials a search may take, beyond one for each group that it begins with. What it has not found by then is left to
+ * the next one, without those it has found.
+ */
 export const MOST_TRIALS = 100;
+/** The engine makes the rules of so many within some milliseconds. */
+export const LARGEST_GROUP = 1000;
 
 /**
  * Looks for those of `count` suspects whose rules are refused without those of others as well. None: it is not the fault
@@ -24,7 +29,7 @@ export const MOST_TRIALS = 100;
  */
 export async function findCulprits(count: number, attempt: Attempt): Promise<readonly Culprit[]> {
   const culprits: Culprit[] = [];
-  let left = MOST_TRIALS;
+  let left = MOST_TRIALS + Math.ceil(count / LARGEST_GROUP);
   let isOver = false;
 
   /** True if there is a culprit among them. `isBad`: there is for certain, as far as one alone can be. */
@@ -47,6 +52,11 @@ export async function findCulprits(count: number, attempt: Attempt): Promise<rea
   // Where a trial without any Service is not taken, no Service is to blame: neither before the search nor after it.
   const isTaken = async () => (await attempt(0, 0)).outcome === "taken";
   if (!(await isTaken())) return [];
-  await search(0, count, true);
+  if (count <= LARGEST_GROUP) await search(0, count, true);
+  else {
+    for (let first = 0; first < count; first += LARGEST_GROUP) {
+      await search(first, Math.min(LARGEST_GROUP, count - first), false);
+    }
+  }
   return culprits.length > 0 && (await isTaken()) ? culprits : [];
 }

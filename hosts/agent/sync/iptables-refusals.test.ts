@@ -251,13 +251,19 @@ ${real} "$@" < $input; code=$?; rm $input; exit $code`,
 
   test("a family that can't be written at all makes no Service a culprit", async () => {
     for (const [why, script] of [
+      [
+        "every rule needs what is missing",
+        `input=$(mktemp); cat > $input; awk '/--comment/{print "line " NR ": RULE_APPEND failed (No such file or directory): rule in chain X"; bad=1} END{exit bad}' $input >&2 && iptables-nft-restore-real "$@" < $input; code=$?; rm $input; [ $code = 0 ] || exit 4`,
+      ],
       ["it fails", "cat > /dev/null; echo 'iptables-restore: line 1 failed' >&2; exit 1"],
       ["the lock is held", "cat > /dev/null; echo 'Another app is currently holding the xtables lock.' >&2; exit 4"],
     ] as const) {
       flushAll();
       const tool = "iptables-nft-restore";
       const real = shell(`command -v ${tool}`).trim();
-      const fake = fakeCommands({ [tool]: `case "$*" in *--version*) exec ${real} "$@";; esac\n${script}` });
+      const fake = fakeCommands({
+        [tool]: `case "$*" in *--version*) exec ${real} "$@";; esac\n${script.replace("iptables-nft-restore-real", real)}`,
+      });
       try {
         const node = await Node.start("-nft", {}, `${fake.path}:${process.env.PATH}`);
         node.put(...shop(1, 4));
