@@ -1,6 +1,8 @@
 // Which Service caused which line of a batch in iptables mode: iptables-restore tells by their numbers what it refuses.
 import { Vector } from "../bytes/memory";
 import { outLinesOf, StreamName } from "../bytes/out";
+import { sortVector } from "../bytes/sort";
+import { compareServices } from "../cluster/services";
 
 /**
  * Of each family's last batch. Rows of four words: a Service (or 0: none), and how many lines each stream had when what
@@ -60,12 +62,16 @@ function linesBefore(rows: Vector, row: u32): u32 {
   return rows.get(row + 1) + rows.get(row + 2) + rows.get(row + 3);
 }
 
-/** The Services that caused lines, each once, into `list`. */
+/** The Services that caused lines, each once, sorted, into `list`. */
 export function listSuspects(family: u32, list: Vector): void {
   list.clear();
   const rows = rowsOf(family);
-  // After the dispatch of all Services, entry points that another one owns are written: Services come a second time.
-  for (let at: u32 = ROW; at + ROW < rows.length && rows.get(at) != 0; at += ROW) {
-    if (linesBefore(rows, at + ROW) != linesBefore(rows, at)) list.push(rows.get(at));
+  for (let at: u32 = 0; at + ROW < rows.length; at += ROW) {
+    if (rows.get(at) != 0 && linesBefore(rows, at + ROW) != linesBefore(rows, at)) list.push(rows.get(at));
   }
+  // Entry points that another one owns are written after the dispatch of all Services: some come a second time.
+  sortVector(list, 0, list.length, compareServices);
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < list.length; i++) if (i == 0 || list.get(i) != list.get(i - 1)) list.set(kept++, list.get(i));
+  list.length = kept;
 }

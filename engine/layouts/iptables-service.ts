@@ -396,16 +396,21 @@ function writeEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint, hash: us
   endRule();
 }
 
-/** All chains of a service port that has just been routed and whose endpoints have been named. */
-export function writeChains(port: FamilyPort, large: bool): void {
-  const chains = chainsOf(port);
+/** Declares chains (bits of PortChain) of the service port itself. */
+export function declarePortChains(port: FamilyPort, chains: u32): void {
   const hash = chainHash(port.port);
-  outSelect(StreamName.NAT_CHAINS);
-  ownPort(port);
   if ((chains & PortChain.EXTERNAL) != 0) declareChain(EXTERNAL_PREFIX, hash);
   if ((chains & PortChain.FIREWALL) != 0) declareChain(FIREWALL_PREFIX, hash);
   if ((chains & PortChain.CLUSTER) != 0) declareChain(CLUSTER_PREFIX, hash);
   if ((chains & PortChain.LOCAL) != 0) declareChain(LOCAL_PREFIX, hash);
+}
+
+/** All chains of a service port that has just been routed and whose endpoints have been named. */
+export function writeChains(port: FamilyPort, large: bool): void {
+  const chains = chainsOf(port);
+  outSelect(StreamName.NAT_CHAINS);
+  ownPort(port);
+  declarePortChains(port, chains);
   for (let i: u32 = 0; i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
     ownEndpoint(endpointAt(i));

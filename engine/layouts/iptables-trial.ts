@@ -11,12 +11,13 @@ import { Mode, options } from "../routing/options";
 import { route } from "../routing/route";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { familyOfBatch, isPlanned } from "./batches";
-import { flushStreams, isLargeCluster, writeDispatch, writeLosers } from "./iptables";
+import { flushStreams, heldChains, isLargeCluster, writeDispatch, writeHeldDispatch, writeLosers } from "./iptables";
 import { listSuspects } from "./iptables-lines";
 import {
   CLUSTER_PREFIX,
   chainHash,
   chainsOf,
+  declarePortChains,
   ENDPOINT_PREFIX,
   EXTERNAL_PREFIX,
   endpointHash,
@@ -48,13 +49,27 @@ function remove(prefix: string, hash: usize): void {
   deleteChain(prefix, hash);
 }
 
-function removeChainsOf(port: FamilyPort): void {
-  const chains = chainsOf(port);
+function removeChains(port: FamilyPort, chains: u32): void {
   const hash = chainHash(port.port);
   if ((chains & PortChain.EXTERNAL) != 0) remove(EXTERNAL_PREFIX, hash);
   if ((chains & PortChain.FIREWALL) != 0) remove(FIREWALL_PREFIX, hash);
   if ((chains & PortChain.CLUSTER) != 0) remove(CLUSTER_PREFIX, hash);
   if ((chains & PortChain.LOCAL) != 0) remove(LOCAL_PREFIX, hash);
+}
+
+/** Of a Service that is left out only what leads to its old chains is in the batch; these are empty here. */
+function writeHeld(port: FamilyPort, removing: bool): void {
+  if (removing) {
+    removeChains(port, heldChains(port));
+    return;
+  }
+  outSelect(StreamName.NAT_CHAINS);
+  declarePortChains(port, heldChains(port));
+  writeHeldDispatch(port);
+}
+
+function removeChainsOf(port: FamilyPort): void {
+  removeChains(port, chainsOf(port));
   for (let i: u32 = 0; i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) != 0) remove(ENDPOINT_PREFIX, endpointHash(i));
   }
@@ -69,6 +84,10 @@ function writeSuspects(family: u32, first: u32, end: u32, removing: bool): void 
       const familyPort = changetype<ServicePort>(at).family(family);
       if (familyPort == 0 || !changetype<FamilyPort>(familyPort).present) continue;
       const port = changetype<FamilyPort>(familyPort);
+      if (service.isLeftOut(family)) {
+        writeHeld(port, removing);
+        continue;
+      }
       route(port);
       nameEndpoints(port);
       if (removing) {

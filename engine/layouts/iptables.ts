@@ -268,8 +268,14 @@ function dispatchTargets(port: FamilyPort): u32 {
   return chains;
 }
 
-/** Writes the dispatch to the chains that the kernel holds; false: they don't fit what the Service says now. */
-function writeHeldDispatch(port: FamilyPort): bool {
+/** The chains of the service port itself that the kernel holds. */
+export function heldChains(port: FamilyPort): u32 {
+  return port.committed == 0 ? 0 : changetype<Snapshot>(port.committed).chains;
+}
+
+/** Writes the dispatch to the chains that the kernel holds; false: it has none, or they don't fit what the Service says now. */
+export function writeHeldDispatch(port: FamilyPort): bool {
+  if (port.committed == 0) return false;
   const held = changetype<Snapshot>(port.committed);
   const service = port.port.service;
   if (!port.present || held.record != service.recordNumber || ((service.refusedAgain >> port.family) & 1) != 0) return false;
