@@ -209,9 +209,11 @@ function measureNothing(port: FamilyPort): usize {
   return 0;
 }
 
-/** How many entry points a service port has, if it is there. */
+/** How many entry points and source ranges a service port has, if it is there: what its rules cost besides its endpoints. */
 export function countEntryPoints(port: FamilyPort): u32 {
-  return port.present ? recordOf(port).addressCount + 2 : 0;
+  if (!port.present) return 0;
+  const record = recordOf(port);
+  return record.addressCount + record.rangeCount + 2;
 }
 
 /**

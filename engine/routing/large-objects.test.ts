@@ -149,4 +149,17 @@ test("a Service that has become too much loses its old rules: they may allow mor
   assert.ok(text.includes("10.96.0.2"));
 });
 
+test("source ranges are work, too: a plan of many ports with thousands of them is made in slices", () => {
+  const engine = makeEngine("flat");
+  const ports = Array.from({ length: 40 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+  const loadBalancerSourceRanges = Array.from({ length: 4000 }, (_, i) => `20.${i >> 8}.${i & 255}.0/25`);
+  const fields = { type: "LoadBalancer", ingress: [{ ip: "192.0.2.1" }], ports, loadBalancerSourceRanges };
+  put(engine, makeService("shop/web", fields), makeSlice("shop/web-1", "web", ["10.0.0.1"], { ports }));
+  engine.beginPlan(0);
+  let slices = 1;
+  while (engine.continuePlan(4000).tag === "more") slices++;
+  // Each port is looked at twice.
+  assert.ok(slices >= 80, `${slices} slices`);
+});
+
 test.run();
