@@ -72,6 +72,7 @@ export function listSuspects(family: u32, list: Vector): void {
   // Entry points that another one owns are written after the dispatch of all Services: some come a second time.
   sortVector(list, 0, list.length, compareServices);
   let kept: u32 = 0;
-  for (let i: u32 = 0; i < list.length; i++) if (i == 0 || list.get(i) != list.get(i - 1)) list.set(kept++, list.get(i));
+  for (let i: u32 = 0; i < list.length; i++)
+    if (i == 0 || list.get(i) != list.get(i - 1)) list.set(kept++, list.get(i));
   list.length = kept;
 }

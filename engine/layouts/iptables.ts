@@ -278,7 +278,8 @@ export function writeHeldDispatch(port: FamilyPort): bool {
   if (port.committed == 0) return false;
   const held = changetype<Snapshot>(port.committed);
   const service = port.port.service;
-  if (!port.present || held.record != service.recordNumber || ((service.refusedAgain >> port.family) & 1) != 0) return false;
+  if (!port.present || held.record != service.recordNumber || ((service.refusedAgain >> port.family) & 1) != 0)
+    return false;
   const decision = port.decision;
   port.decision = held.decision;
   const fits = (dispatchTargets(port) & ~held.chains) == 0;
