@@ -854,6 +854,7 @@ export function continueDifference(family: u32, now: u64): u32 {
   deleteOthers();
   endResumedBatch();
   writeSurplusSlots(family);
+  allowCutsWithin(true);
   planDeletions(family, now, false);
   comparing = false;
   return Difference.WRITTEN;
