@@ -51,7 +51,7 @@ import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
 import { writeDescription } from "./routing/describe";
-import { computeFacts, factsOf, nodeRecord, primaryFamily, stockHash, zone, zoneLength } from "./routing/facts";
+import { computeFacts, factsOf, nodeRecord, primaryFamily, stock, zone, zoneLength } from "./routing/facts";
 import { beginCheck, checkIsDue, endCheck, interruptCheck } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
@@ -221,7 +221,7 @@ function totals(): usize {
   store<u32>(RESULT, slices.count, 4);
   memory.copy(RESULT + 8, changetype<usize>(sumsOf(IPV4)), offsetof<FamilySums>());
   memory.copy(RESULT + 8 + offsetof<FamilySums>(), changetype<usize>(sumsOf(IPV6)), offsetof<FamilySums>());
-  store<u64>(RESULT, mix(stockHash, portsHash), 56);
+  store<u64>(RESULT, mix(stock.hash(), portsHash), 56);
   return RESULT;
 }
 

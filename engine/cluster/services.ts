@@ -11,10 +11,13 @@ export class Service extends Entry {
   slicesIPv6: usize;
   /** A bit for each family whose slices are not in that order yet. */
   unsortedSlices: u32;
-  /** Hash of its record; of no meaning without one. */
-  recordHash: u64;
   /** No other record of any Service has had this number. */
   recordNumber: u64;
+  /** Digest of the record and the settings with these numbers (routing/route.ts). */
+  digest0: u64;
+  digest1: u64;
+  digestedRecord: u64;
+  digestedSettings: u32;
   /** First service port (routing/service-ports.ts). */
   ports: usize;
   /** What has changed since routing last looked: bits of `Change`. */
@@ -23,7 +26,7 @@ export class Service extends Entry {
   mark: u32;
   /** It is among those that routing/counters.ts has counted. */
   counted: bool;
-  /** Hash of what its health check says (routing/health-checks.ts); 0 without one. */
+  /** What its health check says (routing/health-checks.ts); 0 without one. */
   healthCheck: u64;
   /** What it says: endpoints on this node in each family, by distinct address. */
   localIPv4: u32;

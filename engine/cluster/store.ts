@@ -1,5 +1,4 @@
 // Takes and drops objects. `engine/json` calls these; what is kept, and what a change touches, is decided here.
-import { hashBytes } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
 import { dropNamed, nodes, putNamed, serviceCIDRs } from "./nodes";
 import { Change, noteChange, Service, serviceNamed, services } from "./services";
@@ -42,7 +41,6 @@ export function storeService(
   service.listed = services.list;
   const changed = replaceRecord(service, record);
   if (!changed) return false;
-  service.recordHash = hashBytes(service.record, <usize>load<u32>(service.record));
   service.recordNumber = ++records;
   noteChange(service, Change.SERVICE);
   return true;

@@ -1,7 +1,6 @@
 // The chains of our own layout, which Services share: one for each number of endpoints (or pair of numbers) and for
 // each list of source ranges, however many Services there are. They stand one batch before anything points to them, and
 // go one batch after.
-import { hashBytes } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { writeDecimal, writeLiteral } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
@@ -60,8 +59,8 @@ function kindPrefix(kind: u32): string {
 
 @unmanaged
 export class FlatChain extends Entry {
-  /** Hash of the name. */
-  nameHash: u64;
+  /** No other chain has had this number: its last four bits are 0, those of chains of one service port's own are not. */
+  number: u64;
   family: u32;
   kind: u32;
   /** Endpoints under the Cluster policy, and under the Local policy. */
@@ -128,6 +127,9 @@ function tableOf(family: u32): Table {
 
 const nameBuffer: usize = memory.data(96, 16);
 
+/** How many chains there have been. */
+let made: u64 = 0;
+
 function chainNamed(family: u32, kind: u32, length: usize): FlatChain {
   const table = tableOf(family);
   const found = table.find(nameBuffer, length);
@@ -136,7 +138,7 @@ function chainNamed(family: u32, kind: u32, length: usize): FlatChain {
   memory.fill(at, 0, offsetof<FlatChain>());
   const chain = changetype<FlatChain>(at);
   table.add(chain, nameBuffer, length, 0);
-  chain.nameHash = hashBytes(nameBuffer, length);
+  chain.number = ++made << 4;
   chain.family = family;
   chain.kind = kind;
   return chain;

@@ -1,5 +1,4 @@
 // Elements of our own layout: where each entry point leads, and its endpoints by slot.
-import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
@@ -117,8 +116,7 @@ function showsLocal(claim: Claim): bool {
 }
 
 function splitPoolOf(claim: Claim): u64 {
-  const hash = mix(poolOf(claim.port, showsLocal(claim)), 3);
-  return hash == 0 ? 1 : hash;
+  return poolOf(claim.port, showsLocal(claim)) | 2;
 }
 
 /** The snapshot that keys have been written for, by several transactions, is committed. */
@@ -234,10 +232,9 @@ function settleSlots(key: Key, pool: u64, slots: u32, localSlots: u32): void {
   }
 }
 
-/** A hash of whose slots an entry point shows. */
+/** Whose slots an entry point shows, and which of them: a number that no others have. */
 function poolOf(port: FamilyPort, internalLocal: bool): u64 {
-  const hash = mix(port.port.baseHash, internalLocal ? 1 : 2);
-  return hash == 0 ? 1 : hash;
+  return (port.port.number << 2) | <u64>internalLocal;
 }
 
 /** The slots of the entry points that are written: those of its service port as it will be, and as the kernel has it. */
@@ -254,7 +251,7 @@ export function useSnapshots(snapshot: usize, old: usize, firewallChain: usize):
 
 function wantShared(at: usize): void {
   const chain = changetype<FlatChain>(at);
-  wantedChain.set("", chain.key, chain.keyLength, chain.nameHash);
+  wantedChain.set("", chain.key, chain.keyLength, chain.number);
 }
 
 /** Writes what is to be added or replaced under the claim's key, which it must own. */
@@ -276,12 +273,12 @@ export function writeFlatEntry(claim: Claim): void {
   }
   if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP && firewall != 0) {
     const chain = changetype<FlatChain>(firewall);
-    wantedFirewall.set("", chain.key, chain.keyLength, chain.nameHash);
+    wantedFirewall.set("", chain.key, chain.keyLength, chain.number);
   }
 
   // Slots come before the verdict that leads to them.
   const internalLocal = internal && internalIsLocal(port);
-  const shows = wantedChain.hash != 0 && !own;
+  const shows = wantedChain.number != 0 && !own;
   let slots: u32 = !shows ? 0 : internalLocal ? snapshot.localCount : snapshot.clusterCount;
   let localSlots: u32 = shows && !internal && externalIsLocal(port) ? snapshot.localCount : 0;
   let pool = poolOf(port, internalLocal);
@@ -290,7 +287,7 @@ export function writeFlatEntry(claim: Claim): void {
   const old = changetype<Snapshot>(before);
   const same = before != 0 && old.maps == 0 && key.committedPool == pool;
   ownClaim(claim);
-  const later = wantedChain.hash != 0 && key.committedChain != 0;
+  const later = wantedChain.number != 0 && key.committedChain != 0;
   const size = <usize>(max(slots, had) + max(localSlots, hadLocal)) * SLOT_BYTES + KEY_BYTES;
   makeRoomForAll(size);
   trims = hasRoom(size);

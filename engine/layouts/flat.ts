@@ -6,15 +6,13 @@
 //   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
 //   3. deletion of the slots of entry points that lead elsewhere now;
 //   4. a little later, deletion of what was emptied.
-import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { endpoints, Routed } from "../routing/endpoints";
-import { settingsHash } from "../routing/facts";
 import { Claim, changedKeys, clusterIP, EntryPoint, Key, KeyKind, keyOf, updateHairpins } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
-import { route, routeSignature } from "../routing/route";
+import { route, routeSignature, serviceSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import {
   checksFirewalls,
@@ -71,7 +69,7 @@ import {
   planAllDeletions,
   writeParts,
 } from "./nft-parts";
-import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
+import { holdsRoute, keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, writePortChains, writeRules } from "./nftables-service";
 import { dropFirewallJumps, writeEmptyTable, writeFirewallJumps, writeStock } from "./nftables-stock";
@@ -85,12 +83,6 @@ function ownChains(port: FamilyPort): u32 {
   return hasOwnChains(port) ? chainsOf(port) & ~ChainPrefix.FIREWALL : 0;
 }
 
-/** Hash of what the elements under the keys of a service port with maps of its own depend on. */
-function signEntries(port: FamilyPort): u64 {
-  const hash = mix(mix(settingsHash, <u64>port.decision), port.port.service.recordHash);
-  return hash == 0 ? 1 : hash;
-}
-
 /** A snapshot of the service port that was routed last, its slots as near as possible to those of `old` (or 0). */
 function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
   countPolicies(port);
@@ -101,7 +93,7 @@ function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
   if (hasOwnMap(port)) {
     snapshot.maps = mapsOf(snapshot.chains);
     snapshot.chainSignature = signChains(port);
-    snapshot.entrySignature = signEntries(port);
+    snapshot.entrySignature = serviceSignature(port);
   }
   if (old == 0) {
     freshSlots(Routed.CLUSTER, snapshot.slots(false));
@@ -188,17 +180,12 @@ function noteDropped(chain: FlatChain): void {
   journal(currentBatch(), JournalKind.DROP_SHARED, changetype<usize>(chain));
 }
 
-/** True if what the kernel holds of a service port is not what it should hold, by the signature of its route. */
-function differs(port: FamilyPort, signature: u64): bool {
-  return port.committed == 0 || changetype<Snapshot>(port.committed).signature != signature;
-}
-
 /** First look at a stale service port: which shared chains it needs, and its own chains if it has any. */
 function prepare(port: FamilyPort): void {
   if (port.present) route(port);
   updateHairpins(port);
   updateNeeds(port);
-  if (!port.present || !hasOwnChains(port) || !differs(port, routeSignature(port))) return;
+  if (!port.present || !hasOwnChains(port) || holdsRoute(port)) return;
   const snapshot = takeSnapshot(port, routeSignature(port), port.committed);
   holdPlanned(port, snapshot);
   makeRoomForAll(sizeOfChains(port));
@@ -225,15 +212,14 @@ function planPort(port: FamilyPort): void {
   }
   route(port);
   const old = port.committed;
-  const signature = routeSignature(port);
-  if (!differs(port, signature)) {
+  if (holdsRoute(port)) {
     keepChains(port); // what a plan retired that never came to pass
     useSnapshots(old, old, firewallOf(port));
     writeElements(port);
     return;
   }
   // Its own chains and maps have been planned already.
-  const snapshot = hasOwnChains(port) ? port.planned : takeSnapshot(port, signature, old);
+  const snapshot = hasOwnChains(port) ? port.planned : takeSnapshot(port, routeSignature(port), old);
   if (!entriesStand(snapshot, old)) {
     useSnapshots(snapshot, old, firewallOf(port));
     beginEntries(port);

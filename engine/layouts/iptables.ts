@@ -49,6 +49,7 @@ const LARGE_CLUSTER: u32 = 1000;
 @unmanaged
 class Snapshot {
   signature: u64;
+  signatureRest: u64;
   /** Number of the Service's record. */
   record: u64;
   /** Bits of Decision. */
@@ -74,6 +75,7 @@ function makeSnapshot(port: FamilyPort): usize {
   const at = heap.alloc(offsetof<Snapshot>() + ((<usize>order.length) << 4));
   const snapshot = changetype<Snapshot>(at);
   snapshot.signature = routeSignature(port);
+  snapshot.signatureRest = port.signatureRest;
   snapshot.record = port.port.service.recordNumber;
   snapshot.decision = port.decision;
   snapshot.chains = chainsOf(port);
@@ -245,7 +247,8 @@ function examine(port: FamilyPort): void {
   if (port.port.service.isLeftOut(port.family)) return;
   if (port.present && port.committed != 0) {
     route(port);
-    if (changetype<Snapshot>(port.committed).signature == routeSignature(port)) return;
+    const held = changetype<Snapshot>(port.committed);
+    if (held.signature == routeSignature(port) && held.signatureRest == port.signatureRest) return;
   } else if (!port.present && port.committed == 0) {
     return;
   }

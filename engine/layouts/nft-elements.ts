@@ -1,6 +1,5 @@
 // The elements of the named sets and maps that nftables layouts share (kube-proxy: pkg/proxy/nftables): for each key what
 // should be in the kernel, what is, and the commands between the two.
-import { mix } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { nft } from "../encodings/nft";
@@ -34,18 +33,18 @@ export function endFullText(): void {
   fullText = false;
 }
 
-/** A chain that a key leads to: its name, and a hash of the name; 0: none. */
+/** A chain that a key leads to: its name, and a number that no other chain has; 0: none. */
 class Target {
   prefix: string = "";
   base: usize = 0;
   length: usize = 0;
-  hash: u64 = 0;
+  number: u64 = 0;
 
-  set(prefix: string, base: usize, length: usize, hash: u64): void {
+  set(prefix: string, base: usize, length: usize, number: u64): void {
     this.prefix = prefix;
     this.base = base;
     this.length = length;
-    this.hash = hash == 0 ? 1 : hash;
+    this.number = number;
   }
 }
 
@@ -54,8 +53,8 @@ export const wantedChain = new Target();
 export const wantedFirewall = new Target();
 
 export function wantNothing(): void {
-  wantedChain.hash = 0;
-  wantedFirewall.hash = 0;
+  wantedChain.number = 0;
+  wantedFirewall.number = 0;
 }
 
 /** The verdict for an entry point that is not served here. */
@@ -66,11 +65,9 @@ function verdictOf(claim: Claim): u64 {
   return (decision & Decision.HAS_ENDPOINTS) != 0 ? Verdict.DROP : Verdict.REJECT;
 }
 
-/** Hash of a verdict and the comment that goes with it, which names the service port; 0: none. */
-function verdictHash(verdict: u64, claim: Claim): u64 {
-  if (verdict == Verdict.NONE) return 0;
-  const hash = mix(claim.port.port.baseHash, verdict);
-  return hash == 0 ? 1 : hash;
+/** A verdict and the comment that goes with it, which names the service port, as one number; 0: none. */
+function verdictNumber(verdict: u64, claim: Claim): u64 {
+  return verdict == Verdict.NONE ? 0 : (claim.port.port.number << 2) | verdict;
 }
 
 function services(key: Key): string {
@@ -118,17 +115,17 @@ export const KEY_BYTES: usize = 2048;
 export function writeKeyElements(claim: Claim): void {
   const key = claim.key;
   const verdict = verdictOf(claim);
-  const verdictNow = verdictHash(verdict, claim);
+  const verdictNow = verdictNumber(verdict, claim);
   const hadChain = fullText ? 0 : key.committedChain;
   const hadFirewall = fullText ? 0 : key.committedFirewall;
   const hadVerdict = fullText ? 0 : key.committedNoEndpoints;
   makeRoom(KEY_BYTES);
   ownClaim(claim);
-  if (wantedChain.hash != 0 && wantedChain.hash != hadChain) {
+  if (wantedChain.number != 0 && wantedChain.number != hadChain) {
     begin(services(key), key, hadChain);
     goto(wantedChain);
   }
-  if (wantedFirewall.hash != 0 && wantedFirewall.hash != hadFirewall) {
+  if (wantedFirewall.number != 0 && wantedFirewall.number != hadFirewall) {
     begin("firewall-ips", key, hadFirewall);
     goto(wantedFirewall);
   }
@@ -139,7 +136,7 @@ export function writeKeyElements(claim: Claim): void {
     else nft.dropData();
     nft.endElement();
   }
-  if (!fullText) settle(key, wantedChain.hash, wantedFirewall.hash, verdictNow, claim.port.port.baseHash);
+  if (!fullText) settle(key, wantedChain.number, wantedFirewall.number, verdictNow, claim.port.port.number);
 }
 
 /** Notes what the batch makes of the key, and what is left to delete. */

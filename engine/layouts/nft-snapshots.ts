@@ -11,11 +11,12 @@ import { keep, retire, revive } from "./retiring";
 /** After it: texts of the endpoints with affinity chains (48 bytes each, sorted), then Slots of both policies. */
 @unmanaged
 export class Snapshot {
-  /** routeSignature at the time */
+  /** The service port's signature at the time; 0: it is not known what the kernel has. */
   signature: u64;
-  /** Our layout, with maps of its own: hash of what the rules of its chains depend on; 0: not known. */
+  signatureRest: u64;
+  /** Our layout, with maps of its own: what the rules of its chains depend on; 0: not known. */
   chainSignature: u64;
-  /** The same: hash of what the elements under its keys depend on; 0: not known. */
+  /** The same: what the elements under its keys depend on; 0: not known. */
   entrySignature: u64;
   /** Chains of its own: bits of ChainPrefix. */
   chains: u32;
@@ -47,7 +48,14 @@ export class Slot {
 
 const TEXT: usize = 48;
 
-/** A snapshot of a service port that has just been routed, with room for slots. */
+/** What the kernel holds of a service port is what it should hold, as it was routed last. */
+export function holdsRoute(port: FamilyPort): bool {
+  if (port.committed == 0) return false;
+  const held = changetype<Snapshot>(port.committed);
+  return held.signature == port.signature && held.signatureRest == port.signatureRest;
+}
+
+/** A snapshot of a service port that has just been routed, with room for slots. `signature`: its own, or 0. */
 export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clusterCount: u32, localCount: u32): usize {
   let count: u32 = 0;
   if (hasAffinity(port)) {
@@ -57,6 +65,7 @@ export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clus
   const at = heap.alloc(size);
   const snapshot = changetype<Snapshot>(at);
   snapshot.signature = signature;
+  snapshot.signatureRest = port.signatureRest;
   snapshot.chainSignature = 0;
   snapshot.entrySignature = 0;
   snapshot.chains = chains;
@@ -156,6 +165,7 @@ export function mergeSnapshots(committed: usize, planned: usize): usize {
   const at = heap.alloc(offsetof<Snapshot>() + <usize>(oldCount + plan.affinityCount) * TEXT + slotBytes);
   const made = changetype<Snapshot>(at);
   made.signature = 0;
+  made.signatureRest = 0;
   made.chainSignature = plan.chainSignature;
   made.entrySignature = committed == 0 ? 0 : old.entrySignature;
   made.chains = plan.chains | (committed == 0 ? 0 : old.chains);

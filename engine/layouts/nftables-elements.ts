@@ -1,10 +1,9 @@
 // Where kube-proxy's nftables layout leads each entry point: chains of the service port's own.
-import { mix } from "../bytes/compare";
 import { Claim, EntryPoint } from "../routing/ownership";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal } from "../routing/service-ports";
 import { wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "./nft-elements";
 
-/** Prefixes of per-service chains; the number makes the hash of the chain that an element leads to. */
+/** Prefixes of per-service chains. */
 export namespace ChainPrefix {
   export const CLUSTER: u32 = 1;
   export const LOCAL: u32 = 2;
@@ -26,10 +25,15 @@ export function externalPolicyChain(port: FamilyPort): u32 {
   return externalIsLocal(port) ? ChainPrefix.LOCAL : ChainPrefix.CLUSTER;
 }
 
+/** A number that no other chain has: neither one of any other service port nor one that Services share (flat-chains.ts). */
+function chainNumber(port: FamilyPort, prefix: u32): u64 {
+  return (port.port.number << 4) | <u64>prefix;
+}
+
 /** The key should lead to a chain of the service port. */
 export function wantOwnChain(port: FamilyPort, prefix: u32): void {
   const owner = port.port;
-  wantedChain.set(prefixText(prefix), owner.base, owner.baseLength, mix(owner.baseHash, <u64>prefix));
+  wantedChain.set(prefixText(prefix), owner.base, owner.baseLength, chainNumber(port, prefix));
 }
 
 /** The chain of the service port that an entry point leads to; 0: it is not served here at all. */
@@ -53,8 +57,8 @@ export function writeEntryElements(claim: Claim): void {
   const chain = entryChain(claim);
   if (chain != 0) wantOwnChain(claim.port, chain);
   if (hasFirewall(claim)) {
-    const hash = mix(owner.baseHash, <u64>ChainPrefix.FIREWALL);
-    wantedFirewall.set(prefixText(ChainPrefix.FIREWALL), owner.base, owner.baseLength, hash);
+    const number = chainNumber(claim.port, ChainPrefix.FIREWALL);
+    wantedFirewall.set(prefixText(ChainPrefix.FIREWALL), owner.base, owner.baseLength, number);
   }
   writeKeyElements(claim);
 }

@@ -21,7 +21,7 @@ import {
   planAllDeletions,
   writeParts,
 } from "./nft-parts";
-import { keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "./nft-snapshots";
+import { holdsRoute, keepChains, makeSnapshot, retireChains, reviveChains } from "./nft-snapshots";
 import { writeEntryElements } from "./nftables-elements";
 import { chainsOf, writeChainsAndElements, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
@@ -61,14 +61,12 @@ function planPort(port: FamilyPort): void {
   }
   route(port);
   updateHairpins(port);
-  const signature = routeSignature(port);
-  const write = port.committed == 0 || changetype<Snapshot>(port.committed).signature != signature;
-  if (!write) {
+  if (holdsRoute(port)) {
     writeChainsAndElements(port, false);
     keepChains(port); // what a plan retired that never came to pass
     return;
   }
-  const snapshot = makeSnapshot(port, signature, chainsOf(port), 0, 0);
+  const snapshot = makeSnapshot(port, routeSignature(port), chainsOf(port), 0, 0);
   const size = sizeOfPort(port);
   makeRoom(size);
   if (hasRoom(size) && (longestTransaction() == 0 || size < longestTransaction())) {

@@ -4,7 +4,7 @@ import { outReset } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
-import { stockHash } from "../routing/facts";
+import { stock } from "../routing/facts";
 import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
 import { Mode, options } from "../routing/options";
 import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
@@ -48,7 +48,8 @@ import { isSpent } from "./slices";
 import { doubtStale, forgetAllStale } from "./stale-chains";
 import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
 
-let plannedStock: u64 = 0;
+/** Number of the stock rules as they were planned last. */
+let plannedStock: u32 = 0;
 
 /** In iptables mode only owners matter, not sets. */
 function ownersChanged(family: u32): bool {
@@ -142,8 +143,8 @@ function begin(what: u32, time: u64): void {
   startedAt = time;
   beginPlan(time);
   refresh();
-  if (stockHash != plannedStock) setStockDirty();
-  plannedStock = stockHash;
+  if (stock.number != plannedStock) setStockDirty();
+  plannedStock = stock.number;
 }
 
 /** Begins the contract's `begin-plan`. */

@@ -247,6 +247,7 @@ function adoptSlots(port: FamilyPort, cluster: u32, local: u32): u32 {
   const made = heap.alloc(offsetof<Snapshot>() + size);
   const snapshot = changetype<Snapshot>(made);
   snapshot.signature = 0; // no signature is 0: the port is written anew
+  snapshot.signatureRest = 0;
   snapshot.chainSignature = 0;
   snapshot.entrySignature = 0;
   snapshot.chains = 0;

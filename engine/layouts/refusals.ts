@@ -101,7 +101,7 @@ function sortRefused(): void {
 /** The kernel holds something else under the key than its owner, whose rules are left out, has had there. */
 export function isHeldByAnother(key: Key): bool {
   if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).isLeftOut(<u32>key.family)) return false;
-  return key.committedOwner != 0 && key.committedOwner != key.owner().port.port.baseHash;
+  return key.committedOwner != 0 && key.committedOwner != key.owner().port.port.number;
 }
 
 /** Chains that a refused plan had retired are in use as long as their Service is left out. */

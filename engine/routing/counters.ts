@@ -29,7 +29,7 @@ const ipv6 = newSums();
 
 /** Services with a cluster IP. */
 export let serviceCount: u32 = 0;
-/** Sum of hashes of all service ports: the order in which they came does not matter. */
+/** Sum of hashes of all service ports: the order in which they came does not matter. For people: nothing depends on it. */
 export let portsHash: u64 = 0;
 
 function newSums(): FamilySums {
@@ -48,17 +48,20 @@ export function totalEndpoints(family: u32): u32 {
   return sumsOf(family).endpoints;
 }
 
-/** A hash says what the rules depend on; a rule's names come from the service port's. */
-function hashOf(port: FamilyPort): u64 {
-  return port.signature == 0 ? 0 : mix(port.signature, port.port.baseHash);
-}
-
 function bit(bits: u32, mask: u32): u32 {
   return (bits & mask) == 0 ? 0 : 1;
 }
 
-/** A service port was routed, or (signature 0) is not present any more; `decision` is set already. */
-export function countPort(port: FamilyPort, endpoints: u32, signature: u64): void {
+/** A signature says what the rules depend on; a rule's names come from the service port's. */
+function hashOf(port: FamilyPort): u64 {
+  return port.signature == 0 ? 0 : mix(port.signature, port.port.baseHash);
+}
+
+/**
+ * A service port was routed, or (`signature` 0) is not present any more; `decision` is set already. The two words are its
+ * signature from now on.
+ */
+export function countPort(port: FamilyPort, endpoints: u32, signature: u64, rest: u64): void {
   const sums = sumsOf(port.family);
   const before = port.counted;
   const decision = port.decision;
@@ -78,6 +81,7 @@ export function countPort(port: FamilyPort, endpoints: u32, signature: u64): voi
   port.counted = now;
   port.endpointCount = endpoints;
   port.signature = signature;
+  port.signatureRest = rest;
   portsHash += hashOf(port);
 }
 

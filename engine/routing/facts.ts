@@ -1,7 +1,8 @@
 // What the options, this Node and the ServiceCIDRs say about each family, in the form that rules need it.
 import { formatIPv4, formatIPv6, parseAddress, parseCIDR } from "../bytes/address";
-import { compareBytes, equalBytes, equalLiteral, hashBytes, mix } from "../bytes/compare";
+import { compareBytes, equalBytes, equalLiteral } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
+import { Remembered } from "../bytes/remembered";
 import { sortVector } from "../bytes/sort";
 import { factsRead, nodes, serviceCIDRs } from "../cluster/nodes";
 import {
@@ -70,10 +71,12 @@ const ipv6 = newFamilyFacts(IPV6);
 export let primaryFamily: u32 = IPV4;
 /** This node's record, or 0. */
 export let nodeRecord: usize = 0;
-/** Changes with whatever the rules of every service port depend on, besides Service and endpoints. */
-export let settingsHash: u64 = 0;
-/** Changes with whatever the rules that belong to no Service depend on. */
-export let stockHash: u64 = 0;
+/** What the rules of every service port depend on, besides Service and endpoints. */
+export const settings = new Remembered();
+/** What the rules that belong to no Service depend on. */
+export const stock = new Remembered();
+/** What else routing depends on: name, zone and IPs of this node. */
+const node = new Remembered();
 /** Bytes of the zone; length 0 if unknown. */
 export let zone: usize = 0;
 export let zoneLength: usize = 0;
@@ -424,40 +427,51 @@ function findServiceCIDRs(): void {
   }
 }
 
-/** What the rules of every service port depend on. */
-function hashSettings(): u64 {
+function writeSettings(to: Remembered): void {
   const o = options();
-  let h = mix(<u64>o.mode, <u64>masqueradeMark() | ((<u64>o.masqueradeAll) << 32));
+  to.begin();
+  to.word(<u32>o.mode);
+  to.word(masqueradeMark());
+  to.word(<u32>o.masqueradeAll);
   if (o.mode == Mode.IPTABLES) {
-    h = mix(h, <u64>o.nfacctLocalhostAccepted | ((<u64>localhostNodePorts(IPV4)) << 1));
+    to.word(<u32>o.nfacctLocalhostAccepted | ((<u32>localhostNodePorts(IPV4)) << 1));
   }
   for (let family = IPV4; family <= IPV6; family++) {
     const facts = factsOf(family);
-    h = mix(h, <u64>facts.localDetector);
-    if (facts.localDetector != LocalDetector.NONE) h = hashBytes(facts.localText, facts.localTextLength, h);
+    to.word(facts.localDetector);
+    if (facts.localDetector != LocalDetector.NONE) to.text(facts.localText, facts.localTextLength);
   }
-  return h;
 }
 
-/** What only the rules that belong to no Service depend on, besides the settings. */
-function hashStock(): u64 {
+function noteSettings(): bool {
+  writeSettings(settings);
+  return settings.end();
+}
+
+function noteStock(): void {
   const o = options();
-  let h = mix(
-    settingsHash,
-    <u64>o.nfacctInvalidDropped | ((<u64>o.conntrackTCPBeLiberal) << 1) | ((<u64>o.randomFully) << 2),
-  );
+  writeSettings(stock);
+  stock.word(<u32>o.nfacctInvalidDropped | ((<u32>o.conntrackTCPBeLiberal) << 1) | ((<u32>o.randomFully) << 2));
   for (let family = IPV4; family <= IPV6; family++) {
     const facts = factsOf(family);
-    h = mix(h, <u64>facts.nodePortsEverywhere);
-    for (let i: u32 = 0; i < facts.nodePortIPs.length; i++) h = hashBytes(<usize>facts.nodePortIPs.get(i), 16, h);
-    for (let i: u32 = 0; i < facts.serviceCIDRs.length; i++) {
-      h = hashBytes(<usize>facts.serviceCIDRs.get(i), 20, mix(h, <u64>i + 1));
-    }
+    stock.word(<u32>facts.nodePortsEverywhere);
+    stock.word(facts.nodePortIPs.length);
+    for (let i: u32 = 0; i < facts.nodePortIPs.length; i++) stock.text(<usize>facts.nodePortIPs.get(i), 16);
+    stock.word(facts.serviceCIDRs.length);
+    // Address and prefix length of each.
+    for (let i: u32 = 0; i < facts.serviceCIDRs.length; i++) stock.text(<usize>facts.serviceCIDRs.get(i), 20);
   }
-  return h;
+  stock.end();
 }
 
-let nodeHash: u64 = 0; // of name, zone and IPs
+function noteNode(): bool {
+  node.begin();
+  node.text(options().nodeName, options().nodeNameLength);
+  node.text(zone, zoneLength);
+  node.text(ipv4.nodeIP, 16);
+  node.text(ipv6.nodeIP, 16);
+  return node.end();
+}
 
 /** Set by `computeFacts` when every service port has to be looked at again; cleared by whoever does. */
 export let routingFactsChanged: bool = false;
@@ -486,13 +500,9 @@ export function computeFacts(): void {
   findNodePortIPs(ipv4);
   findNodePortIPs(ipv6);
   findServiceCIDRs();
-  const settings = hashSettings();
-  let node = hashBytes(zone, zoneLength, hashBytes(options().nodeName, options().nodeNameLength));
-  node = hashBytes(ipv4.nodeIP, 16, hashBytes(ipv6.nodeIP, 16, node));
-  if (settings != settingsHash || node != nodeHash) routingFactsChanged = true;
-  settingsHash = settings;
-  nodeHash = node;
-  stockHash = hashStock();
+  const changed = noteSettings();
+  if (noteNode() || changed) routingFactsChanged = true;
+  noteStock();
   factsRead();
 }
 

@@ -1,6 +1,5 @@
 // Health-check node ports: how many endpoints of a Service this node has, for load balancers that ask.
 import { listResult } from "../abi/lists";
-import { mix } from "../bytes/compare";
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { EndpointFlag, ServiceFlag, ServiceRecord, ServiceType } from "../cluster/records";
@@ -98,18 +97,22 @@ export function continueHealthCheck(): bool {
   return family == 2;
 }
 
-function hashOf(service: Service): u64 {
+/** More endpoints of one Service and family than this are not on one node. */
+const MOST: u32 = 0xfffffe;
+
+/** What its health check says, as one number: the port, and for each family 0 or one more than its endpoints; 0: none. */
+function contentsOf(service: Service): u64 {
   if (!hasHealthCheck(service)) return 0;
-  let h: u64 = <u64>changetype<ServiceRecord>(service.record).healthCheckNodePort;
-  h = mix(h, isInFamily(service, 0) ? <u64>service.localIPv4 + 1 : 0);
-  h = mix(h, isInFamily(service, 1) ? <u64>service.localIPv6 + 1 : 0);
-  return h == 0 ? 1 : h;
+  let contents: u64 = <u64>changetype<ServiceRecord>(service.record).healthCheckNodePort;
+  contents = (contents << 24) | (isInFamily(service, 0) ? <u64>min(service.localIPv4, MOST) + 1 : 0);
+  contents = (contents << 24) | (isInFamily(service, 1) ? <u64>min(service.localIPv6, MOST) + 1 : 0);
+  return contents;
 }
 
 function tell(service: Service): void {
-  const hash = hashOf(service);
-  if (hash == service.healthCheck) return;
-  service.healthCheck = hash;
+  const contents = contentsOf(service);
+  if (contents == service.healthCheck) return;
+  service.healthCheck = contents;
   healthChecksRevision++;
 }
 

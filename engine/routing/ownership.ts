@@ -57,17 +57,17 @@ export class Key {
   settled: bool;
   /** Number of the full text in which it was written last. */
   written: u32;
-  // What the kernel holds under it, as hashes that the layout makes; 0: nothing. For sets, `chain` is 1.
+  // What the kernel holds under it, as numbers that the layout gives; 0: nothing. For sets, `chain` is 1.
   committedChain: u64;
   committedFirewall: u64;
   committedNoEndpoints: u64;
   plannedChain: u64;
   plannedFirewall: u64;
   plannedNoEndpoints: u64;
-  // Hash of the service port that this was written for; 0: nothing is.
+  // Number of the service port that this was written for; 0: nothing is.
   committedOwner: u64;
   plannedOwner: u64;
-  // In our own layout: whose slots stand under the key (a hash), how many, and how many for the Local policy alone.
+  // In our own layout: whose slots stand under the key (a number), how many, and how many for the Local policy alone.
   committedPool: u64;
   plannedPool: u64;
   committedSlots: u32;

@@ -1,10 +1,21 @@
 // Which endpoints of a service port serve which traffic on this node: as kube-proxy decides it in pkg/proxy/topology.go.
-import { hashBytes, mix } from "../bytes/compare";
-import { AddressKind, AddressRecord, EndpointFlag, PortRecord, RangeRecord, ServiceRecord } from "../cluster/records";
+import { blake2s } from "../bytes/blake2s";
+import { Vector } from "../bytes/memory";
+import { productOf, sizeOf, sumOf } from "../bytes/sizes";
+import {
+  AddressKind,
+  AddressRecord,
+  EndpointFlag,
+  IPV4,
+  PortRecord,
+  RangeRecord,
+  ServiceRecord,
+} from "../cluster/records";
+import { Service } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { countPort } from "./counters";
 import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
-import { contains, factsNumber, factsOf, settingsHash, zone, zoneLength } from "./facts";
+import { contains, factsNumber, factsOf, settings, zone, zoneLength } from "./facts";
 import { options } from "./options";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal, recordOf } from "./service-ports";
 
@@ -192,29 +203,70 @@ export function route(port: FamilyPort): void {
     if (!(externalLocal && noLocal)) decision |= Decision.EXTERNAL;
   }
   port.decision = decision;
-  countPort(port, endpoints.length, sign(port));
+  sign(port);
 }
 
 /** A service port that is not present any more serves nothing. */
 export function withdraw(port: FamilyPort): void {
   port.decision = 0;
-  countPort(port, 0, 0);
+  countPort(port, 0, 0, 0);
 }
 
-/** After `route`: hash of everything that the rules of this service port depend on. */
+/**
+ * After `route`: digest of all that the rules of this service port depend on, the first of its two halves; never 0. Nobody
+ * can make two that are equal, so equal signatures mean equal rules.
+ */
 export function routeSignature(port: FamilyPort): u64 {
   return port.signature;
 }
 
-function sign(port: FamilyPort): u64 {
+/** The same for the Service, the settings and the decision alone, whatever the endpoints are; never 0. */
+export function serviceSignature(port: FamilyPort): u64 {
+  return (port.port.service.recordNumber << 24) | ((<u64>(settings.number & 0xffff)) << 8) | <u64>port.decision;
+}
+
+const signed = new Vector();
+
+/** Digest of a Service's record and of the settings, once for all of its ports. */
+function digestService(service: Service): void {
+  if (service.digestedRecord == service.recordNumber && service.digestedSettings == settings.number) return;
+  const size = <usize>load<u32>(service.record);
+  const whole = sizeOf(1, size, settings.length);
+  signed.reserve(<u32>(whole >> 2) + 1);
+  memory.copy(signed.data, service.record, size);
+  memory.copy(signed.data + size, settings.bytes, settings.length);
+  const digest = blake2s(signed.data, whole);
+  service.digest0 = load<u64>(digest);
+  service.digest1 = load<u64>(digest, 8);
+  service.digestedRecord = service.recordNumber;
+  service.digestedSettings = settings.number;
+}
+
+/** Signs what `route` has found. */
+function sign(port: FamilyPort): void {
   const service = port.port.service;
-  let h = mix(settingsHash, <u64>port.decision | ((<u64>port.family) << 32));
-  h = mix(h, service.recordHash);
+  const ipv4 = port.family == IPV4;
+  digestService(service);
+  signed.clear();
+  signed.reserve(sumOf(5, productOf(endpoints.length, ipv4 ? 2 : 5)));
+  const start = signed.data;
+  store<u64>(start, service.digest0);
+  store<u64>(start, service.digest1, 8);
+  store<u32>(start, port.decision | (port.family << 8), 16);
+  let at = start + 20;
   for (let i: u32 = 0; i < endpoints.length; i++) {
     const endpoint = endpointAt(i);
-    if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
-    h = mix(h, <u64>(endpoint.flags & (Routed.REACHABLE | Routed.LOCAL)));
-    h = hashBytes(endpoint.text(), endpoint.textLength, h);
+    const used = endpoint.flags & (Routed.REACHABLE | Routed.LOCAL);
+    if ((used & Routed.REACHABLE) == 0) continue;
+    store<u32>(at, endpoint.port | (used << 16));
+    store<u32>(at, load<u32>(endpoint.ip()), 4);
+    at += 8;
+    if (ipv4) continue;
+    store<u64>(at, load<u64>(endpoint.ip(), 4));
+    store<u32>(at, load<u32>(endpoint.ip(), 12), 8);
+    at += 12;
   }
-  return h == 0 ? 1 : h;
+  const digest = blake2s(start, at - start);
+  const first = load<u64>(digest);
+  countPort(port, endpoints.length, first == 0 ? 1 : first, load<u64>(digest, 8));
 }

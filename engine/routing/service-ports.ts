@@ -41,7 +41,9 @@ export class ServicePort {
   /** nftables: 8 characters of hash, `-`, `namespace/name/protocol/port`, cut to 240 bytes. */
   base: usize;
   baseLength: u32;
-  /** Hash of `base`. */
+  /** No other service port has had this number, not even one of the same name. */
+  number: u64;
+  /** Hash of `base`, for hashes that people compare. */
   baseHash: u64;
   /** iptables: the sixteen characters of the per-service chains' names. */
   chainHash0: u64;
@@ -72,8 +74,9 @@ export class FamilyPort {
   decision: u32;
   /** Endpoints of all slices, distinct, ready or not, as of the last `route`. */
   endpointCount: u32;
-  /** Hash of all that its rules depend on, as of the last `route`; 0 while it is not routed. */
+  /** Digest of all that its rules depend on, as of the last `route` (128 bits); the first half is 0 while it is not routed. */
   signature: u64;
+  signatureRest: u64;
   /** What routing/counters.ts has counted of it: bits of `Counted`. */
   counted: u32;
   /** Rules in its own chains, as of the last plan that wrote them (iptables). */
@@ -164,6 +167,9 @@ function compareTo(port: ServicePort, name: usize, nameLength: usize, protocol: 
   return order != 0 ? order : <i32>port.protocol - <i32>protocol;
 }
 
+/** How many service ports there have been. */
+let ports: u64 = 0;
+
 /** The port of that name and protocol among those from `link` on, made where it belongs if it is not there. */
 function portFrom(service: Service, link: usize, name: usize, nameLength: usize, protocol: u32): ServicePort {
   let at = link;
@@ -181,6 +187,7 @@ function portFrom(service: Service, link: usize, name: usize, nameLength: usize,
   store<usize>(at, made);
   port.service = service;
   port.protocol = protocol;
+  port.number = ++ports;
   setNames(port, name, nameLength);
   return port;
 }
