@@ -193,6 +193,18 @@ test("a slice before its Service waits, and is there again after the Service was
   assert.equal(endpointsOf(engine, "shop/a"), ["10.0.0.1:8080"]);
 });
 
+test("slices that have come in no order and gone again before anybody looked leave a Service without endpoints", () => {
+  const engine = makeEngine();
+  const slices = [makeSlice("shop/a-1", "a", ["10.0.0.1"]), makeSlice("shop/a-2", "a", ["10.0.0.2"])];
+  put(engine, a);
+  commitAll(engine, 0);
+  put(engine, ...slices.toReversed());
+  remove(engine, ...slices);
+  assert.equal(endpointsOf(engine, "shop/a"), []);
+  put(engine, ...slices);
+  assert.equal(endpointsOf(engine, "shop/a"), ["10.0.0.1:8080", "10.0.0.2:8080"]);
+});
+
 test("a slice of a Service in another namespace feeds nobody", () => {
   const engine = makeEngine();
   put(engine, a, makeSlice("other/a-1", "a", ["10.0.0.1"]));

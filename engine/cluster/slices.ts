@@ -52,6 +52,7 @@ export function firstSlice(service: Service, family: u32): usize {
   service.unsortedSlices &= ~bit;
   order.clear();
   for (let at = load<usize>(list); at != 0; at = changetype<Slice>(at).nextOfService) order.push(<u32>at);
+  if (order.length == 0) return 0; // all of them are gone again
   // What was sorted before stands at the end; what has come since, mostly in order, stands before it, the latest first.
   let news = order.length - 1;
   while (news > 0 && compareEntries(order.get(news - 1), order.get(news)) < 0) news--;
