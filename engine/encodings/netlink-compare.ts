@@ -169,7 +169,10 @@ function sameSize(held: Named, wanted: Named): bool {
   return sizeOf(wanted) == 0 && (flags & SetBit.EVAL) != 0 && size == DYNAMIC_SIZE;
 }
 
-/** Same flags, types, size, timeout and userdata: what cannot be changed without making the set anew. */
+/**
+ * Same flags, types, lengths, size and timeout: what cannot be changed without making the set anew. Userdata is nft's note to
+ * itself of how it shall print the set; each version of nft writes its own.
+ */
 export function sameSet(held: Named, wanted: Named): bool {
   // The data's length follows from its type; of verdicts the kernel gives its own.
   for (let type: u32 = Attribute.SET_FLAGS; type <= Attribute.SET_DATA_TYPE; type++) {
@@ -183,7 +186,6 @@ export function sameSet(held: Named, wanted: Named): bool {
     sameSize(held, wanted) &&
     !gained(Attribute.SET_EXPRESSION, held.start, held.end, wanted.start, wanted.end) &&
     !gained(Attribute.SET_EXPRESSIONS, held.start, held.end, wanted.start, wanted.end) &&
-    same(Attribute.SET_TIMEOUT, held.start, held.end, wanted.start, wanted.end) &&
-    same(Attribute.SET_USERDATA, held.start, held.end, wanted.start, wanted.end)
+    same(Attribute.SET_TIMEOUT, held.start, held.end, wanted.start, wanted.end)
   );
 }

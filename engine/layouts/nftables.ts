@@ -6,7 +6,7 @@ import { changedKeys, updateHairpins } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
-import { journalOwnChains, journalPort } from "./batches";
+import { isForgotten, journalOwnChains, journalPort } from "./batches";
 import { beginChangedKeys, beginFullText, continueChangedKeys, endFullText, settleUnclaimed } from "./nft-elements";
 import {
   allowCutsWithin,
@@ -18,6 +18,7 @@ import {
   hasRoom,
   longestTransaction,
   makeRoom,
+  mayCut,
   planAllDeletions,
   writeParts,
 } from "./nft-parts";
@@ -69,11 +70,11 @@ function planPort(port: FamilyPort): void {
   const snapshot = makeSnapshot(port, routeSignature(port), chainsOf(port), 0, 0);
   const size = sizeOfPort(port);
   makeRoom(size);
-  if (hasRoom(size) && (longestTransaction() == 0 || size < longestTransaction())) {
+  if (together || (hasRoom(size) && (longestTransaction() == 0 || size < longestTransaction()))) {
     allowCutsWithin(false);
     writeChainsAndElements(port, true);
     writeRules(port, chainsOf(port));
-    allowCutsWithin(true);
+    allowCutsWithin(!together);
   } else {
     // Chains are a transaction that holds together, however long; elements that lead to them come after it.
     allowCutsWithin(false);
@@ -103,10 +104,15 @@ function sizeOfPort(port: FamilyPort): usize {
 /** Begins to add the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function beginNftablesPlan(family: u32): void {
   const full = beginFamily(TABLE, false, family, ports);
-  beginParts(ports, full, true, sizeOfPort);
+  // Of a table that is replaced no Service may be missing for a moment, so that is one transaction if it can be.
+  together = full && isForgotten(family) && !mayCut;
+  allowCutsWithin(!together);
+  beginParts(ports, full, !together, sizeOfPort);
   hasParts = false;
 }
 
+/** All of the family's plan is one transaction. */
+let together: bool = false;
 /** All service ports have been written. */
 let hasParts: bool = false;
 

@@ -659,6 +659,21 @@ test("a cold load comes in chunks of 1,000 Services, each complete in itself", (
   assert.equal(kernel.state(), fresh.state());
 });
 
+test("a table that is replaced is one transaction, unless the kernel takes none so long", () => {
+  const engine = makeEngine();
+  put(engine, ...big(1100));
+  for (const batch of plan(engine, 0)) engine.committed(batch.id, 0);
+  engine.forget();
+  const replaced = plan(engine, 1000).filter(({ family }) => family === "ipv4");
+  assert.equal(
+    replaced.map(({ services, full }) => [services, full]),
+    [[1100, true]],
+  );
+  assert.match(replaced[0]?.text ?? "", /^delete table ip kube-proxy$/m);
+  engine.setBatchLimits(0, 200_000);
+  assert.ok(plan(engine, 1000).filter(({ family }) => family === "ipv4").length > 1);
+});
+
 test("within a chunk, a Service's chains come before the elements that lead to them", () => {
   const engine = makeEngine();
   put(engine, ...big(1100, { externalIPs: ["192.0.2.1"] }));
