@@ -15,7 +15,7 @@ import { readNfacct } from "./host/nfacct.ts";
 import { settingDiagnostics, thisMachine } from "./host/setting.ts";
 import { HealthState, type WatchView } from "./http/health-state.ts";
 import { findLiveKubeProxy, liveKubeProxyMessage } from "./kernel/live-kube-proxy.ts";
-import { ApiClient } from "./kube/api-client.ts";
+import { ApiClient, type ApiClientOptions } from "./kube/api-client.ts";
 import { ClusterAccessError } from "./kube/cluster-access.ts";
 import { EventRecorder, nodeReference } from "./kube/events.ts";
 import { findCluster } from "./kube/find-cluster.ts";
@@ -55,7 +55,7 @@ export class RunningAgent {
   readonly #interfaces: InterfaceWatch;
   readonly #client: ApiClient;
   readonly #health: HealthState;
-  readonly #metrics: Metrics;
+  readonly metrics: Metrics;
   readonly #agent: Agent;
   readonly #reflectors: readonly Reflector[];
   readonly #events: EventRecorder;
@@ -78,8 +78,9 @@ export class RunningAgent {
         if (settings.config.mode !== "flat") throw new StartError(message);
         log.warn({}, message);
       }
-      const client = await openClient(settings, context, (verb, code, host, seconds) => {
-        if (agent !== undefined) agent.#metrics.apiRequest(verb, code, host, seconds);
+      const client = await openClient(settings, context, {
+        onRequest: (request) => agent?.metrics.apiRequest(request),
+        onResponse: (verb, host, bytes) => agent?.metrics.apiResponse(verb, host, bytes),
       });
       opened.push(() => client.close());
       await setUpMachine(settings.config, log);
@@ -126,12 +127,15 @@ export class RunningAgent {
       warning: () => context.lock.warning,
     });
     this.#warnOfGates();
-    this.#metrics = new Metrics({
+    this.metrics = new Metrics({
       mode: config.mode,
       version,
       watches: () => this.#watches(),
       engineMemoryBytes: () => this.#agent.state.memoryBytes,
       totals: () => this.#agent.state.use((engine) => engine.counted()),
+      featureGates: () => this.#config.featureGates,
+      transports: () => parts.client.transports,
+      pluginCertificateExpires: () => parts.client.access.credentials.certificateExpires?.(),
       ...(config.mode === "iptables" ? { nfacct: readNfacct } : {}),
     });
     this.#agent = new Agent(
@@ -141,7 +145,7 @@ export class RunningAgent {
         writer: parts.writer.writer,
         families: parts.writer.families,
         health: this.#health,
-        metrics: this.#metrics,
+        metrics: this.metrics,
         log,
         clock: systemClock,
         holdUp: () => context.lock.holdUp,
@@ -169,7 +173,7 @@ export class RunningAgent {
       reportingInstance: `sluice-${settings.hostname}`.slice(0, 128),
       onDropped: ({ reason }, why) => log.warn({ reason, why }, "an event could not be sent"),
     });
-    const shared = { settings, health: this.#health, metrics: this.#metrics, events: this.#events, log };
+    const shared = { settings, health: this.#health, metrics: this.metrics, events: this.#events, log };
     this.#afterWrite = new AfterWrite({
       ...shared,
       state: this.#agent.state,
@@ -178,6 +182,7 @@ export class RunningAgent {
     });
     this.#servers = new Servers({
       ...shared,
+      version,
       agent: this.#agent,
       resourceVersions: () => this.#resourceVersions(),
       config: () => this.#config,
@@ -293,7 +298,7 @@ export class RunningAgent {
     );
     if (names.length === this.#tooLong.length && names.every((name, index) => name === this.#tooLong[index])) return;
     this.#tooLong = names;
-    this.#metrics.refused("size", names.length);
+    this.metrics.refused("size", names.length);
     const shown = names.slice(0, MOST_SHOWN).join(", ") + (names.length > MOST_SHOWN ? ", …" : "");
     this.#health.warn(
       "too long",
@@ -327,11 +332,11 @@ async function setUpMachine(config: AgentConfig, log: Log): Promise<void> {
 async function openClient(
   { config, master }: AgentSettings,
   { version }: AgentContext,
-  onRequest: (verb: string, code: string, host: string, seconds: number) => void,
+  reports: Pick<ApiClientOptions, "onRequest" | "onResponse">,
 ): Promise<ApiClient> {
   try {
     const access = await findCluster({ kubeconfig: config.kubeconfig, master });
-    return new ApiClient(access, { userAgent: userAgent(version), onRequest });
+    return new ApiClient(access, { userAgent: userAgent(version), ...reports });
   } catch (error) {
     if (error instanceof ClusterAccessError) throw new StartError(error.message);
     throw error;

@@ -2,7 +2,7 @@
 import type { Agent } from "./agent.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
-import { kubeProxyConfiguration } from "./config/write-config.ts";
+import { configz } from "./config/configz.ts";
 import { DebugSocket } from "./http/debug-socket.ts";
 import { healthServer } from "./http/health-server.ts";
 import type { HealthState } from "./http/health-state.ts";
@@ -11,11 +11,13 @@ import { metricsServer } from "./http/metrics-server.ts";
 import { type EventRecorder, nodeReference } from "./kube/events.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import { runtimeVersion } from "./metrics/process.ts";
 import type { PlanPage } from "./outlook.ts";
 import { StartError } from "./start-error.ts";
 
 export interface ServerParts {
   readonly settings: AgentSettings;
+  readonly version: string;
   /** The configuration that is in force when it is asked for. */
   readonly config: () => AgentConfig;
   readonly agent: Agent;
@@ -53,7 +55,10 @@ export class Servers {
       await this.#listen(server, "FailedToStartProxierHealthcheck");
     }
     if (metricsBindAddress !== undefined) {
-      const pages = { mode, metrics, config: () => kubeProxyConfiguration(this.#parts.config()) };
+      const { version, config } = this.#parts;
+      const startedMs = Date.now() - process.uptime() * 1000;
+      const status = { startedMs, runtimeVersion, version };
+      const pages = { mode, metrics, config: () => configz(config()), flags: settings.flags, status };
       const server = metricsServer(pages, { ...options, address: metricsBindAddress });
       await this.#listen(server, "FailedToStartMetricServer");
     }

@@ -3,12 +3,14 @@ import { familyOf, formatListenAddress } from "../../shared/config/addresses.ts"
 import type { FlagField } from "../../shared/config/config.ts";
 import { configFields } from "../../shared/config/fields.ts";
 import { withValue } from "../../shared/config/raw.ts";
+import { defaultMode } from "../../shared/config/rules.ts";
 import { misfits } from "../../shared/config/types.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
 import { type AgentConfig, type AgentConfigResult, agentConfigFromFlags, parseAgentConfig } from "./agent-config.ts";
 import { parseTimeout } from "./cleanup-timeout.ts";
 import { type GivenFlag, readCommandLine } from "./command-line.ts";
+import { flagTexts } from "./flag-texts.ts";
 import { flagValue, parseBool } from "./flag-values.ts";
 import { spelled } from "./flags.ts";
 
@@ -25,6 +27,8 @@ export interface AgentSettings {
   readonly configContent: Uint8Array | undefined;
   /** The flags that win over the file, also when it is read again. */
   readonly flagsBesideFile: readonly FlagField[];
+  /** All of them with their values, by name. */
+  readonly flags: ReadonlyMap<string, string>;
   /** This node's name: --hostname-override, hostnameOverride or the host's name; trimmed and in lower case. */
   readonly hostname: string;
   /** URL of the API server; empty: the kubeconfig's. */
@@ -99,6 +103,7 @@ export function parseAgentCommand(argv: readonly string[], { readFile, hostname 
     configFile,
     configContent,
     flagsBesideFile,
+    flags: flagTexts(given, result.config?.mode ?? defaultMode),
     hostname: nodeName(result.config, hostname, diagnostics),
     master: text("master"),
     cleanup: {

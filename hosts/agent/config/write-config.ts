@@ -1,4 +1,4 @@
-// The configuration in force as a KubeProxyConfiguration again: for --write-config-to and /configz.
+// The configuration in force as a KubeProxyConfiguration again: for --write-config-to, and for configz.ts.
 import { stringify } from "yaml";
 import { formatListenAddress } from "../../shared/config/addresses.ts";
 import { formatDuration } from "../../shared/config/duration.ts";

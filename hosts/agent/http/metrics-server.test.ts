@@ -1,4 +1,4 @@
-// /metrics, /healthz, /proxyMode and /configz over real sockets.
+// /metrics, /healthz, /proxyMode, /configz, /flagz and /statusz over real sockets.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Metrics } from "../metrics/metrics.ts";
@@ -18,6 +18,11 @@ async function start(pages: Partial<MetricsPages> = {}, options: Partial<Listene
     {
       mode: "flat",
       metrics: new Metrics({ mode: "flat", version: "1.2.3" }),
+      flags: new Map([
+        ["v", "0"],
+        ["check", "false"],
+      ]),
+      status: { startedMs: Date.now() - 3_723_500, runtimeVersion: "node20.1.2", version: "1.2.3" },
       config: () => ({ Mode: "flat", ClientConnection: { Kubeconfig: "/x" } }),
       ...pages,
     },
@@ -57,6 +62,17 @@ test("the small pages", async () => {
     assert.equal([answered.code, answered.headers["content-type"], answered.body], [code, type, body], path);
     assert.is(answered.headers["x-content-type-options"], "nosniff", path);
   }
+});
+
+test("/flagz and /statusz: Kubernetes' form", async () => {
+  const port = await start();
+  const flags = await ask({ port }, "/flagz");
+  assert.is(flags.headers["content-type"], "text/plain; charset=utf-8");
+  assert.match(flags.body, /^\nkube-proxy flagz\nWarning: .*\ncheck: false\nv: 0\n$/);
+  const { body } = await ask({ port }, "/statusz");
+  const [, started = ""] = /\n\nStarted: (.*)\nUp: 1 hr 02 min 03 sec\nGo version: node20\.1\.2\n/.exec(body) ?? [];
+  assert.match(started, /^\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d UTC \d{4}$/);
+  assert.ok(Math.abs(Date.parse(started) - (Date.now() - 3_723_500)) < 2000, started);
 });
 
 test("a page that fails is a 500 without details, reported, and the next one works", async () => {

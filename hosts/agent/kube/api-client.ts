@@ -1,5 +1,5 @@
 // Requests to the API server: bodies as streams, or small ones as JSON.
-import { pipeline, type Readable } from "node:stream";
+import { pipeline, type Readable, Transform } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ApiError, apiError, ConnectionError } from "./api-error.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
@@ -27,11 +27,22 @@ export interface ApiResponse {
 export interface ApiClientOptions {
   /** For example `sluice/1.2.3 (linux/amd64)`. */
   readonly userAgent: string;
-  /**
-   * A request was answered, or failed (`code` is then `<error>`): rest_client_requests_total{code,method,host} and
-   * rest_client_request_duration_seconds{verb,host}. The seconds are those until the head of the answer.
-   */
-  readonly onRequest?: (verb: string, code: string, host: string, seconds: number) => void;
+  /** A request was answered, or failed. */
+  readonly onRequest?: (request: ApiRequestReport) => void;
+  /** The answer to a request was read to its end; of a watch this is not told. `bytes`: decompressed. */
+  readonly onResponse?: (verb: string, host: string, bytes: number) => void;
+}
+
+export interface ApiRequestReport {
+  /** The HTTP method. */
+  readonly verb: string;
+  /** The HTTP status, or `<error>`. */
+  readonly code: string;
+  /** host:port */
+  readonly host: string;
+  /** Until the head of the answer. */
+  readonly seconds: number;
+  readonly requestBytes: number;
 }
 
 /** Bytes that are read of an error's body, and of answers to `json`. */
@@ -56,6 +67,11 @@ export class ApiClient {
     return this.access.server.host;
   }
 
+  /** Of pools of connections: a certificate that changes brings a new one, and the old one is closed behind its last request. */
+  get transports(): { readonly made: number; readonly closed: number } {
+    return this.#transport.counts;
+  }
+
   /**
    * Resolves with any success, as soon as its head is there. No time limit: abort the signal.
    *
@@ -76,8 +92,12 @@ export class ApiClient {
       ...(body === undefined ? {} : { "content-type": contentType }),
     };
     const started = performance.now();
-    const report = (code: string) =>
-      this.#options.onRequest?.(method, code, this.host, (performance.now() - started) / 1000);
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    const requestBytes = content === undefined ? 0 : Buffer.byteLength(content);
+    const report = (code: string) => {
+      const seconds = (performance.now() - started) / 1000;
+      this.#options.onRequest?.({ verb: method, code, host: this.host, seconds, requestBytes });
+    };
     let response: Dispatcher.ResponseData;
     try {
       response = await dispatcher.request({
@@ -85,7 +105,7 @@ export class ApiClient {
         path: `${this.#prefix}${path}${search}`,
         method,
         headers,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(content === undefined ? {} : { body: content }),
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (error) {
@@ -95,7 +115,10 @@ export class ApiClient {
       throw new ConnectionError(this.host, error);
     }
     report(String(response.statusCode));
-    const stream = decompressed(response);
+    const decoded = decompressed(response);
+    const { onResponse } = this.#options;
+    const isCounted = onResponse !== undefined && query?.watch === undefined;
+    const stream = isCounted ? counted(decoded, (bytes) => onResponse(method, this.host, bytes)) : decoded;
     if (response.statusCode >= 200 && response.statusCode < 300) return { status: response.statusCode, body: stream };
     if (response.statusCode === 401) this.access.credentials.rejected();
     const text = await readText(stream, ERROR_BODY_LIMIT).catch(() => ""); // the status alone says enough
@@ -125,6 +148,22 @@ function decompressed({ headers, body }: Dispatcher.ResponseData): Readable {
   if (headers["content-encoding"] !== "gzip") return body;
   // Errors of either end come out at the stream that is returned.
   return pipeline(body, createGunzip(), () => {});
+}
+
+/** The same bytes; at their end `told` is given their number. */
+function counted(body: Readable, told: (bytes: number) => void): Readable {
+  let bytes = 0;
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+    flush(done) {
+      told(bytes);
+      done();
+    },
+  });
+  return pipeline(body, counter, () => {}); // as above
 }
 
 /**

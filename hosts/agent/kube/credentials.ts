@@ -8,6 +8,8 @@ export interface Credentials {
   current(): Promise<Presented>;
   /** The server answered 401: what was presented is not worth keeping. */
   rejected(): void;
+  /** Milliseconds since 1970 at which the certificate expires that a plugin has made; undefined: none has. */
+  certificateExpires?(): number | undefined;
 }
 
 export interface Presented {

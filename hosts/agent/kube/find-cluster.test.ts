@@ -468,22 +468,37 @@ test("through a proxy, from the kubeconfig or the environment", () =>
     }
   }));
 
-test("requests are counted by verb, code and host", () =>
+test("requests are counted by verb, code and host, answers but those of watches by their bytes", () =>
   serving({}, async (server) => {
     const seen: string[] = [];
-    const onRequest = (verb: string, code: string, host: string, seconds: number) => {
-      assert.ok(seconds >= 0);
-      seen.push(`${verb} ${code} ${host}`);
-    };
-    const client = new ApiClient(await findCluster({ master: server.url }, {}), { userAgent: "x", onRequest });
+    const client = new ApiClient(await findCluster({ master: server.url }, {}), {
+      userAgent: "x",
+      onRequest: ({ verb, code, host, seconds, requestBytes }) => {
+        assert.ok(seconds >= 0);
+        seen.push(`${verb} ${code} ${host} ${requestBytes}`);
+      },
+      onResponse: (verb, host, bytes) => seen.push(`read ${verb} ${host} ${bytes}`),
+    });
+    await client.json({ method: "POST", path: "/nowhere", body: { a: "é" } }).catch(() => 0);
+    const signal = AbortSignal.timeout(5000);
+    const { body } = await client.open({
+      path: "/api/v1/services",
+      query: { watch: "true", timeoutSeconds: "1" },
+      signal,
+    });
+    await body.resume().toArray();
+    assert.equal(client.transports, { made: 1, closed: 0 });
     assert.is(await ask(client), 200);
-    assert.is(await ask(client), 200);
-    assert.is(server.requests.length, 2);
+    assert.is(server.requests.length, 3);
     await server.refuse();
     await ask(client).catch(() => 0);
     await client.close();
     const host = server.url.replace("http://", "");
-    assert.equal(seen, [`GET 200 ${host}`, `GET 200 ${host}`, `GET <error> ${host}`]);
+    assert.match(seen[1] ?? "", /^read POST [\w.:]+ [1-9]\d*$/);
+    assert.match(seen[4] ?? "", /^read GET [\w.:]+ [1-9]\d*$/);
+    const requests = seen.filter((each) => !each.startsWith("read"));
+    const expected = [`POST 404 ${host} 10`, `GET 200 ${host} 0`, `GET 200 ${host} 0`, `GET <error> ${host} 0`];
+    assert.equal([requests, seen.length], [expected, 6]);
   }));
 
 test.run();

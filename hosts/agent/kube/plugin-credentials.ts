@@ -1,5 +1,6 @@
 // Credentials that programs and providers make. Rare on nodes, so what they need is loaded only when they are used.
 import { type SpawnOptions, spawn } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { keepSecret } from "../secrets.ts";
 import { ClusterAccessError } from "./cluster-access.ts";
@@ -68,6 +69,16 @@ export class ExecCredentials implements Credentials {
 
   rejected(): void {
     this.#presented = undefined;
+  }
+
+  certificateExpires(): number | undefined {
+    const cert = this.#presented?.certificate?.cert;
+    if (cert === undefined) return undefined;
+    try {
+      return Date.parse(new X509Certificate(cert).validTo);
+    } catch {
+      return undefined; // whatever it is, connections fail by it
+    }
   }
 
   async #run(): Promise<Presented> {

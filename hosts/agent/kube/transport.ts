@@ -18,6 +18,7 @@ export class Transport {
   #tls: CurrentTls | undefined;
   /** Those of older certificates, until their last request has ended. */
   readonly #retired = new Set<Dispatcher>();
+  readonly counts = { made: 0, closed: 0 };
   #closed = false;
 
   constructor(access: ClusterAccess) {
@@ -32,6 +33,7 @@ export class Transport {
     if (this.#dispatcher !== undefined) this.#retire(this.#dispatcher);
     this.#tls = tls;
     this.#dispatcher = makeDispatcher(this.#access, tls);
+    this.counts.made++;
     return this.#dispatcher;
   }
 
@@ -49,7 +51,10 @@ export class Transport {
 
   #retire(dispatcher: Dispatcher): void {
     this.#retired.add(dispatcher);
-    const forget = () => this.#retired.delete(dispatcher);
+    const forget = () => {
+      this.#retired.delete(dispatcher);
+      this.counts.closed++;
+    };
     // Resolves when its last request has ended; rejects if `close` has destroyed it in the meantime.
     dispatcher.close().then(forget, forget);
   }

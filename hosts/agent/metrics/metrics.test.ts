@@ -1,5 +1,6 @@
 // What /metrics says: names and labels that kube-proxy's dashboards and alerts query, and what the methods count.
 
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Mode } from "../../shared/contract.ts";
@@ -78,7 +79,7 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     metrics.synced("ipv4", 0.01, true, { bytes: 0 });
     metrics.probed("healthz", 200);
     metrics.probed("livez", 503);
-    metrics.apiRequest("GET", "200", "10.0.0.1:6443", 0.01);
+    metrics.apiRequest({ verb: "GET", code: "200", host: "10.0.0.1:6443", seconds: 0.01, requestBytes: 0 });
     const sums = { ...noTotals, noLocalEndpointsInternal: 3, noLocalEndpointsExternal: 4 };
     metrics.counted({ services: 1, endpointSlices: 1, ipv4: sums, ipv6: sums, stateHash: 255n });
     const series = await scrape(metrics);
@@ -126,6 +127,42 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
   });
 }
 
+test("gates: the configuration's, AllAlpha and AllBeta for what it does not name, else kube-proxy's defaults", async () => {
+  let gates: Record<string, boolean> = {};
+  const metrics = make("flat", { featureGates: () => gates });
+  const of = async (name: string, stage: string) =>
+    (await scrape(metrics)).get(`kubernetes_feature_enabled{name="${name}",stage="${stage}"}`);
+  const names = [
+    ["NFTablesNetlink", "BETA"],
+    ["APIServerIdentity", "BETA"],
+    ["APIServingWithRoutine", "ALPHA"],
+    ["AllBeta", "BETA"],
+  ] as const;
+  const all = async () => {
+    const found = [];
+    for (const [name, stage] of names) found.push(await of(name, stage));
+    return found;
+  };
+  assert.equal(await all(), [1, 1, 0, 0]);
+  gates = { NFTablesNetlink: false };
+  assert.equal(await all(), [0, 1, 0, 0]);
+  gates = { AllBeta: false, AllAlpha: true, NFTablesNetlink: true };
+  assert.equal(await all(), [1, 0, 1, 0]);
+});
+
+test("transports, and when the certificate of a plugin expires", async () => {
+  let expires: number | undefined;
+  const transports = () => ({ made: 3, closed: 1 });
+  const metrics = make("flat", { transports, pluginCertificateExpires: () => expires });
+  const series = await scrape(metrics);
+  assert.is(series.get("rest_client_transport_cache_entries"), 2);
+  assert.is(series.get('rest_client_transport_create_calls_total{result="miss"}'), 3);
+  assert.is(series.get("rest_client_transport_cert_rotation_gc_calls_total"), 1);
+  assert.match(await metrics.text(), "\nrest_client_exec_plugin_ttl_seconds +Inf\n");
+  expires = T0 + 90_000;
+  assert.is((await scrape(metrics)).get("rest_client_exec_plugin_ttl_seconds"), 90);
+});
+
 test("go_* is not pretended", async () => {
   assert.equal(
     [...names(await scrape(make("flat")))].filter((name) => name.startsWith("go_")),
@@ -135,7 +172,7 @@ test("go_* is not pretended", async () => {
 
 test("buckets are kube-proxy's and client-go's", async () => {
   const metrics = make("flat");
-  metrics.apiRequest("GET", "200", "h", 1);
+  metrics.apiRequest({ verb: "GET", code: "200", host: "h", seconds: 1, requestBytes: 0 });
   const series = await scrape(metrics);
   const bounds = (name: string) =>
     [...series.keys()]
@@ -145,7 +182,7 @@ test("buckets are kube-proxy's and client-go's", async () => {
   assert.is(sync.length, 16);
   assert.equal([sync[0], sync[14], sync[15]], [0.001, 16.384, Number.POSITIVE_INFINITY]);
   const programming = bounds("kubeproxy_network_programming_duration_seconds");
-  assert.equal(programming.slice(0, 4), [0.25, 0.5, 1, 2]);
+  assert.equal(programming.slice(0, 5), [0, 0.25, 0.5, 1, 2]);
   assert.equal(programming.slice(-9, -1), [115, 120, 150, 180, 210, 240, 270, 300]);
   assert.equal(
     bounds("rest_client_request_duration_seconds").slice(0, -1),
@@ -236,6 +273,10 @@ test("process metrics tell this process", async () => {
   assert.ok((series.get("process_resident_memory_bytes") ?? 0) > 1e6);
   assert.ok((series.get("process_open_fds") ?? 0) > 2);
   assert.ok((series.get("process_cpu_seconds_total") ?? 0) > 0);
+  assert.ok((series.get("process_virtual_memory_max_bytes") ?? 0) > 1e6);
+  const received = /^IpExt: (?:\d+ ){6}(\d+) /m.exec(readFileSync("/proc/net/netstat", "latin1"))?.[1];
+  assert.ok((series.get("process_network_receive_bytes_total") ?? 0) <= Number(received));
+  assert.is((series.get("process_network_receive_bytes_total") ?? 0) > 0, Number(received) > 0);
 });
 
 test.run();

@@ -3,11 +3,13 @@
 import type { Batch, DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
 import type { WatchView } from "../http/health-state.ts";
-import { requestBuckets } from "./buckets.ts";
+import type { ApiRequestReport } from "../kube/api-client.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
+import { registerFeatureGates } from "./feature-gates.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
-import { registerProcessMetrics } from "./process.ts";
-import { Counter, Gauge, Histogram, Registry } from "./prom-client.ts";
+import { registerProcessMetrics, runtimeVersion } from "./process.ts";
+import { type Counter, Gauge, Registry } from "./prom-client.ts";
+import { type RestClientMetrics, registerRestClientMetrics, type TransportCounts } from "./rest-client.ts";
 import { registerSluiceMetrics, type SluiceMetrics } from "./sluice.ts";
 
 export interface MetricsOptions {
@@ -21,6 +23,12 @@ export interface MetricsOptions {
   readonly engineMemoryBytes?: () => number;
   /** Asked at each scrape: what the engine's `count` says. */
   readonly totals?: () => Totals;
+  /** Asked at each scrape: the configuration's. */
+  readonly featureGates?: () => Readonly<Record<string, boolean>>;
+  /** Asked at each scrape. */
+  readonly transports?: () => TransportCounts;
+  /** Asked at each scrape: milliseconds since 1970; undefined: no plugin manages a certificate. */
+  readonly pluginCertificateExpires?: () => number | undefined;
   /** Asked at each scrape, in iptables mode. Must not reject. */
   readonly nfacct?: () => Promise<NfacctPackets>;
 }
@@ -43,8 +51,7 @@ export class Metrics {
   readonly #now: () => number;
   readonly #kubeProxy: KubeProxyMetrics;
   readonly #sluice: SluiceMetrics;
-  readonly #requests: Counter<"code" | "method" | "host">;
-  readonly #requestDuration: Histogram<"verb" | "host">;
+  readonly #restClient: RestClientMetrics;
   readonly #options: MetricsOptions;
   /** iptables: rules by table that the kernel has taken since the last sync that succeeded. */
   readonly #rulesWritten: Record<Family, Map<string, number>> = { ipv4: new Map(), ipv6: new Map() };
@@ -53,22 +60,11 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    const registers = [this.registry];
     this.#kubeProxy = registerKubeProxyMetrics(this.registry, options.mode);
     this.#sluice = registerSluiceMetrics(this.registry);
-    this.#requests = new Counter({
-      name: "rest_client_requests_total",
-      help: "Number of HTTP requests, partitioned by status code, method, and host.",
-      labelNames: ["code", "method", "host"] as const,
-      registers,
-    });
-    this.#requestDuration = new Histogram({
-      name: "rest_client_request_duration_seconds",
-      help: "Request latency in seconds. Broken down by verb, and host.",
-      labelNames: ["verb", "host"] as const,
-      buckets: requestBuckets,
-      registers,
-    });
+    const { transports, pluginCertificateExpires } = options;
+    this.#restClient = registerRestClientMetrics(this.registry, this.#now, transports, pluginCertificateExpires);
+    registerFeatureGates(this.registry, options.featureGates ?? (() => ({})));
     this.#buildInfo(options.version);
     registerProcessMetrics(this.registry, this.#now);
     // Dashboards take the list of instances from series that must be there before the first event.
@@ -226,13 +222,16 @@ export class Metrics {
     this.#kubeProxy.conntrackDeleted.inc(label(family), deleted);
   }
 
-  /**
-   * A request to the API server, as the ApiClient's `onRequest` tells it. `code` is the HTTP status, or `<error>`
-   * without one; `verb` the HTTP method; `host` is `host:port`. A watch counts when it begins.
-   */
-  apiRequest(verb: string, code: string, host: string, seconds: number): void {
-    this.#requests.inc({ code, method: verb, host });
-    this.#requestDuration.observe({ verb, host }, seconds);
+  /** A request to the API server was answered or failed, as the ApiClient tells it. A watch counts when it begins. */
+  apiRequest({ verb, code, host, seconds, requestBytes }: ApiRequestReport): void {
+    this.#restClient.requests.inc({ code, method: verb, host });
+    this.#restClient.duration.observe({ verb, host }, seconds);
+    this.#restClient.requestSize.observe({ verb, host }, requestBytes);
+  }
+
+  /** The answer to a request has been read to its end. */
+  apiResponse(verb: string, host: string, bytes: number): void {
+    this.#restClient.responseSize.observe({ verb, host }, bytes);
   }
 
   /** A probe was answered. */
@@ -266,17 +265,29 @@ export class Metrics {
   }
 
   #buildInfo(version: string): void {
+    const { build_date, compiler, git_commit, git_tree_state, go_version, platform } = unstamped;
     const [major = "", minor = ""] = version.split(".");
+    const labels = { major, minor, git_version: `v${version}`, git_commit, git_tree_state, build_date };
+    const all = { ...labels, go_version, compiler, platform };
     const info = new Gauge({
       name: "kubernetes_build_info",
-      help: "A metric with a constant '1' value labeled by major, minor, git version and platform.",
-      labelNames: ["major", "minor", "git_version", "platform"] as const,
+      help: "A metric with a constant '1' value labeled by version, commit, date and platform of the build.",
+      labelNames: Object.keys(all) as (keyof typeof all)[],
       registers: [this.registry],
     });
-    const platform = `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`;
-    info.set({ major, minor, git_version: `v${version}`, platform }, 1);
+    info.set(all, 1);
   }
 }
+
+/** What Kubernetes' builds say of themselves where nothing has stamped them; in place of Go's version there is that of Node.js. */
+const unstamped = {
+  build_date: "1970-01-01T00:00:00Z",
+  git_commit: "",
+  git_tree_state: "",
+  go_version: runtimeVersion,
+  compiler: "node",
+  platform: `${process.platform}/${process.arch === "x64" ? "amd64" : process.arch}`,
+};
 
 function label(family: Family): { ip_family: "IPv4" | "IPv6" } {
   return { ip_family: familyName(family) };

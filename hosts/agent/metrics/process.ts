@@ -30,10 +30,26 @@ function openFiles(): number | undefined {
   }
 }
 
-function mostFiles(): number | undefined {
-  const limit = /^Max open files\s+(\d+)/m.exec(read("/proc/self/limits"))?.[1];
-  return limit === undefined ? undefined : Number(limit);
+function softLimit(name: string): number | undefined {
+  const limit = new RegExp(`^${name}\\s+(\\d+|unlimited)`, "m").exec(read("/proc/self/limits"))?.[1];
+  if (limit === undefined) return undefined;
+  return limit === "unlimited" ? UNLIMITED : Number(limit);
 }
+
+/** Bytes of IP packets in this process' network namespace, which is the node's: one of the columns of netstat's `IpExt:`. */
+function networkBytes(column: "InOctets" | "OutOctets"): number {
+  const [names, values] = read("/proc/self/net/netstat")
+    .split("\n")
+    .filter((line) => line.startsWith("IpExt:"))
+    .map((line) => line.split(" "));
+  return Number(values?.[names?.indexOf(column) ?? -1] ?? 0);
+}
+
+/** For build information and /statusz, as Go programs say `go1.26.8`. */
+export const runtimeVersion = `node${process.versions.node}`;
+
+/** RLIM_INFINITY */
+const UNLIMITED = 2 ** 64;
 
 export function registerProcessMetrics(registry: Registry, now: () => number): void {
   const registers = [registry];
@@ -49,18 +65,30 @@ export function registerProcessMetrics(registry: Registry, now: () => number): v
       },
     });
   };
-  new Counter({
-    name: "process_cpu_seconds_total",
-    help: "Total user and system CPU time spent in seconds.",
-    registers,
-    collect() {
-      this.reset();
-      this.inc(cpuSeconds());
-    },
-  });
+  const counter = (name: string, help: string, value: () => number): void => {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  };
+  counter("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", cpuSeconds);
+  counter("process_network_receive_bytes_total", "Number of bytes received by the process over the network.", () =>
+    networkBytes("InOctets"),
+  );
+  counter("process_network_transmit_bytes_total", "Number of bytes sent by the process over the network.", () =>
+    networkBytes("OutOctets"),
+  );
   gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", () => startSeconds);
   gauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => process.memoryUsage.rss());
   gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", virtualBytes);
   gauge("process_open_fds", "Number of open file descriptors.", openFiles);
-  gauge("process_max_fds", "Maximum number of open file descriptors.", mostFiles);
+  gauge("process_max_fds", "Maximum number of open file descriptors.", () => softLimit("Max open files"));
+  gauge("process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.", () =>
+    softLimit("Max address space"),
+  );
 }
