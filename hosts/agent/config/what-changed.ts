@@ -41,7 +41,6 @@ const parts: readonly [path: string, part: PartInPlace | PartToRestart][] = [
   ["metricsBindAddress", "metrics-server"],
   ["bindAddressHardFail", "nothing"],
   ["enableProfiling", "nothing"],
-  ["featureGates.AllowServiceExternalIPs", "rules"],
   ["featureGates", "nothing"],
   ["configSyncPeriod", "nothing"],
   ["logging", "logging"],

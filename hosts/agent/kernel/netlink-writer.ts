@@ -121,7 +121,7 @@ export class NetlinkWriter implements KernelWriter {
     return sequencesOf(joinPieces(batch.data));
   }
 
-  async attemptPart(batch: Batch, wanted: (message: number) => boolean): Promise<WriteResult> {
+  async attemptPart(batch: Batch, wanted: (message: number, removes: boolean) => boolean): Promise<WriteResult> {
     return this.#send(partOf(joinPieces(batch.data), wanted) ?? this.#nothing(batch.family), true);
   }
 

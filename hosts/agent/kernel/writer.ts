@@ -60,8 +60,11 @@ export interface KernelWriter {
   write(batch: Batch): Promise<WriteResult>;
   /** Numbers of the batch's messages, as `causes` of the engine's contract takes them. Absent: it has none. */
   messages?(batch: Batch): readonly number[];
-  /** Asks the kernel whether it would take those messages of the batch alone; changes nothing. Absent: as `messages`. */
-  attemptPart?(batch: Batch, wanted: (message: number) => boolean): Promise<WriteResult>;
+  /**
+   * Asks the kernel whether it would take those messages of the batch alone; changes nothing. `removes`: the message
+   * deletes something, or empties a chain. Absent: as `messages`.
+   */
+  attemptPart?(batch: Batch, wanted: (message: number, removes: boolean) => boolean): Promise<WriteResult>;
   /** Gives the kernel a `trial` of the engine's contract. Absent: what this mode's kernel refuses, it names. */
   attempt?(family: Family, trial: readonly Uint8Array[]): Promise<WriteResult>;
   /**

@@ -41,12 +41,15 @@ function netlinkSuspects(batch: Batch, writer: KernelWriter, use: Use): Suspects
     numbers.set(cause, number);
     suspectOf.set(message, number);
   });
+  const late = new Set(messages.slice(1 + causes.findLastIndex((cause) => cause !== 0)));
   return {
     count: samples.length,
     attempt: async (first, count) => {
-      const wanted = (message: number): boolean => {
+      const wanted = (message: number, removes: boolean): boolean => {
         const suspect = suspectOf.get(message);
-        return suspect === undefined || (suspect >= first && suspect < first + count);
+        // What nobody needs any more goes last, after what Services have written in its place, and not without that.
+        if (suspect === undefined) return !removes || !late.has(message);
+        return suspect >= first && suspect < first + count;
       };
       return (await writer.attemptPart?.(batch, wanted)) ?? { outcome: "unknown", message: "it can't be tried" };
     },

@@ -46,7 +46,7 @@ export class FaultyWriter implements KernelWriter {
   messages(batch: Batch): readonly number[] {
     return this.#inner.messages?.(batch) ?? [];
   }
-  async attemptPart(batch: Batch, wanted: (message: number) => boolean): Promise<WriteResult> {
+  async attemptPart(batch: Batch, wanted: (message: number, removes: boolean) => boolean): Promise<WriteResult> {
     return (await this.#inner.attemptPart?.(batch, wanted)) ?? { outcome: "unknown", message: "it can't be tried" };
   }
   intactness(family: Family): Promise<Intactness> {
