@@ -2,7 +2,7 @@
 import { unprintable } from "../shared/unprintable.ts";
 
 const LETTERS: Readonly<Record<number, string>> = { 10: "D", 20: "D", 30: "I", 40: "W", 50: "E", 60: "F" };
-const OWN = new Set(["level", "time", "msg"]);
+const OWN = new Set(["level", "ts", "msg"]);
 
 /**
  * A line of either format whose strings are JSON: what JSON leaves as it is, and a terminal or an editor would obey, becomes
@@ -25,7 +25,7 @@ const two = (number: number): string => String(number).padStart(2, "0");
 
 /** `I1101 10:00:00.123000    4711 sluice] "rules written" family="IPv4" services=3` from a record of pino. */
 export function textLine(record: Readonly<Record<string, unknown>>, processId: number): string {
-  const time = new Date(String(record.time));
+  const time = new Date(Number(record.ts));
   const date = `${two(time.getMonth() + 1)}${two(time.getDate())}`;
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
   const micros = `${String(time.getMilliseconds()).padStart(3, "0")}000`;

@@ -17,12 +17,12 @@ function capture(format: "text" | "json", verbosity = 0): { log: Log; lines: str
   return { log, lines };
 }
 
-test("json: level, time, message and fields", () => {
+test("json: Kubernetes' keys, the level, and fields", () => {
   const { log, lines } = capture("json");
   log.info({ family: "IPv4", services: 3, hash: 255n }, "rules written");
-  const { time, ...others } = JSON.parse(lines[0] ?? "");
-  assert.equal(others, { level: "info", family: "IPv4", services: 3, hash: "255", msg: "rules written" });
-  assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  const { ts, ...others } = JSON.parse(lines[0] ?? "");
+  assert.equal(others, { level: "info", v: 0, family: "IPv4", services: 3, hash: "255", msg: "rules written" });
+  assert.ok(Math.abs(ts - Date.now()) < 60_000, `${ts}: milliseconds since 1970`);
 });
 
 test("text: a line as klog's, one for each call whatever the values contain", () => {
@@ -42,7 +42,12 @@ test("verbosity", () => {
   const { log, lines } = capture("json", 2);
   log.debug("not shown");
   assert.equal(lines, []);
-  capture("json", 4).log.debug("shown");
+  const of = (level: "trace" | "debug" | "warn" | "error" | "fatal") => {
+    const { log: all, lines: shown } = capture("json", 10);
+    all[level]({}, "shown");
+    return JSON.parse(shown[0] ?? "").v;
+  };
+  assert.equal((["trace", "debug", "warn", "error", "fatal"] as const).map(of), [6, 4, 0, undefined, undefined]);
 });
 
 for (const format of ["text", "json"] as const) {
@@ -97,10 +102,18 @@ test("errors: message and code, or where they came from", () => {
   const { log, lines } = capture("json");
   log.error({ err: Object.assign(new Error("busy"), { code: "EBUSY" }) }, "refused");
   log.error({ err: new TypeError("defect", { cause: new Error("below") }) }, "defect");
-  assert.equal(JSON.parse(lines[0] ?? "").err, { message: "busy", code: "EBUSY" });
-  const { err } = JSON.parse(lines[1] ?? "");
-  assert.match(err.stack, "log.test.ts");
-  assert.is(err.cause, "below");
+  const { err, code, caller, stack } = JSON.parse(lines[0] ?? "");
+  assert.equal([err, code, caller, stack], ["busy", "EBUSY", undefined, undefined]);
+  const defect = JSON.parse(lines[1] ?? "");
+  assert.is(defect.err, "defect: below");
+  assert.match(defect.caller, /^agent\/log\.test\.ts:\d+$/);
+  assert.match(defect.stack, "TypeError: defect\n");
+  const text = capture("text");
+  text.log.error({ err: new Error("busy"), family: "IPv4" }, "refused");
+  assert.match(
+    text.lines[0] ?? "",
+    /^E.* sluice\] "refused" caller="agent\/log\.test\.ts:\d+" err="busy" family="IPv4" stack=/,
+  );
 });
 
 test("odd values do not stop the line", () => {

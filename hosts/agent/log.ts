@@ -32,10 +32,10 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
     {
       level: levelOf(config.verbosity),
       base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"ts":${Date.now()}`,
       formatters: {
-        log: (fields) => scrub(fields) as Record<string, unknown>,
-        ...(config.format === "json" ? { level: (label: string) => ({ level: label }) } : {}),
+        log: (fields) => withErrorText(scrub(fields) as Record<string, unknown>),
+        ...(config.format === "json" ? { level: jsonLevel } : {}),
       },
       serializers: { err: (error) => error }, // it is scrubbed already
       hooks: {
@@ -52,6 +52,27 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
       if ("flushSync" in output) (output as { flushSync(): void }).flushSync();
     },
   };
+}
+
+/** As Kubernetes' components write it, errors have no verbosity; warnings are told from other lines by `level` alone. */
+function jsonLevel(level: string): object {
+  if (level === "error" || level === "fatal") return { level };
+  return { level, v: level === "trace" ? 6 : level === "debug" ? 4 : 0 };
+}
+
+/** `err` is text, as Kubernetes' components have it; what else is known of the error stands beside it. */
+function withErrorText(fields: Record<string, unknown>): Record<string, unknown> {
+  const { err } = fields;
+  if (typeof err !== "object" || err === null) return fields;
+  const { message, cause, stack, ...others } = err as { message?: string; cause?: string; stack?: string };
+  const text = cause === undefined ? message : `${message}: ${cause}`;
+  const caller = callerIn(stack ?? "");
+  return { ...(caller && { caller }), ...others, ...fields, err: text, ...(stack !== undefined && { stack }) };
+}
+
+/** Folder, file and line of a stack's first place, as `agent/log.ts:12`. */
+function callerIn(stack: string): string | undefined {
+  return /^ +at .*?([^/(\s]+\/[^/()\s]+:\d+):\d+\)?$/m.exec(stack)?.[1];
 }
 
 /** Where only an error is given, pino would take its message as it is. */

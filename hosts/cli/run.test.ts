@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runCli } from "./testing/run-cli.ts";
@@ -54,5 +57,42 @@ for (const [args, message] of wrong) {
     assert.is(stderr.trimEnd().split("\n").length, 2, "a message and a hint");
   });
 }
+
+test("what an agent that does not start has to say is JSON where its log would be", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-json-"));
+  try {
+    const file = join(folder, "config.conf");
+    const head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
+    writeFileSync(file, `${head}logging: {format: json}\nmode: fast\nudpIdleTimeout: 1s\n`);
+    const missing = join(folder, "missing");
+    for (const args of [
+      ["--config", file],
+      ["--config", missing, "--logging-format", "json"],
+      ["--logging-format=json", "--proxy-mode=fast"],
+    ]) {
+      const { code, stdout, stderr } = await runCli(["agent", ...args]);
+      assert.equal([code, stderr], [1, ""], args.join(" "));
+      const lines = stdout.trimEnd().split("\n");
+      const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+      const errors = records.filter(({ level }) => level === "error");
+      assert.is(errors.length, 1, stdout);
+      const { ts, msg, err, v } = errors[0] ?? {};
+      assert.ok(Math.abs(Number(ts) - Date.now()) < 60_000, stdout);
+      assert.equal([msg, v], ["the agent can't start", undefined]);
+      assert.match(
+        String(err),
+        args[1] === file ? `${file}:4:7: mode: ` : args[1] === missing ? missing : "--proxy-mode: ",
+      );
+      const others = records.filter(({ level }) => level !== "error");
+      assert.is(others.length, args[1] === file ? 1 : 0, stdout);
+      for (const other of others) assert.equal([other.level, other.v], ["warn", 0]);
+    }
+    const text = await runCli(["agent", "--proxy-mode=fast", "--logging-format=text"]);
+    assert.equal([text.code, text.stdout], [1, ""]);
+    assert.match(text.stderr, "error: --proxy-mode: ");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
 
 test.run();

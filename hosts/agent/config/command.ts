@@ -53,6 +53,8 @@ export interface AgentCommandResult {
   /** Undefined if there is an error. */
   readonly command: AgentCommand | undefined;
   readonly diagnostics: Diagnostic[];
+  /** Also where the rest of the configuration is wrong, as far as it could be read. */
+  readonly logFormat: "text" | "json";
 }
 
 export interface Surroundings {
@@ -77,8 +79,9 @@ export function parseAgentCommand(argv: readonly string[], { readFile, hostname 
     }
     return on ?? false;
   };
-  if (isOn("help")) return { command: { action: "help" }, diagnostics };
-  if (isOn("version")) return { command: { action: "version" }, diagnostics };
+  let logFormat: "text" | "json" = text("logging-format") === "json" ? "json" : "text";
+  if (isOn("help")) return { command: { action: "help" }, diagnostics, logFormat };
+  if (isOn("version")) return { command: { action: "version" }, diagnostics, logFormat };
 
   const configFile = text("config") || undefined;
   const fromFlags = flagFields(given, diagnostics);
@@ -94,9 +97,10 @@ export function parseAgentCommand(argv: readonly string[], { readFile, hostname 
       result = parseAgentConfig({ name: configFile, bytes: configContent }, flagsBesideFile);
     } catch (error) {
       diagnostics.push(fileError(configFile, error));
-      return { command: undefined, diagnostics };
+      return { command: undefined, diagnostics, logFormat };
     }
   }
+  logFormat = result.logging?.format ?? logFormat;
   diagnostics.push(...result.diagnostics, ...withoutEffect(given));
 
   const settings = {
@@ -126,8 +130,8 @@ export function parseAgentCommand(argv: readonly string[], { readFile, hostname 
             ? "init-only"
             : "run";
   const failed = result.config === undefined || diagnostics.some(({ severity }) => severity === "error");
-  if (failed || result.config === undefined) return { command: undefined, diagnostics };
-  return { command: { action, config: result.config, ...settings }, diagnostics };
+  if (failed || result.config === undefined) return { command: undefined, diagnostics, logFormat };
+  return { command: { action, config: result.config, ...settings }, diagnostics, logFormat };
 }
 
 function timeoutOf(text: string, diagnostics: Diagnostic[]): number {

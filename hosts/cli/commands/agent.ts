@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import type { AgentConfig } from "../../agent/config/agent-config.ts";
 import type { AgentSettings } from "../../agent/config/command.ts";
-import { configurationText } from "../../agent/config/diagnostic-text.ts";
+import { configurationText, placedText } from "../../agent/config/diagnostic-text.ts";
 import type { Diagnostic } from "../../shared/diagnostics.ts";
 import { type ExitCode, exitCode } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
@@ -17,10 +17,11 @@ export async function agentHelp(): Promise<string> {
 
 export async function agent(args: string[], io: Io): Promise<ExitCode> {
   const { parseAgentCommand } = await import("../../agent/config/command.ts");
-  const { command, diagnostics } = parseAgentCommand(args, {
+  const { command, diagnostics, logFormat } = parseAgentCommand(args, {
     readFile: (path) => readFileSync(path),
     hostname: hostname(),
   });
+  if (command === undefined && logFormat === "json") return logWhatIsWrong(diagnostics, io);
   const reporter = new Reporter(io, true);
   if (command === undefined || command.action !== "run") for (const each of diagnostics) reporter.report(each);
   if (command === undefined) return exitCode.failure;
@@ -42,6 +43,18 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
     case "run":
       return run(command, diagnostics, io);
   }
+}
+
+/** Whoever reads the log of an agent that did not start reads JSON. */
+async function logWhatIsWrong(diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
+  const { openLog } = await import("../../agent/log.ts");
+  const { log } = openLog({ format: "json", verbosity: 0 }, { write: (line) => void io.stdout.write(line) });
+  for (const found of diagnostics) {
+    const { severity, hint, code } = found;
+    if (severity === "error") log.error({ err: placedText(found), hint, code }, "the agent can't start");
+    else log[severity === "warning" ? "warn" : "info"]({ hint }, configurationText(found));
+  }
+  return exitCode.failure;
 }
 
 /** Where a kube-proxy with this configuration answers; a server that is off in it may be on in kube-proxy's own. */

@@ -63,6 +63,8 @@ export interface ConfigResult {
   /** Undefined if there is an error. */
   readonly config: KubeProxyConfig | undefined;
   readonly diagnostics: Diagnostic[];
+  /** How to log what is wrong; undefined: the file could not be read so far. */
+  readonly logging: LoggingConfig | undefined;
   /** Where a field stands, for what the engine says about it. */
   place(field: string): Partial<Diagnostic>;
 }
@@ -87,7 +89,7 @@ const metricsPort = 10249;
 export function readConfig(source: Source, flags: readonly FlagField[] = [], remarks?: Remarks): ConfigResult {
   const document = readConfigDocument(source);
   const { value, diagnostics, place } = document;
-  if (value === undefined) return { config: undefined, diagnostics, place };
+  if (value === undefined) return { config: undefined, diagnostics, logging: undefined, place };
   return interpret(value, flags, document, true, remarks);
 }
 
@@ -171,7 +173,7 @@ function interpret(
     remarks?.(raw, mode, say);
   }
   const failed = diagnostics.some(({ severity }) => severity === "error");
-  return { config: failed ? undefined : config, diagnostics, place };
+  return { config: failed ? undefined : config, diagnostics, logging: config.logging, place };
 }
 
 /** Says things of fields in the file at their places, and of fields that a flag gives by the flag's name. */
