@@ -55,7 +55,16 @@ import { computeFacts, factsOf, nodeRecord, primaryFamily, stock, zone, zoneLeng
 import { beginCheck, checkIsDue, endCheck, interruptCheck } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
-import { isLeftOut, keepUp, refresh, refreshFacts, refreshSome, routeStale, takesLong } from "./routing/refresh";
+import {
+  claimAnew,
+  isLeftOut,
+  keepUp,
+  refresh,
+  refreshFacts,
+  refreshSome,
+  routeStale,
+  takesLong,
+} from "./routing/refresh";
 
 export { cabi_realloc } from "./abi/lists";
 
@@ -64,6 +73,7 @@ const defaults = changetype<Options>(memory.data(offsetof<Options>(), 16));
 defaults.mode = Mode.NFTABLES;
 defaults.masqueradeBit = 14;
 defaults.localhostNodePorts = true;
+defaults.allowServiceExternalIPs = true;
 defaults.nfacctInvalidDropped = true;
 defaults.nfacctLocalhostAccepted = true;
 defaults.randomFully = true;
@@ -73,8 +83,10 @@ export function engine__configure(at: usize): usize {
   abandon();
   if (checkOptions(changetype<Options>(at))) {
     const mode = options().mode;
+    const externalIPs = options().allowServiceExternalIPs;
     takeOptions(at);
     computeFacts();
+    if (options().allowServiceExternalIPs != externalIPs) claimAnew();
     if (options().mode != mode) {
       refresh();
       retryRefused();

@@ -17,6 +17,17 @@ function hookText(hook: u32): string {
   return hook == Hook.OUTPUT ? "output" : "postrouting";
 }
 
+/** nft's `string`: a letter, _ or . and then letters, digits and - . _ too. */
+function isBareWord(text: usize, length: usize): bool {
+  for (let i: usize = 0; i < length; i++) {
+    const c = load<u8>(text + i);
+    const letter = (c | 0x20) >= 0x61 && (c | 0x20) <= 0x7a;
+    const digit = c >= 0x30 && c <= 0x39;
+    if (!letter && c != 0x5f && c != 0x2e && (i == 0 || (!digit && c != 0x2d))) return false;
+  }
+  return true;
+}
+
 export class NftText extends NftEncoding {
   private family: u32 = IPV4;
   private table: string = "";
@@ -391,8 +402,12 @@ export class NftText extends NftEncoding {
 
   matchInterface(not: bool, isPrefix: bool, name: usize, length: usize): void {
     lit(not ? " iifname != " : " iifname ");
+    // nft reads a bare name as a word of its own where it is one, and not all names as one word.
+    const bare = isPrefix && isBareWord(name, length);
+    if (!bare) byte(0x22);
     put(name, length);
     if (isPrefix) byte(0x2a);
+    if (!bare) byte(0x22);
   }
 
   matchCIDRs(source: bool, not: bool, cidrs: Vector, tight: bool): void {

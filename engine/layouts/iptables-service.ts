@@ -18,7 +18,7 @@ import {
   protocol,
   words,
 } from "../encodings/iptables-restore";
-import { alsoOwnedBy, Field, ownedBy, OwnerKind } from "../encodings/owners";
+import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../routing/endpoints";
 import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../routing/facts";
 import { options } from "../routing/options";
@@ -221,6 +221,8 @@ function writeClusterIPMasquerade(port: FamilyPort): void {
   const detector = factsOf(port.family).localDetector;
   const all = options().masqueradeAll;
   if (!all && detector == LocalDetector.NONE) return;
+  // Nothing comes from outside of 0.0.0.0/0, and iptables-nft takes no rule that says so.
+  if (!all && detector == LocalDetector.SOURCE && factsOf(port.family).localPrefix == 0) return;
   const claim = changetype<Claim>(port.claims); // the cluster IP comes first
   ownClaim(claim);
   alsoOwnedBy(OwnerKind.OPTION, 0, all ? Field.MASQUERADE_ALL : Field.DETECT_LOCAL, 0);

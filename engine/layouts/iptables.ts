@@ -3,8 +3,7 @@ import { Vector } from "../bytes/memory";
 import { outFlush, outSelect, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { Service, sortedServices } from "../cluster/services";
-import { declareChain, deleteChain, filterRulesWritten, natRulesWritten } from "../encodings/iptables-restore";
-import { ownedByNobody } from "../encodings/owners";
+import { filterRulesWritten, natRulesWritten } from "../encodings/iptables-restore";
 import { chainRulesOf, countChainRules, sumsOf, totalEndpoints } from "../routing/counters";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
@@ -24,14 +23,9 @@ import {
 import { findLacking } from "./iptables-extensions";
 import { writeLinesFor } from "./iptables-lines";
 import {
-  CLUSTER_PREFIX,
   chainHash,
   chainsOf,
-  ENDPOINT_PREFIX,
-  EXTERNAL_PREFIX,
   endpointHash,
-  FIREWALL_PREFIX,
-  LOCAL_PREFIX,
   nameEndpoints,
   PortChain,
   servesAll,
@@ -40,6 +34,7 @@ import {
   writeHealthCheckNodePort,
   writeUnservedLoadBalancerIP,
 } from "./iptables-service";
+import { addStale, beginStale, noteUsed, writeStale } from "./iptables-stale";
 import { writeStockBegin, writeStockEnd } from "./iptables-stock";
 
 /** Above this many endpoints kube-proxy leaves the comments of endpoint rules out. */
@@ -180,31 +175,6 @@ export function flushStreams(): void {
 
 // ---- plan
 
-/** Chains that the kernel holds and nothing needs: their prefix (as bits of PortChain, 0: endpoint), their hash. */
-const staleChains = new Vector();
-
-function prefixOf(chain: u32): string {
-  if (chain == PortChain.EXTERNAL) return EXTERNAL_PREFIX;
-  if (chain == PortChain.FIREWALL) return FIREWALL_PREFIX;
-  if (chain == PortChain.CLUSTER) return CLUSTER_PREFIX;
-  return chain == PortChain.LOCAL ? LOCAL_PREFIX : ENDPOINT_PREFIX;
-}
-
-function addStale(chain: u32, hash: usize): void {
-  // Both words in one row of three, so that rows can be sorted by address.
-  const row = heap.alloc(24);
-  store<u32>(row, chain);
-  memory.copy(row + 4, hash, 16);
-  staleChains.push(<u32>row);
-}
-
-function compareStale(a: u32, b: u32): i32 {
-  const left = prefixOf(load<u32>(<usize>a));
-  const right = prefixOf(load<u32>(<usize>b));
-  if (left != right) return left < right ? -1 : 1;
-  return memory.compare(<usize>a + 4, <usize>b + 4, 16);
-}
-
 /** Notes the chains of `before` that `after` (0: nothing is left) does not have. */
 function findStale(port: FamilyPort, before: usize, after: usize): void {
   if (before == 0) return;
@@ -222,19 +192,25 @@ function findStale(port: FamilyPort, before: usize, after: usize): void {
   }
 }
 
-/** Stale chains are emptied with the other chains of the transaction, and deleted once nothing refers to them. */
-function writeStale(): void {
-  sortVector(staleChains, 0, staleChains.length, compareStale);
-  ownedByNobody();
-  for (let i: u32 = 0; i < staleChains.length; i++) {
-    const row = <usize>staleChains.get(i);
-    outSelect(StreamName.NAT_CHAINS);
-    declareChain(prefixOf(load<u32>(row)), row + 4);
-    outSelect(StreamName.NAT_RULES);
-    deleteChain(prefixOf(load<u32>(row)), row + 4);
-    heap.free(row);
+/** Says which chains all service ports of the family have when this plan has come to pass. */
+function findUsed(family: u32): void {
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    for (let at = changetype<Service>(<usize>services.get(i)).ports; at != 0; at = changetype<ServicePort>(at).next) {
+      const familyPort = changetype<ServicePort>(at).family(family);
+      if (familyPort == 0) continue;
+      const port = changetype<FamilyPort>(familyPort);
+      const snapshot = port.open ? port.planned : port.committed;
+      if (snapshot == 0) continue;
+      const chains = changetype<Snapshot>(snapshot).chains;
+      for (let chain: u32 = 1; chain <= PortChain.LOCAL; chain <<= 1) {
+        if ((chains & chain) != 0) noteUsed(chain, chainHash(port.port));
+      }
+      const first = snapshot + offsetof<Snapshot>();
+      const end = first + ((<usize>changetype<Snapshot>(snapshot).endpointCount) << 4);
+      for (let hash = first; hash < end; hash += 16) noteUsed(0, hash);
+    }
   }
-  staleChains.clear();
 }
 
 let planNumber: u32 = 0;
@@ -381,6 +357,7 @@ export function planIptables(family: u32, keysChanged: bool): void {
   writeLosers();
   lineFamily = NO_FAMILY;
   writeLinesFor(family, 0);
+  if (beginStale()) findUsed(family);
   writeStale();
   writeStockEnd(family);
   writeLinesFor(family, 0);

@@ -2,7 +2,7 @@
 // chains, its affinity sets, and (in our layout) which endpoint stands in which slot.
 
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
-import { FamilyPort, hasAffinity, ServicePort } from "../routing/service-ports";
+import { FamilyPort, hasAffinity, MAX_BASE, ServicePort } from "../routing/service-ports";
 import { OwnMap, ownMapPrefix } from "./flat-own-maps";
 import { ChainPrefix, prefixText } from "./nftables-elements";
 import { endpointName, endpointNameLength, nameEndpoint } from "./nftables-service";
@@ -89,10 +89,12 @@ function textLength(text: usize): usize {
   return length;
 }
 
-function retireEndpoint(port: FamilyPort, text: usize): void {
+/** True if its name was cut, so that another endpoint of the service port may have it, too. */
+function retireEndpoint(port: FamilyPort, text: usize): bool {
   nameEndpoint(port.port, text, textLength(text));
   retire(port.family, false, "endpoint-", endpointName(), endpointNameLength());
   retire(port.family, true, "affinity-", endpointName(), endpointNameLength());
+  return endpointNameLength() == <usize>MAX_BASE;
 }
 
 /** Retires what `before` (0: nothing) has and `after` (0: nothing is left) has not. */
@@ -111,11 +113,14 @@ export function retireChains(port: FamilyPort, before: usize, after: usize): voi
   }
   let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
   const stop: usize = after == 0 ? 0 : at + <usize>changetype<Snapshot>(after).affinityCount * TEXT;
+  let cut = false;
   for (let i: u32 = 0; i < old.affinityCount; i++) {
     const text = before + offsetof<Snapshot>() + <usize>i * TEXT;
     while (at < stop && memory.compare(at, text, TEXT) < 0) at += TEXT;
-    if (at >= stop || memory.compare(at, text, TEXT) != 0) retireEndpoint(port, text);
+    if (at < stop && memory.compare(at, text, TEXT) == 0) continue;
+    cut = retireEndpoint(port, text) || cut;
   }
+  if (cut && after != 0) reviveChains(port, after);
 }
 
 /** The chains and sets of the snapshot, which is planned, are in use: none of them may be deleted as stale. */

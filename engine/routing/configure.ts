@@ -3,10 +3,7 @@ import { addProblem, beginText, Severity, textDecimal, textLiteral, textQuoted }
 import { parseAddress, parseCIDR } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
-import { DetectLocalMode, Options } from "./options";
-
-/** Linux: IFNAMSIZ less the terminating zero. */
-const MAX_INTERFACE_NAME: usize = 15;
+import { DetectLocalMode, MAX_INTERFACE_NAME, Mode, Options } from "./options";
 
 let wrong: bool = false;
 
@@ -22,17 +19,23 @@ function report(field: string, code: string, text: usize, length: usize, hint: s
   problem.setHint(hint);
 }
 
-/** Letters, digits and the few signs that interface names are made of: nothing that means something to nft. */
+/**
+ * What the kernel takes (dev_valid_name: no blanks, / and :), without what rule text can't hold: " and \ end or change a word
+ * of it, and * stands for a prefix in nft.
+ */
 function isInterfaceName(text: usize, length: usize): bool {
   if (length == 0 || length > MAX_INTERFACE_NAME) return false;
   for (let i: usize = 0; i < length; i++) {
     const c = load<u8>(text + i);
-    const letter = (c | 0x20) >= 0x61 && (c | 0x20) <= 0x7a;
-    const digit = c >= 0x30 && c <= 0x39;
-    const sign = c == 0x2d || c == 0x2e || c == 0x5f || c == 0x40;
-    if (!letter && !digit && !(sign && i > 0)) return false;
+    if (c <= 0x20 || c == 0x7f || c == 0xa0) return false;
+    if (c == 0x22 || c == 0x2a || c == 0x2f || c == 0x3a || c == 0x5c) return false;
   }
   return true;
+}
+
+/** Names that are no interface's, or a word of iptables of their own. */
+function isReserved(text: usize, length: usize): bool {
+  return equalLiteral(text, length, ".") || equalLiteral(text, length, "..") || equalLiteral(text, length, "!");
 }
 
 function checkClusterCIDR(text: usize, length: usize): void {
@@ -64,15 +67,10 @@ function checkNodePortAddress(text: usize, length: usize): void {
   report("nodePortAddresses", "invalid-cidr", text, length, "write a CIDR, or one of: primary, localhost, all");
 }
 
-function checkInterface(text: usize, length: usize, field: string): void {
-  if (isInterfaceName(text, length)) return;
-  report(
-    field,
-    "invalid-interface",
-    text,
-    length,
-    "write a network interface name of 1 to 15 letters, digits, . _ - or @",
-  );
+function checkInterface(text: usize, length: usize, isPrefix: bool, field: string): void {
+  if (!isInterfaceName(text, length) || (!isPrefix && isReserved(text, length))) {
+    report(field, "invalid-interface", text, length, 'write 1 to 15 bytes without blanks and none of / : " \\ *');
+  }
 }
 
 /** Reports what is wrong with the options. True if they can be taken. */
@@ -82,10 +80,20 @@ export function checkOptions(o: Options): bool {
     checkClusterCIDR(o.clusterCIDR, o.clusterCIDRLength);
   }
   if (o.detectLocalMode == DetectLocalMode.BRIDGE_INTERFACE) {
-    checkInterface(o.bridgeInterface, o.bridgeInterfaceLength, "detectLocal.bridgeInterface");
+    checkInterface(o.bridgeInterface, o.bridgeInterfaceLength, false, "detectLocal.bridgeInterface");
   }
   if (o.detectLocalMode == DetectLocalMode.INTERFACE_NAME_PREFIX) {
-    checkInterface(o.interfaceNamePrefix, o.interfaceNamePrefixLength, "detectLocal.interfaceNamePrefix");
+    const length = o.interfaceNamePrefixLength;
+    checkInterface(o.interfaceNamePrefix, length, true, "detectLocal.interfaceNamePrefix");
+    // It is written as a whole name, which iptables would read as a prefix again, and a shorter one.
+    if (
+      o.mode == Mode.IPTABLES &&
+      length == MAX_INTERFACE_NAME &&
+      load<u8>(o.interfaceNamePrefix + length - 1) == 0x2b
+    ) {
+      const hint = "leave out the + at the end, which has the same effect";
+      report("detectLocal.interfaceNamePrefix", "interface-wildcard", o.interfaceNamePrefix, length, hint);
+    }
   }
   if (o.masqueradeBit > 31) {
     wrong = true;

@@ -1,23 +1,32 @@
 // The routing decisions as JSON. hosts/shared/describe.ts has the type.
 import { formatIPv4, formatIPv6 } from "../bytes/address";
+import { jsonBoolean, jsonKey, jsonLiteral, jsonString } from "../bytes/json";
 import { byte, decimal, lit, outFlush, StreamName } from "../bytes/out";
-import { EndpointFlag, IPV4, PortRecord, Protocol, RangeRecord, ServiceType } from "../cluster/records";
+import { AddressRecord, EndpointFlag, IPV4, PortRecord, Protocol, RangeRecord, ServiceType } from "../cluster/records";
 import { Service, sortedServices } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
-import { jsonBoolean, jsonKey, jsonLiteral, jsonString } from "../bytes/json";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "./endpoints";
 import { factsOf, formatCIDR, LocalDetector, primaryFamily, zone, zoneLength } from "./facts";
 import { options } from "./options";
 import { Claim, EntryPoint } from "./ownership";
-import { clusterFallback, firstRange, localFallback, route, Topology, topology } from "./route";
+import {
+  clusterFallback,
+  firstAddress,
+  firstRange,
+  isProgrammed,
+  localFallback,
+  route,
+  Topology,
+  topology,
+} from "./route";
 import {
   Decision,
   externalIsLocal,
   FamilyPort,
   internalIsLocal,
   recordOf,
-  serviceOf,
   ServicePort,
+  serviceOf,
 } from "./service-ports";
 
 const scratch: usize = memory.data(128, 16);
@@ -129,6 +138,29 @@ function writeEntryPoint(claim: Claim): void {
     jsonString(taker.key, taker.keyLength);
   }
   byte(0x7d);
+}
+
+/** The addresses that are no entry points, and why; nothing where there are none. */
+function writeLeftOut(port: FamilyPort): void {
+  const record = recordOf(port);
+  let first = true;
+  let at = firstAddress(record);
+  for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
+    const address = changetype<AddressRecord>(at);
+    if (<u32>address.family != port.family || isProgrammed(address)) continue;
+    lit(first ? ',"leftOut":[{' : ",{");
+    first = false;
+    jsonKey("kind");
+    jsonLiteral(entryPointName(EntryPoint.EXTERNAL_IP));
+    lit(",");
+    jsonKey("address");
+    writeIP(port.family, at + offsetof<AddressRecord>("word0"));
+    lit(",");
+    jsonKey("why");
+    jsonLiteral("the feature gate AllowServiceExternalIPs is false");
+    byte(0x7d);
+  }
+  if (!first) byte(0x5d);
 }
 
 // The policies of the service port that was routed last.
@@ -261,7 +293,9 @@ function writeServicePort(port: FamilyPort): void {
     if (at != port.claims) lit(",");
     writeEntryPoint(changetype<Claim>(at));
   }
-  lit('],"endpoints":[');
+  byte(0x5d);
+  writeLeftOut(port);
+  lit(',"endpoints":[');
   for (let i: u32 = 0; i < endpoints.length; i++) {
     if (i != 0) lit(",");
     writeEndpoint(port, endpointAt(i));

@@ -15,7 +15,7 @@ import {
   ServiceCIDRRecord,
 } from "../cluster/records";
 import { Entry } from "../cluster/table";
-import { DetectLocalMode, Mode, options } from "./options";
+import { DetectLocalMode, MAX_INTERFACE_NAME, Mode, options } from "./options";
 
 /** How traffic from this node's pods is recognised. */
 export namespace LocalDetector {
@@ -272,7 +272,9 @@ function findLocalDetectors(): void {
     const text = prefix ? o.interfaceNamePrefix : o.bridgeInterface;
     const length = prefix ? o.interfaceNamePrefixLength : o.bridgeInterfaceLength;
     if (length == 0) return;
-    const detector = prefix ? LocalDetector.INTERFACE_PREFIX : LocalDetector.INTERFACE;
+    // A prefix as long as a name can be is a name, and neither iptables nor nft takes a + or * after it.
+    const isWhole = !prefix || length == MAX_INTERFACE_NAME;
+    const detector = isWhole ? LocalDetector.INTERFACE : LocalDetector.INTERFACE_PREFIX;
     setLocalText(ipv4, detector, text, length);
     setLocalText(ipv6, detector, text, length);
   }
@@ -432,7 +434,7 @@ function writeSettings(to: Remembered): void {
   to.begin();
   to.word(<u32>o.mode);
   to.word(masqueradeMark());
-  to.word(<u32>o.masqueradeAll);
+  to.word(<u32>o.masqueradeAll | ((<u32>o.allowServiceExternalIPs) << 1));
   if (o.mode == Mode.IPTABLES) {
     to.word(<u32>o.nfacctLocalhostAccepted | ((<u32>localhostNodePorts(IPV4)) << 1));
   }

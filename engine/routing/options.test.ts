@@ -39,10 +39,10 @@ const bad: [Partial<Options>, code: string, field: string, message: string][] = 
     '"sixteen-letters-" is not valid here',
   ],
   [
-    { detectLocalMode: "interface-name-prefix", interfaceNamePrefix: "-veth" },
+    { detectLocalMode: "interface-name-prefix", interfaceNamePrefix: "veth*" },
     "invalid-interface",
     "detectLocal.interfaceNamePrefix",
-    '"-veth" is not valid here',
+    '"veth*" is not valid here',
   ],
   [{ masqueradeBit: 32 }, "invalid-mark", "masqueradeBit", "32 is not a bit of a packet mark"],
   [{ bindAddress: "localhost" }, "invalid-address", "bindAddress", '"localhost" is not valid here'],
@@ -102,7 +102,7 @@ test("good options with blanks, zeros in front and every sign that interface nam
     detectLocalMode: "interface-name-prefix",
     interfaceNamePrefix: "v-e.t_h@012345",
   });
-  assert.match(render(prefix), "iifname != v-e.t_h@012345* ");
+  assert.match(render(prefix), 'iifname != "v-e.t_h@012345*" ');
 });
 
 test("of clusterCIDR the first of each family counts; a family without one detects nothing", () => {
@@ -114,7 +114,7 @@ test("of clusterCIDR the first of each family counts; a family without one detec
 
 for (const [mode, local] of [
   ["iptables", "-i br0"],
-  ["nftables", "iifname != br0 "],
+  ["nftables", 'iifname != "br0" '],
 ] as const) {
   test(`${mode}: detect-local by bridge`, () => {
     const engine = makeEngine(mode, { detectLocalMode: "bridge-interface", bridgeInterface: "br0" });
@@ -286,6 +286,51 @@ test("interface addresses that are not given: loopback and the Node's InternalIP
   const none = makeEngine("iptables", { nodePortAddresses: ["127.0.0.0/8"], interfaceAddresses: [] });
   assert.is(answersOf(render(none), "iptables"), "", "an empty list is a list");
 });
+
+for (const mode of ["iptables", "nftables", "flat"] as const) {
+  test(`AllowServiceExternalIPs, ${mode}: off and on while it runs, nothing is left and nothing lacks`, () => {
+    const external = ["203.0.113.7", "203.0.113.8"];
+    const objects = [
+      makeService("x/a", { externalIPs: external }),
+      makeSlice("x/a-1", "a", ["10.0.0.1"]),
+      makeService("x/b", { ip: "10.96.0.2", externalIPs: ["203.0.113.8", "203.0.113.9"] }),
+    ];
+    const engine = makeEngine(mode);
+    put(engine, ...objects);
+    commitAll(engine, 0);
+    const open = renderAll(engine);
+    assert.match(open, "203.0.113.7");
+    const set = (allowServiceExternalIps: boolean) =>
+      assert.equal(engine.configure({ ...defaultOptions(mode), allowServiceExternalIps }), []);
+    set(false);
+    const closed = plan(engine, 1)
+      .map(({ text }) => text)
+      .join("");
+    if (mode !== "iptables") assert.match(closed, /delete element ip \S+ \S+ \{ 203\.0\.113\.7 /);
+    commitAll(engine, 2000);
+    assert.not.match(renderAll(engine), "203.0.113");
+    assert.equal(engine.problems(), [], "nobody claims what nobody has");
+    const port = described(engine, "x/a");
+    assert.equal(
+      port?.entryPoints.map(({ kind }) => kind),
+      ["ClusterIP"],
+    );
+    const why = "the feature gate AllowServiceExternalIPs is false";
+    assert.equal(
+      port?.leftOut,
+      external.map((address) => ({ kind: "ExternalIP", address, why })),
+    );
+    // As one that has never known otherwise.
+    const fresh = makeEngine(mode, { allowServiceExternalIps: false });
+    put(fresh, ...objects);
+    assert.is(renderAll(fresh), renderAll(engine));
+    set(true);
+    commitAll(engine, 4000);
+    assert.is(renderAll(engine), open);
+    assert.equal(plan(engine, 6000).length, 0);
+    assert.is(described(engine, "x/a")?.leftOut, undefined);
+  });
+}
 
 test("localhostNodePorts: the guard is there only if node ports answer on loopback", () => {
   const guard = "block incoming localnet connections";

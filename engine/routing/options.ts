@@ -14,6 +14,9 @@ export namespace DetectLocalMode {
   export const INTERFACE_NAME_PREFIX: u8 = 3;
 }
 
+/** Linux: IFNAMSIZ less the terminating zero. */
+export const MAX_INTERFACE_NAME: usize = 15;
+
 /**
  * The record as the canonical ABI lays it out: a string or list is address and length (of bytes or strings), an
  * option<list> has its discriminant before it.
@@ -37,6 +40,7 @@ export class Options {
   nodePortAddresses: usize;
   nodePortAddressCount: usize;
   localhostNodePorts: bool;
+  allowServiceExternalIPs: bool;
   hasInterfaceAddresses: u32; // one byte, then three of padding that mean nothing
   interfaceAddresses: usize;
   interfaceAddressCount: usize;

@@ -11,7 +11,7 @@ import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluste
 import { addClaim, removeClaim } from "./claim-heap";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { noteGivenBack } from "./gone-entry-points";
-import { firstAddress } from "./route";
+import { firstAddress, isProgrammed } from "./route";
 import { comparePorts, FamilyPort, recordOf } from "./service-ports";
 
 export namespace KeyKind {
@@ -323,7 +323,7 @@ export function continueClaims(most: u32): u32 {
   let at = firstAddress(record) + <usize>begun * offsetof<AddressRecord>();
   for (; nextIndex < end; nextIndex++, at += offsetof<AddressRecord>()) {
     const address = changetype<AddressRecord>(at);
-    if (<u32>address.family != family) continue;
+    if (<u32>address.family != family || !isProgrammed(address)) continue;
     const key = keyOf(KeyKind.ADDRESS, family, protocol, portRecord.port, at + offsetof<AddressRecord>("word0"));
     claim(
       port,

@@ -182,6 +182,12 @@ function finish(service: Service): void {
   if (service.ports == 0 && service.changes == 0) dropUnusedService(service);
 }
 
+/** All claims are made anew: what may be claimed has changed. */
+export function claimAnew(): void {
+  const all = sortedServices();
+  for (let i: u32 = 0; i < all.length; i++) noteChange(changetype<Service>(<usize>all.get(i)), Change.SERVICE);
+}
+
 /**
  * Takes changes up, about `work` entry points of them. True: all are. Until then nothing of routing may be read: it is
  * partly old and partly new.

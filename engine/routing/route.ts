@@ -31,6 +31,11 @@ export let topology: u32 = Topology.NONE;
 export let clusterFallback: bool = false;
 export let localFallback: bool = false;
 
+/** False for external IPs where AllowServiceExternalIPs is false. */
+export function isProgrammed(address: AddressRecord): bool {
+  return options().allowServiceExternalIPs || address.kind != AddressKind.EXTERNAL;
+}
+
 /** The first AddressRecord of a ServiceRecord; RangeRecords follow the addresses. */
 export function firstAddress(record: ServiceRecord): usize {
   return changetype<usize>(record) + offsetof<ServiceRecord>() + <usize>record.portCount * offsetof<PortRecord>();
@@ -161,7 +166,7 @@ function decideAddresses(port: FamilyPort): u32 {
   let loadBalancer = false;
   let at = firstAddress(record);
   for (let i: u32 = 0; i < record.addressCount; i++, at += offsetof<AddressRecord>()) {
-    if (changetype<AddressRecord>(at).family != family) continue;
+    if (changetype<AddressRecord>(at).family != family || !isProgrammed(changetype<AddressRecord>(at))) continue;
     decision |= Decision.EXTERNALLY_ACCESSIBLE;
     if (changetype<AddressRecord>(at).kind == AddressKind.LOAD_BALANCER) loadBalancer = true;
   }

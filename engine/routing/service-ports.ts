@@ -102,7 +102,8 @@ export class FamilyPort {
   open: bool;
 }
 
-const MAX_BASE: u32 = 240;
+/** What is longer is cut, and told apart by its hash alone. */
+export const MAX_BASE: u32 = 240;
 
 function setNames(port: ServicePort, name: usize, nameLength: usize): void {
   const service = port.service;

@@ -35,6 +35,8 @@ export interface DescribedServicePort {
   /** 0: none. */
   healthCheckNodePort: number;
   entryPoints: EntryPoint[];
+  /** Addresses of the Service that are not programmed, and why; absent where there are none. */
+  leftOut?: { kind: "ExternalIP"; address: string; why: string }[];
   endpoints: DescribedEndpoint[];
 }
 

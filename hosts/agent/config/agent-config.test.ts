@@ -200,6 +200,36 @@ test("a mode of the wrong type does not bring what its default would be told", (
   );
 });
 
+const interfaces: [mode: string, detect: "BridgeInterface" | "InterfaceNamePrefix", name: string, said: string[]][] = [
+  ["flat", "BridgeInterface", "_veth", []],
+  ["flat", "BridgeInterface", ".a", []],
+  ["nftables", "BridgeInterface", "eth+", []],
+  ["iptables", "BridgeInterface", "eth+", ["warning interface-wildcard"]],
+  ["iptables", "InterfaceNamePrefix", "eth+", []],
+  ["flat", "InterfaceNamePrefix", "gke0123456789a+", []],
+  ["iptables", "InterfaceNamePrefix", "gke0123456789a+", ["error interface-wildcard"]],
+  ["iptables", "InterfaceNamePrefix", "gke0123456789ab", []],
+  ["iptables", "InterfaceNamePrefix", "gke0123456789abc", ["error invalid-interface"]],
+  ["flat", "InterfaceNamePrefix", "0a", []],
+  ["flat", "InterfaceNamePrefix", "a*b", ["error invalid-interface"]],
+  ["flat", "InterfaceNamePrefix", "a/b", ["error invalid-interface"]],
+  ["flat", "BridgeInterface", "..", ["error invalid-interface"]],
+  ["flat", "BridgeInterface", "!", ["error invalid-interface"]],
+  ["flat", "BridgeInterface", "vethé", []],
+];
+
+for (const [mode, detect, name, said] of interfaces) {
+  test(`${mode}, ${detect} ${name}: ${said.join() || "taken"}`, () => {
+    const field = detect === "BridgeInterface" ? "bridgeInterface" : "interfaceNamePrefix";
+    const yaml = `mode: ${mode}\ndetectLocalMode: ${detect}\ndetectLocal: {${field}: ${JSON.stringify(name)}}`;
+    const { diagnostics } = parse(yaml);
+    assert.equal(
+      diagnostics.map(({ severity, code }) => `${severity} ${code}`),
+      said,
+    );
+  });
+}
+
 const withoutEffect: [yaml: string, field: string, why: RegExp][] = [
   ["clientConnection: {contentType: application/cbor}", "clientConnection.contentType", /JSON/],
   ["clientConnection: {acceptContentTypes: text/x}", "clientConnection.acceptContentTypes", /JSON/],

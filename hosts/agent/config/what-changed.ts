@@ -41,6 +41,7 @@ const parts: readonly [path: string, part: PartInPlace | PartToRestart][] = [
   ["metricsBindAddress", "metrics-server"],
   ["bindAddressHardFail", "nothing"],
   ["enableProfiling", "nothing"],
+  ["featureGates.AllowServiceExternalIPs", "rules"],
   ["featureGates", "nothing"],
   ["configSyncPeriod", "nothing"],
   ["logging", "logging"],

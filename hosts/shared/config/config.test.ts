@@ -35,6 +35,7 @@ test("an empty configuration is kube-proxy's defaults", () => {
     nodePortAddresses: [],
     masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: false, bit: 14 }, flat: { all: false, bit: 14 } },
     localhostNodePorts: true,
+    allowServiceExternalIps: true,
     conntrackTcpBeLiberal: false,
   });
 });
@@ -75,6 +76,9 @@ const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
       masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: true, bit: 31 }, flat: { all: true, bit: 31 } },
     },
   ],
+  ["featureGates: {AllowServiceExternalIPs: false}", { allowServiceExternalIps: false }],
+  ["featureGates: {AllowServiceExternalIPs: true, AllAlpha: true}", {}],
+  ["featureGates: {AllowServiceExternalIPs: null, AllBeta: false}", {}],
   ["conntrack: {tcpBeLiberal: true}", { conntrackTcpBeLiberal: true }],
   ["configSyncPeriod: 15m0s", {}],
 ];

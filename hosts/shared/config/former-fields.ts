@@ -5,5 +5,5 @@
 export const formerFields: ReadonlyMap<string, string> = new Map([
   ["udpIdleTimeout", "1.26"],
   ["resourceContainer", "1.16"],
-  ["conntrack.max", "1.16"],
+  ["conntrack.max", "1.15"],
 ]);

@@ -18,8 +18,8 @@ export function checkInterfaceName(
   tell: Tell,
 ): void {
   const bytes = new TextEncoder().encode(name);
-  const isDots = (name === "." || name === "..") && !isPrefix;
-  if (bytes.length > longest || isDots || bytes.some((byte) => !isNameByte(byte))) {
+  const isReserved = !isPrefix && [".", "..", "!"].includes(name);
+  if (bytes.length > longest || isReserved || bytes.some((byte) => !isNameByte(byte))) {
     const hint = 'write 1 to 15 bytes without blanks and none of / : " \\ *';
     tell("error", "invalid-interface", `${shown(name)} is no name of an interface`, hint);
     return;

@@ -1,5 +1,6 @@
 // What of a KubeProxyConfiguration changes rules, and how the engine is told.
 import type { DetectLocalMode, Mode, Options } from "../contract.ts";
+import { allowServiceExternalIps } from "./feature-gates.ts";
 import type { RawConfig, RawSection } from "./raw.ts";
 import { shown } from "./shown.ts";
 
@@ -18,6 +19,8 @@ export interface ProxyConfig {
   /** `masqueradeAll` and `masqueradeBit` of each mode's section; flat reads that of nftables. */
   masquerade: Record<Mode, { all: boolean; bit: number }>;
   localhostNodePorts: boolean;
+  /** The feature gate AllowServiceExternalIPs. */
+  allowServiceExternalIps: boolean;
   /** kube-proxy sets the sysctl before it writes rules, so this changes them. */
   conntrackTcpBeLiberal: boolean;
 }
@@ -48,6 +51,7 @@ export function engineOptions(
     masqueradeBit: config.masquerade[mode].bit,
     nodePortAddresses: config.nodePortAddresses,
     localhostNodePorts: config.localhostNodePorts,
+    allowServiceExternalIps: config.allowServiceExternalIps,
     nfacctInvalidDropped: nfacct,
     nfacctLocalhostAccepted: nfacct,
     conntrackTcpBeLiberal: config.conntrackTcpBeLiberal,
@@ -79,6 +83,7 @@ export function rulesOf(raw: RawConfig, report: Report): ProxyConfig {
       flat: masquerade(raw.nftables),
     },
     localhostNodePorts: raw.iptables?.localhostNodePorts ?? true,
+    allowServiceExternalIps: raw.featureGates?.[allowServiceExternalIps] ?? true,
     conntrackTcpBeLiberal: raw.conntrack?.tcpBeLiberal ?? false,
   };
 }
