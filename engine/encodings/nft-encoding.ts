@@ -106,7 +106,10 @@ export abstract class NftEncoding {
   abstract goto(prefix: string, base: usize, length: usize): void;
   abstract accept(): void;
   abstract drop(): void;
+  /** Answers with an ICMP error. */
   abstract reject(): void;
+  /** Answers with a TCP reset; of TCP packets alone. */
+  abstract rejectTCP(): void;
   /** The mark has the bit. */
   abstract markHas(mark: u32): void;
   abstract markXor(mark: u32): void;

@@ -179,6 +179,12 @@ export class Expressions extends AttributeWriter {
     this.finish();
   }
 
+  rejectByReset(): void {
+    this.begin("reject");
+    this.number32(1, 1); // NFT_REJECT_TCP_RST
+    this.finish();
+  }
+
   giveVerdict(code: u32, prefix: string, base: usize, length: usize): void {
     this.begin("immediate");
     this.number32(1, 0);

@@ -333,6 +333,10 @@ export class NftText extends NftEncoding {
     lit(" reject");
   }
 
+  rejectTCP(): void {
+    lit(" meta l4proto tcp reject with tcp reset");
+  }
+
   markHas(mark: u32): void {
     lit(" mark and ");
     hex32(mark);

@@ -3,7 +3,7 @@
 import { Vector } from "../bytes/memory";
 import { nft } from "../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, Verb } from "../encodings/nft-encoding";
-import { alsoOwnedBy, Field, ownedByNobody, OwnerKind } from "../encodings/owners";
+import { alsoOwnedBy, Field, OwnerKind, ownedByNobody } from "../encodings/owners";
 import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../routing/facts";
 import { options } from "../routing/options";
 import { ownOption } from "./owning";
@@ -150,10 +150,12 @@ function writeJumps(family: u32, flat: bool, firewalls: bool): void {
   jumpRule("filter-output", "cluster-ips-check", true);
 }
 
-function writeClusterIPsCheck(family: u32): void {
+function writeClusterIPsCheck(family: u32, flat: bool): void {
+  if (flat) writeRejectChain(true);
   nft.rule("cluster-ips-check", 0, 0);
   nft.matchAddress(false, false, "cluster-ips", 0, 0);
-  nft.reject();
+  if (flat) nft.goto("reject-chain", 0, 0);
+  else nft.reject();
   nft.comment("Reject traffic to invalid ports of ClusterIPs");
   nft.endRule();
   const cidrs = factsOf(family).serviceCIDRs;
@@ -201,13 +203,26 @@ function writeNodePortIPs(family: u32): void {
   }
 }
 
-function writeEndpointChecks(family: u32): void {
-  ownedByNobody();
+/**
+ * Flat: TCP is answered with a reset. The kernel limits ICMP errors to one a second for each client, so that most of many
+ * connections would wait for their time-out.
+ */
+function writeRejectChain(flat: bool): void {
   nft.addCommentedChain("reject-chain", "helper for @no-endpoint-services / @no-endpoint-nodeports");
   nft.chain(Verb.FLUSH, "reject-chain", 0, 0);
+  if (flat) {
+    nft.rule("reject-chain", 0, 0);
+    nft.rejectTCP();
+    nft.endRule();
+  }
   nft.rule("reject-chain", 0, 0);
   nft.reject();
   nft.endRule();
+}
+
+function writeEndpointChecks(family: u32, flat: bool): void {
+  ownedByNobody();
+  if (!flat) writeRejectChain(false);
   nft.rule("service-endpoints-check", 0, 0);
   nft.addressVerdict("no-endpoint-services");
   nft.endRule();
@@ -360,12 +375,12 @@ export function writeStock(family: u32, flat: bool, again: bool, firewalls: bool
   nft.addSet("hairpin-connections", KeyType.HAIRPIN, DataType.NONE, "service hairpin connections");
   writeMasquerading();
   nft.addSet("cluster-ips", KeyType.ADDRESS, DataType.NONE, "Active ClusterIPs");
-  writeClusterIPsCheck(family);
+  writeClusterIPsCheck(family, flat);
   writeNodePortIPs(family);
   ownedByNobody();
   verdictMap("no-endpoint-services", false, "vmap to drop or reject packets to services with no endpoints");
   verdictMap("no-endpoint-nodeports", true, "vmap to drop or reject packets to service nodeports with no endpoints");
-  writeEndpointChecks(family);
+  writeEndpointChecks(family, flat);
   ownedByNobody();
   if (flat) addBackends();
   else dropLocalhostObjects();
