@@ -193,6 +193,23 @@ for (const [name, spec] of badServices) {
   });
 }
 
+const unread: [name: string, text: string][] = [
+  ["truncated JSON", JSON.stringify({ ...service("web", { clusterIP: "10.96.0.9" }) }).slice(0, -3)],
+  ["JSON that breaks after a good object", `${JSON.stringify(service("web", { clusterIP: "10.96.0.9" }))}\nx`],
+  ["broken YAML after a good document", "apiVersion: v1\nkind: ConfigMap\n---\na: [\n"],
+  ["an empty file", ""],
+  ["a list whose items are none", '{"kind":"List","apiVersion":"v1","items":5}'],
+];
+
+for (const [name, text] of unread) {
+  cli(`--keep-going does not forgive ${name}: nobody knows what is missing`, ({ file }) => {
+    const good = file("good.json", JSON.stringify(service("good", { clusterIP: "10.96.0.21" })));
+    const { status, stdout } = render("-f", good, "-f", file("bad.json", text), "--keep-going");
+    assert.is(status, 1);
+    assert.match(stdout, "10.96.0.21");
+  });
+}
+
 cli("problems in YAML point to its lines; numbers and words are read as kubectl reads them", ({ file }) => {
   const yaml = [
     "# a comment",

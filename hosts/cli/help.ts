@@ -9,7 +9,8 @@ Usage:
   sluice help [COMMAND]    what a command does, with examples
   sluice --version
 
-Exit codes: 0 done, 1 bad input or failure, 64 wrong usage.
+Exit codes of all commands: 0 done, 1 bad input or failure, 64 wrong usage (an unknown option or flag, or one whose value is
+none; agent and cleanup too).
 `;
 
 export const cleanupHelp = `Removes what the agent has written in any of its modes, and what kube-proxy has: tables sluice and kube-proxy of nftables,
@@ -60,7 +61,7 @@ Output:
                         others, as JSON
       --format FORMAT   text (default), or netlink: what the agent sends to the kernel, as a hexdump that names each
                         message and attribute (flat and nftables)
-      --keep-going      exit with 0 even if some objects were refused
+      --keep-going      exit with 0 even if some objects were refused (not if a file could not be read to its end)
   -v, --verbose         more on stderr: kinds that were skipped, by file
   -h, --help
 

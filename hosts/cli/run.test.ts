@@ -71,7 +71,7 @@ test("what an agent that does not start has to say is JSON where its log would b
       ["--logging-format=json", "--proxy-mode=fast"],
     ]) {
       const { code, stdout, stderr } = await runCli(["agent", ...args]);
-      assert.equal([code, stderr], [1, ""], args.join(" "));
+      assert.equal([code, stderr], [args[1] === file || args[1] === missing ? 1 : 64, ""], args.join(" "));
       const lines = stdout.trimEnd().split("\n");
       const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
       const errors = records.filter(({ level }) => level === "error");
@@ -88,11 +88,47 @@ test("what an agent that does not start has to say is JSON where its log would b
       for (const other of others) assert.equal([other.level, other.v], ["warn", 0]);
     }
     const text = await runCli(["agent", "--proxy-mode=fast", "--logging-format=text"]);
-    assert.equal([text.code, text.stdout], [1, ""]);
+    assert.equal([text.code, text.stdout], [64, ""]);
     assert.match(text.stderr, "error: --proxy-mode: ");
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+const wrongFlags: [args: string[], message: RegExp][] = [
+  [["agent", "--proxy-mod=flat"], /--proxy-mod is no flag/],
+  [["agent", "run"], /only flags are taken/i],
+  [["agent", "--proxy-mode"], /needs a value/],
+  [["agent", "--oom-score-adj=x"], /whole number/],
+  [["agent", "--proxy-mode=ipvs"], /--proxy-mode: /],
+  [["agent", "--check=maybe"], /true or false/],
+  [["cleanup", "everything"], /everything/],
+];
+
+for (const [args, message] of wrongFlags) {
+  test(`\`sluice ${args.join(" ")}\` is wrong usage too`, async () => {
+    const { code, stdout, stderr } = await runCli(args);
+    assert.equal([code, stdout], [64, ""]);
+    assert.match(stderr, message);
+  });
+}
+
+test("a configuration file that is wrong, or not there, is no wrong usage", async () => {
+  assert.is((await runCli(["agent", "--config=/nowhere/config.conf"])).code, 1);
+  const directory = mkdtempSync(join(tmpdir(), "sluice-run-"));
+  const file = join(directory, "config.conf");
+  writeFileSync(file, "kind: KubeProxyConfiguration\napiVersion: kubeproxy.config.k8s.io/v1alpha1\nmode: ipvs\n");
+  const { code, stderr } = await runCli(["agent", `--config=${file}`]);
+  rmSync(directory, { recursive: true });
+  assert.is(code, 1);
+  assert.match(stderr, /config\.conf:3:7: error: mode: .*1\.40.*1\.43/);
+});
+
+test("the help of every command names its exit codes", async () => {
+  for (const name of ["agent", "cleanup", "render"]) {
+    assert.match((await runCli(["help", name])).stdout, /Exit codes: 0 [\s\S]*64 wrong usage/, name);
+  }
+  assert.match((await runCli(["help"])).stdout, /Exit codes of all commands/);
 });
 
 test.run();

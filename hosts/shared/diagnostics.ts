@@ -54,6 +54,13 @@ export function fromProblem(problem: Problem, file = "", position: Position = { 
   return { severity, code, file, ...position, kind, namespace, name, field, message, hint };
 }
 
+const kinds: ReadonlySet<string> = new Set(["Service", "EndpointSlice", "Node", "ServiceCIDR"]);
+
+/** The error costs one object, and all others count. Else a file was not read to its end, or more than one object is lost. */
+export function isRefusal({ kind, code }: Diagnostic): boolean {
+  return kinds.has(kind) && !code.startsWith("json-");
+}
+
 /** `web.yaml:12:9`, as far as it is known; empty if no file is concerned. */
 export function placeText({ file, line, column }: Pick<Diagnostic, "file" | "line" | "column">): string {
   return line === 0 ? file : `${file}:${line}:${column}`;

@@ -17,6 +17,6 @@ export function formatFindings(findings: readonly Finding[]): string {
   });
   const count = (status: Finding["status"]) => findings.filter((finding) => finding.status === status).length;
   const counts = `failed: ${count("failed")}, warnings: ${count("warning")}`;
-  const sum = `${counts}. ${count("failed") > 0 ? "The agent would not work here." : "The agent can work here."}`;
+  const sum = `${counts}. ${count("failed") > 0 ? "The agent would not work here as it is meant to." : "The agent can work here."}`;
   return `${[...lines, "", sum].join("\n")}\n`;
 }

@@ -57,6 +57,12 @@ export function readCommandLine(argv: readonly string[], diagnostics: Diagnostic
   return given;
 }
 
+/** The command line itself is wrong: an argument, a flag, or the value of one. Else the configuration file is. */
+export function isUsageError({ severity, code, field }: Diagnostic): boolean {
+  const isFlag = field.startsWith("-") || ["arguments", "unknown-flag", "flag-value"].includes(code);
+  return severity === "error" && isFlag;
+}
+
 function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -15,6 +15,8 @@ export function agentHelp(): string {
     "All flags of kube-proxy are taken. With --config the file says it all: only the flags marked * count beside it.",
     ...lines,
     "",
+    "Exit codes: 0 done, or ended by a signal; 1 the configuration is wrong, or something failed; 64 wrong usage.",
+    "",
   ].join("\n");
 }
 

@@ -74,6 +74,7 @@ const changes: [before: string, after: string, parts: string[]][] = [
   ["", "conntrack: {min: 5}", ["machine"]],
   ["", "conntrack: {tcpBeLiberal: true}", ["machine", "rules"]],
   ["", "featureGates: {AllBeta: true}", ["nothing"]],
+  ["", "featureGates: {AllowServiceExternalIPs: false}", ["rules"]],
   ["", "portRange: 5-6", []],
 ];
 

@@ -15,6 +15,7 @@ import { kubeadmConfig, kubeadmKubeconfig, onlyKubectl } from "./testing/kubeadm
 import { kustomize, type Manifest, manifestsIn } from "./testing/kustomize.ts";
 
 const deploy = fileURLToPath(new URL(".", import.meta.url));
+const command = fileURLToPath(new URL("../../../build/cli/sluice.js", import.meta.url));
 
 interface Container {
   name: string;
@@ -76,10 +77,11 @@ function replacement(directory: string, config = kubeadmConfig): string {
   return overlay;
 }
 
-function fromKubeProxy(directory: string, config: string) {
+/** `sluice`: the command that checks; empty: there is none. */
+function fromKubeProxy(directory: string, config: string, sluice = command) {
   const script = join(directory, "overlays/replace-kube-proxy/from-kube-proxy.sh");
   const path = onlyKubectl(join(directory, "bin"), { "config\\.conf": config, "kubeconfig\\.conf": kubeadmKubeconfig });
-  return spawnSync(script, { env: { PATH: `${path}:${process.env.PATH}` }, encoding: "utf8" });
+  return spawnSync(script, { env: { PATH: `${path}:${process.env.PATH}`, SLUICE: sluice }, encoding: "utf8" });
 }
 
 function rendered(directory: string): Record<string, Manifest[]> {
@@ -274,6 +276,30 @@ test("taking over from kube-proxy, it may remove what iptables-legacy holds", ({
   assert.ok(
     agent.volumeMounts?.some(({ mountPath, readOnly }) => mountPath === "/run/xtables.lock" && readOnly !== true),
   );
+});
+
+test("from-kube-proxy.sh says what is wrong with the configuration before a node is labelled", ({ directory }) => {
+  const clean = fromKubeProxy(directory, kubeadmConfig);
+  assert.is(clean.status, 0, clean.stderr);
+  assert.match(clean.stdout, /^ok +configuration +mode +flat$/m);
+  assert.not.match(clean.stdout, "API server");
+  const old = fromKubeProxy(
+    directory,
+    `${kubeadmConfig}\nudpIdleTimeout: 250ms\nfeatureGates: {HPAScaleToZero: true}\n`,
+  );
+  assert.is(old.status, 1);
+  assert.match(
+    old.stdout,
+    /^FAILED +configuration +udpIdleTimeout +config\.conf:\d+:1: not known since Kubernetes 1\.26/m,
+  );
+  assert.match(old.stdout, /^ +→ remove it$/m);
+  assert.match(old.stdout, /^warning +configuration +featureGates\.HPAScaleToZero/m);
+  assert.match(old.stderr, /before a node is labelled/);
+  const broken = fromKubeProxy(directory, `${kubeadmConfig}\nportRange: nonsense\n`);
+  assert.is(broken.status, 1);
+  assert.match(broken.stdout, /^FAILED +config\.conf:\d+:12: error: portRange/m);
+  const { stderr } = fromKubeProxy(directory, kubeadmConfig, "");
+  assert.match(stderr, /config\.conf is not checked/);
 });
 
 test("from-kube-proxy.sh changes nothing when there is no such ConfigMap", ({ directory }) => {

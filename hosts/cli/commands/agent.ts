@@ -16,15 +16,22 @@ export async function agentHelp(): Promise<string> {
 }
 
 export async function agent(args: string[], io: Io): Promise<ExitCode> {
-  const { parseAgentCommand } = await import("../../agent/config/command.ts");
+  const [{ parseAgentCommand }, { isUsageError }] = await Promise.all([
+    import("../../agent/config/command.ts"),
+    import("../../agent/config/command-line.ts"),
+  ]);
   const { command, diagnostics, logFormat } = parseAgentCommand(args, {
     readFile: (path) => readFileSync(path),
     hostname: hostname(),
   });
-  if (command === undefined && logFormat === "json") return logWhatIsWrong(diagnostics, io);
+  const code = diagnostics.some(isUsageError) ? exitCode.usage : exitCode.failure;
+  if (command === undefined && logFormat === "json") {
+    await logWhatIsWrong(diagnostics, io);
+    return code;
+  }
   const reporter = new Reporter(io, true);
   if (command === undefined || command.action !== "run") for (const each of diagnostics) reporter.report(each);
-  if (command === undefined) return exitCode.failure;
+  if (command === undefined) return code;
   switch (command.action) {
     case "help":
       await write(io.stdout, await agentHelp());
@@ -46,7 +53,7 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
 }
 
 /** Whoever reads the log of an agent that did not start reads JSON. */
-async function logWhatIsWrong(diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
+async function logWhatIsWrong(diagnostics: readonly Diagnostic[], io: Io): Promise<void> {
   const { openLog } = await import("../../agent/log.ts");
   const { log } = openLog({ format: "json", verbosity: 0 }, { write: (line) => void io.stdout.write(line) });
   for (const found of diagnostics) {
@@ -54,7 +61,6 @@ async function logWhatIsWrong(diagnostics: readonly Diagnostic[], io: Io): Promi
     if (severity === "error") log.error({ err: placedText(found), hint, code }, "the agent can't start");
     else log[severity === "warning" ? "warn" : "info"]({ hint }, configurationText(found));
   }
-  return exitCode.failure;
 }
 
 /** Where a kube-proxy with this configuration answers; a server that is off in it may be on in kube-proxy's own. */

@@ -22,7 +22,8 @@ export async function render(args: string[], io: Io): Promise<ExitCode> {
   const reporter = new Reporter(io, options.verbose);
   try {
     const done = await renderInto(options, io, reporter);
-    return done && (reporter.errors === 0 || options.keepGoing) ? exitCode.done : exitCode.failure;
+    const errors = options.keepGoing ? reporter.errorsBeyondRefusals : reporter.errors;
+    return done && errors === 0 ? exitCode.done : exitCode.failure;
   } finally {
     reporter.finish();
   }

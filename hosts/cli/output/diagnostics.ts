@@ -1,4 +1,4 @@
-import { type Diagnostic, objectName } from "../../shared/diagnostics.ts";
+import { type Diagnostic, isRefusal, objectName } from "../../shared/diagnostics.ts";
 import type { Io } from "../io.ts";
 import { type Paint, painter } from "./colour.ts";
 import { printable } from "./printable.ts";
@@ -25,6 +25,7 @@ export class Reporter {
   readonly #paint: Paint;
   readonly #limit: number;
   readonly #counts = { error: 0, warning: 0, note: 0 };
+  #refusals = 0;
   #shown = 0;
   #hidden = 0;
   /** Called before something is printed: a progress line must go first. */
@@ -38,6 +39,7 @@ export class Reporter {
 
   readonly report = (diagnostic: Diagnostic): void => {
     this.#counts[diagnostic.severity]++;
+    if (diagnostic.severity === "error" && isRefusal(diagnostic)) this.#refusals++;
     if (diagnostic.severity !== "note" && ++this.#shown > this.#limit) {
       this.#hidden++;
       return;
@@ -52,6 +54,11 @@ export class Reporter {
 
   get errors(): number {
     return this.#counts.error;
+  }
+
+  /** Errors that cost more than one object each. */
+  get errorsBeyondRefusals(): number {
+    return this.#counts.error - this.#refusals;
   }
 
   /** Says what was not shown. */
