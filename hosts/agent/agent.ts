@@ -106,6 +106,7 @@ export class Agent {
         log.info({ resource: RESOURCES[kind] }, `all ${RESOURCES[kind]} are known`);
         this.#first.look();
       },
+      progressed: () => parts.health.progressed(),
       problems: (problems, more) => this.#problems.say(problems, more),
       trapping: (found, all) => this.#leftOutOfEngine(found, all),
       lost: (error) => {
@@ -293,6 +294,7 @@ export class Agent {
   }
 
   #written(batch: Batch): void {
+    this.#parts.health.progressed();
     this.#parts.metrics.written(batch);
     if (this.#hasSynced) return;
     const written = (this.#servicesWritten.get(batch.family) ?? 0) + batch.services;

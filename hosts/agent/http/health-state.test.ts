@@ -100,6 +100,23 @@ test("what the kernel refuses fails no liveness: a restart would not cure it; re
   assert.equal([state.livez().code, state.healthz().code, state.readyz().code], [200, 200, 200]);
 });
 
+test("a long run that gets on fails no liveness, until it stands still or ends without success", () => {
+  let now = 0;
+  const health = new HealthState({ syncPeriodMs: 1000, families: ["ipv4"], now: () => now });
+  health.queued("ipv4");
+  for (now = 0; now < 10_000; now += 1500) health.progressed();
+  assert.equal([health.livez().code, health.healthz().code], [200, 503]);
+  now += 2000;
+  assert.is(health.livez().code, 503, "nothing has happened for twice the sync period");
+  health.progressed();
+  assert.is(health.livez().code, 200);
+  health.failed("ipv4", "it is not known what became of it");
+  assert.is(health.livez().code, 503);
+  health.progressed();
+  health.updated("ipv4");
+  assert.is(health.livez().code, 200);
+});
+
 test("what is left out is named and fails nothing", () => {
   const { state, watches } = start();
   state.node(good);

@@ -5,6 +5,7 @@
 // | kube-proxy asks | is a change overdue (twice syncPeriod)? | the same, or the node is about to go | (has none) |
 // | Services whose rules the kernel refuses | 200 | 200, named | 200, named |
 // | a family that the kernel refuses as a whole, tried again and again | 200 | 503 once a change is overdue | 503 |
+// | a run that takes long, and gets on | 200 | 503 once a change is overdue | 503 |
 // | a change is overdue and nothing has been tried, or its outcome is unknown | 503 | 503 | 503 |
 // | no list from the API server yet, watches gone | 200 | 200, stale | 503 |
 // | the node is about to go, or unknown | 200 | 503 | 200 |
@@ -86,6 +87,8 @@ export class HealthState {
   readonly #states = new Map<Family, FamilyState>();
   readonly #watches: () => Iterable<WatchView>;
   readonly #warnings = new Map<string, string>();
+  /** When the run that is under way got on last; undefined: none is. */
+  #progressed: number | undefined;
   #nodeEligible = false;
   #stopping = false;
 
@@ -104,7 +107,13 @@ export class HealthState {
     this.#family(family).queued ??= this.#now();
   }
 
+  /** A run gets on: some of a plan is made, or a transaction is written. A restart would begin it anew. */
+  progressed(): void {
+    this.#progressed = this.#now();
+  }
+
   updated(family: Family): void {
+    this.#progressed = undefined;
     const state = this.#family(family);
     state.updated = this.#now();
     state.queued = undefined;
@@ -115,6 +124,7 @@ export class HealthState {
   /** `reason` in one line. The change still waits. `mayRestartHelp`: another process might do better. */
   failed(family: Family, reason: string, mayRestartHelp = true): void {
     this.queued(family);
+    this.#progressed = undefined;
     const state = this.#family(family);
     state.failure = reason;
     state.refused = mayRestartHelp ? undefined : this.#now();
@@ -143,6 +153,7 @@ export class HealthState {
 
   /** Nothing is overdue that a restart could help. */
   get alive(): boolean {
+    if (this.#progressed !== undefined && this.#now() - this.#progressed < this.#timeoutMs) return true;
     return [...this.#states.values()].every((state) => this.#inTime(state) || this.#isRefused(state));
   }
 

@@ -16,6 +16,7 @@ function recorded(): { log: string[]; events: ClusterStateEvents } {
     events: {
       changed: (kind, count) => log.push(`changed ${kind} ${count}`),
       synced: (kind) => log.push(`synced ${kind}`),
+      progressed: () => {},
       problems: (problems) => log.push(...problems.map(({ code, name }) => `problem ${code} ${name}`)),
       trapping: (found, all) =>
         log.push(`left out: ${found.map(({ kind, name }) => `${kind} ${name}`).join()} of ${all.length}`),

@@ -13,6 +13,8 @@ export interface ClusterStateEvents {
   changed(kind: Kind, count: number): void;
   /** A list of that kind is complete for the first time since the instance was made. */
   synced(kind: Kind): void;
+  /** A step of a plan is done. */
+  progressed(): void;
   /** What was wrong with objects just applied. */
   problems(problems: readonly Problem[], more: number): void;
   /**
@@ -163,7 +165,12 @@ export class ClusterState {
 
   /** Undefined: somebody who couldn't wait has ended it before its time. */
   #planInTurns(begin: (engine: EngineInstance) => void, dump: readonly Uint8Array[]): Promise<Batch[] | undefined> {
-    return this.#inTurns(async (inTurn) => {
+    return this.#inTurns(async (turnOf) => {
+      const inTurn: InTurn = async (run) => {
+        const result = await turnOf(run);
+        this.#events.progressed();
+        return result;
+      };
       await takeUp(inTurn);
       await inTurn(begin);
       for (const messages of dump) await inTurn((engine) => engine.readDump(messages));

@@ -21,6 +21,7 @@ class Start {
     this.state = new ClusterState(engineModule, { ...defaultOptions("flat"), ...options }, undefined, {
       changed: () => this.first.look(),
       synced: () => this.first.look(),
+      progressed: () => {},
       problems: ignore,
       trapping: ignore,
       lost: ignore,

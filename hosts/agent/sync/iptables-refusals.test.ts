@@ -35,6 +35,7 @@ class Node {
     this.state = new ClusterState(engineModule, all, undefined, {
       changed: ignore,
       synced: ignore,
+      progressed: () => {},
       problems: ignore,
       trapping: ignore,
       lost: ignore,

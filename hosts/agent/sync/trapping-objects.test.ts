@@ -36,6 +36,7 @@ function started(module = engineModule) {
   const state = new ClusterState(module, defaultOptions("flat"), undefined, {
     changed: () => {},
     synced: () => {},
+    progressed: () => {},
     problems: () => {},
     trapping: (found, all) => log.push(`${found.map(({ kind, name }) => `${kind} ${name}`).join()} of ${all.length}`),
     lost: (error) => {

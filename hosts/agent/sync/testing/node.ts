@@ -75,6 +75,7 @@ export class Node {
     this.state = new ClusterState(engineModule, defaultOptions(mode), writer.batchLimits, {
       changed: ignore,
       synced: ignore,
+      progressed: () => {},
       problems: ignore,
       trapping: ignore,
       lost: ignore,
