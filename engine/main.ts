@@ -20,7 +20,7 @@ import { encodeAsNetlink } from "./encodings/nft";
 import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
 import * as results from "./json/results";
-import { batchCount, batchTable } from "./layouts/batches";
+import { handedCount, handedTable } from "./layouts/batches";
 import { renderFlat } from "./layouts/flat";
 import { keepFlatChains } from "./layouts/flat-chains";
 import { renderIptables } from "./layouts/iptables";
@@ -351,7 +351,7 @@ export function engine__continue_plan(work: u32): usize {
   beginSlice(work);
   const progress = resume();
   store<u8>(RESULT, <u8>progress);
-  if (progress == Progress.COMPLETE) setString(RESULT + 4, batchTable(), <usize>batchCount());
+  if (progress >= Progress.BATCHES) setString(RESULT + 4, handedTable(), <usize>handedCount());
   return RESULT;
 }
 export function cabi_post_engine__continue_plan(result: usize): void {
@@ -371,7 +371,7 @@ function resume(): u32 {
 function abandon(): void {
   if (!isPlanning()) return;
   beginSlice(u32.MAX_VALUE);
-  while (resume() == Progress.MORE) {}
+  while (isPlanning()) resume();
   outReset();
 }
 
@@ -411,10 +411,12 @@ export function engine__end_flow_check(family: u32, complete: u32): void {
 }
 
 export function engine__committed(id: u32, now: u64): void {
+  abandon();
   close(id, true, now);
 }
 
 export function engine__failed(id: u32, now: u64): void {
+  abandon();
   close(id, false, now);
 }
 
@@ -454,6 +456,7 @@ export function cabi_post_engine__planned_services(result: usize): void {
 }
 
 export function engine__refused(id: u32, sequences: usize, count: u32, now: u64): usize {
+  abandon();
   closeRefused(id, sequences, count, now);
   return serviceList(refused);
 }
@@ -484,6 +487,7 @@ export function cabi_post_engine__trial(result: usize): void {
 }
 
 export function engine__refused_suspects(id: u32, numbers: usize, count: u32, now: u64): usize {
+  abandon();
   closeRefusedSuspects(id, numbers, count, now);
   return serviceList(refused);
 }

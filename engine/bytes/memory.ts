@@ -63,6 +63,11 @@ export class Vector {
     this.length++;
   }
 
+  /** Takes the last word away; there must be one. */
+  pop(): u32 {
+    return this.get(--this.length);
+  }
+
   get(index: u32): u32 {
     return load<u32>(this.data + ((<usize>index) << 2));
   }

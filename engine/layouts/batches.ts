@@ -11,12 +11,13 @@ import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
 import { FlatChain } from "./flat-chains";
-import { holdNeeds } from "./flat-needs";
 import { joinKeys } from "./flat-elements";
+import { holdNeeds } from "./flat-needs";
 import { mergeSnapshots } from "./nft-snapshots";
 import { commitPartOfEntries, commitPartOfKey, commitPartOfMaps, failPartOfKey } from "./partial-writes";
 import { forgetPlannedServices, notePlannedService } from "./planned-services";
 import { forgetMessages } from "./refusals";
+import { isSpentOnOne } from "./slices";
 import { chainEmptied, deletionFailed, emptyingFailed, forgetStale, keepFailed } from "./stale-chains";
 
 /** `record batch` as the canonical ABI lays it out. */
@@ -67,8 +68,8 @@ export namespace JournalKind {
 const batches = new Vector();
 const BATCH_WORDS: u32 = <u32>(offsetof<Batch>() >> 2);
 
-/** Batch id, kind, object, …: as they were journalled, and from the first `closeBatch` of a plan on batch by batch. */
-const entries = new Vector();
+/** Batch id, kind, object, …: as they were journalled, and from `orderEntries` on batch by batch. */
+let entries = new Vector();
 /** Where each batch's entries begin and end then, those that are closed left out; empty until then. */
 const ranges = new Vector();
 
@@ -115,27 +116,48 @@ export function batchCount(): u32 {
   return batches.length / BATCH_WORDS;
 }
 
-/** The batches in the canonical form of `list<batch>`. */
-export function batchTable(): usize {
-  // Pieces may have moved while later ones were added: their addresses are filled in last.
-  for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = batchAt(i);
+/** A call hands batches out until they have so many bytes: to copy them takes the host about a millisecond. */
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/** The batches that are handed out: the first, and the one after the last. */
+let firstHanded: u32 = 0;
+let endHanded: u32 = 0;
+
+/** Hands the next batches out, when all are written; true: there are no more. */
+export function handOut(): bool {
+  firstHanded = endHanded;
+  let length: usize = 0;
+  while (endHanded < batchCount() && length < BYTES_AT_ONCE) {
+    const batch = batchAt(endHanded++);
+    length += lengthOf(batch);
+    // Pieces may have moved while later ones were added: their addresses are filled in last.
     batch.data = resultPieces(<u32>batch.data);
   }
-  return batches.data;
+  return endHanded == batchCount();
+}
+
+/** The batches that `handOut` has handed out, in the canonical form of `list<batch>`; and their number. */
+export function handedTable(): usize {
+  return batches.data + <usize>firstHanded * offsetof<Batch>();
+}
+
+export function handedCount(): u32 {
+  return endHanded - firstHanded;
+}
+
+/** Bytes of a batch that is not handed out. */
+function lengthOf(batch: Batch): usize {
+  let length: usize = 0;
+  for (let piece: u32 = 0; piece < batch.dataLength; piece++) {
+    length += <usize>load<u32>(resultPieces(<u32>batch.data + piece), 4);
+  }
+  return length;
 }
 
 /** Bytes of the longest batch. */
 export function longestBatch(): usize {
   let longest: usize = 0;
-  for (let i: u32 = 0; i < batchCount(); i++) {
-    const batch = batchAt(i);
-    let length: usize = 0;
-    for (let piece: u32 = 0; piece < batch.dataLength; piece++) {
-      length += <usize>load<u32>(resultPieces(<u32>batch.data + piece), 4);
-    }
-    longest = max(longest, length);
-  }
+  for (let i: u32 = 0; i < batchCount(); i++) longest = max(longest, lengthOf(batchAt(i)));
   return longest;
 }
 
@@ -393,6 +415,7 @@ function failEntry(kind: u32, object: usize, now: u64): void {
 function indexOf(id: u32, likely: u32 = 0): u32 {
   const count = batchCount();
   if (likely < count && batchAt(likely).id == id) return likely;
+  if (likely + 1 < count && batchAt(likely + 1).id == id) return likely + 1;
   for (let i: u32 = 0; i < count; i++) if (batchAt(i).id == id) return i;
   return count;
 }
@@ -420,7 +443,6 @@ export function isPlanned(id: u32): bool {
 export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
   const index = indexOf(id);
   if (index == batchCount()) return;
-  orderEntries();
   const family = batchAt(index).family;
   for (let i: u32 = 0; i < batchCount(); i++) {
     if (i != index && batchAt(i).family == family && i > index != acknowledged) closeRange(i, false, now);
@@ -428,40 +450,106 @@ export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
   closeRange(index, acknowledged, now);
 }
 
-const indices = new Vector();
-const journalled = new Vector();
+// How far `orderEntries` has come.
+namespace Order {
+  export const NOT: u32 = 0;
+  /** Each batch's entries are counted. */
+  export const COUNT: u32 = 1;
+  export const MOVE: u32 = 2;
+  export const DONE: u32 = 3;
+}
 
-/** Puts entries in the order of their batches, so that to close one doesn't mean to look through those of all. */
-function orderEntries(): void {
-  if (ranges.length != 0) return;
-  // What belongs to no batch comes last.
-  for (let i: u32 = 0; i <= batchCount(); i++) {
-    ranges.push(0);
-    ranges.push(0);
+let order: u32 = Order.NOT;
+/** How many words of `entries` were counted, or moved, and the batch that the last of them belongs to. */
+let seen: u32 = 0;
+let seenBatch: u32 = 0;
+/** They are in the order of their batches already. */
+let isInOrder: bool = true;
+let moved = new Vector();
+/** The last batch of each family that changes what packets meet: its id; 0: there is none. */
+let lastOfRoutingIPv4: u32 = 0;
+let lastOfRoutingIPv6: u32 = 0;
+
+/**
+ * When all batches are written: puts entries in the order of their batches, so that to close one doesn't mean to look
+ * through those of all. False: there is more to do, for the next slice.
+ */
+export function orderEntries(): bool {
+  if (order == Order.NOT) {
+    order = Order.COUNT;
+    seen = 0;
+    seenBatch = 0;
+    isInOrder = true;
+    lastOfRoutingIPv4 = 0;
+    lastOfRoutingIPv6 = 0;
+    // What belongs to no batch comes last.
+    for (let i: u32 = 0; i <= batchCount(); i++) {
+      ranges.push(0);
+      ranges.push(0);
+    }
   }
-  indices.clear();
-  let index: u32 = 0;
-  for (let i: u32 = 0; i < entries.length; i += 3) {
-    index = indexOf(entries.get(i), index);
-    indices.push(index);
+  if (order == Order.COUNT) {
+    if (!countEntries()) return false;
+    findRanges();
+    order = isInOrder ? Order.DONE : Order.MOVE;
+    seen = 0;
+    seenBatch = 0;
+    if (!isInOrder) moved.reserve(entries.length);
+  }
+  if (order == Order.MOVE) {
+    if (!moveEntries()) return false;
+    const before = entries;
+    moved.length = before.length;
+    entries = moved;
+    moved = before;
+    order = Order.DONE;
+  }
+  return true;
+}
+
+function countEntries(): bool {
+  while (seen < entries.length) {
+    const index = indexOf(entries.get(seen), seenBatch);
+    if (index < seenBatch) isInOrder = false;
+    seenBatch = index;
     const end = (index << 1) + 1;
     ranges.set(end, ranges.get(end) + 3);
+    if (entries.get(seen + 1) <= JournalKind.KEY && index < batchCount()) noteRouting(index);
+    seen += 3;
+    if (isSpentOnOne(seen)) return false;
   }
+  return true;
+}
+
+/** The batch brings entries of service ports or keys. */
+function noteRouting(index: u32): void {
+  const batch = batchAt(index);
+  if (batch.family == 0) lastOfRoutingIPv4 = max(lastOfRoutingIPv4, batch.id);
+  else lastOfRoutingIPv6 = max(lastOfRoutingIPv6, batch.id);
+}
+
+/** Each batch's entries begin where those of the batch before it end. */
+function findRanges(): void {
   let total: u32 = 0;
   for (let i: u32 = 0; i < ranges.length; i += 2) {
     const length = ranges.get(i + 1);
     ranges.set(i, total);
-    ranges.set(i + 1, total);
+    ranges.set(i + 1, isInOrder ? total + length : total);
     total += length;
   }
-  journalled.reserve(entries.length);
-  memory.copy(journalled.data, entries.data, (<usize>entries.length) << 2);
-  for (let i: u32 = 0; i < indices.length; i++) {
-    const end = (indices.get(i) << 1) + 1;
+}
+
+function moveEntries(): bool {
+  while (seen < entries.length) {
+    seenBatch = indexOf(entries.get(seen), seenBatch);
+    const end = (seenBatch << 1) + 1;
     const to = ranges.get(end);
-    for (let word: u32 = 0; word < 3; word++) entries.set(to + word, journalled.get(i * 3 + word));
+    for (let word: u32 = 0; word < 3; word++) moved.set(to + word, entries.get(seen + word));
     ranges.set(end, to + 3);
+    seen += 3;
+    if (isSpentOnOne(seen)) return false;
   }
+  return true;
 }
 
 /** Commits or fails what is journalled of one batch, if it is not closed yet. */
@@ -494,22 +582,9 @@ function commitDropped(id: u32): void {
   entries.length = kept;
 }
 
-/** The last open batch of the family that changes what packets meet; 0 if there is none. */
+/** After `orderEntries`: the last batch of the family that changes what packets meet; 0 if there is none. */
 export function lastBatchOfRouting(family: u32): u32 {
-  let last: u32 = 0;
-  for (let i: u32 = 0; i < entries.length; i += 3) {
-    const kind = entries.get(i + 1);
-    const object = <usize>entries.get(i + 2);
-    if (kind == JournalKind.PORT) {
-      if (changetype<FamilyPort>(object).family != family) continue;
-    } else if (kind == JournalKind.KEY) {
-      if (<u32>changetype<Key>(object).family != family) continue;
-    } else {
-      continue;
-    }
-    last = max(last, entries.get(i));
-  }
-  return last;
+  return family == 0 ? lastOfRoutingIPv4 : lastOfRoutingIPv6;
 }
 
 function takeBack(from: u32, to: u32, now: u64): void {
@@ -531,6 +606,8 @@ export function beginPlan(now: u64): void {
   entries.clear();
   ranges.clear();
   batches.clear();
+  order = Order.NOT;
+  endHanded = 0;
   forgetPlannedServices();
   forgetMessages();
 }

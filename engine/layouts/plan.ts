@@ -1,14 +1,11 @@
 // The plan of an instance: from what the kernel has acknowledged to what it should have, for both families.
-import { Vector } from "../bytes/memory";
 import { outReset } from "../bytes/out";
-import { sortVector } from "../bytes/sort";
 import { Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
 import { stock } from "../routing/facts";
-import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
 import { Mode, options } from "../routing/options";
-import { changedKeys, dropUnusedKey, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
-import { forgetGone, markStale, refresh, stalePorts } from "../routing/refresh";
+import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
+import { markStale, refresh } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import {
   adoptStock,
@@ -16,17 +13,16 @@ import {
   closeBatch,
   familyOfBatch,
   forgetStock,
+  handOut,
   isForgotten,
   isPlanned,
   lastBatchOfRouting,
+  orderEntries,
   setFamilyStockDirty,
   setStockDirty,
-  settledKeys,
-  settleKey,
-  settledPorts,
   tableIsAbsent,
 } from "./batches";
-import { beginFlatPlan, continueFlatPlan, dropUnusedChains } from "./flat";
+import { beginFlatPlan, continueFlatPlan } from "./flat";
 import { forgetFlatChains } from "./flat-chains";
 import { forgetHeldNeeds, restoreNeeds } from "./flat-needs";
 import { planIptables } from "./iptables";
@@ -44,9 +40,10 @@ import {
   readDump,
 } from "./reconcile";
 import { findRefused, findRefusedSuspects, refused } from "./refusals";
+import { beginSettling, forgetAllSettled, forgetSettled, settleFamily } from "./settling";
 import { isSpent } from "./slices";
 import { doubtStale, forgetAllStale } from "./stale-chains";
-import { beginFirstWave, endFirstWave, isKeyWaiting, isWaiting } from "./waves";
+import { beginFirstWave, endFirstWave, isKeyWaiting } from "./waves";
 
 /** Number of the stock rules as they were planned last. */
 let plannedStock: u32 = 0;
@@ -65,41 +62,19 @@ function beginFamilyPlan(family: u32): void {
   else if (options().mode == Mode.FLAT) beginFlatPlan(family);
 }
 
+/** The family's batches are written. */
+let isWritten: bool = false;
+
 /** Goes on for a slice; true: the plan of the family is complete. iptables mode makes its one batch in one go. */
 function continueFamilyPlan(family: u32): bool {
-  if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
-  else if (options().mode == Mode.NFTABLES && !continueNftablesPlan(family, startedAt)) return false;
-  else if (options().mode == Mode.FLAT && !continueFlatPlan(family, startedAt)) return false;
-  settleFamily(family);
-  return true;
-}
-
-/** What was stale of the family has been planned. */
-function settleFamily(family: u32): void {
-  let kept: u32 = 0;
-  for (let i: u32 = 0; i < stalePorts.length; i++) {
-    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
-    if (port.family != family || isWaiting(port)) {
-      stalePorts.set(kept++, stalePorts.get(i));
-    } else {
-      port.stale = false;
-      if (!port.open) notePortSettled(port);
-      settledPorts.push(stalePorts.get(i));
-    }
+  if (!isWritten) {
+    if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
+    else if (options().mode == Mode.NFTABLES && !continueNftablesPlan(family, startedAt)) return false;
+    else if (options().mode == Mode.FLAT && !continueFlatPlan(family, startedAt)) return false;
+    isWritten = true;
+    beginSettling();
   }
-  stalePorts.length = kept;
-  kept = 0;
-  for (let i: u32 = 0; i < changedKeys.length; i++) {
-    const key = changetype<Key>(<usize>changedKeys.get(i));
-    if (<u32>key.family != family || isKeyWaiting(key)) {
-      changedKeys.set(kept++, changedKeys.get(i));
-    } else {
-      key.changed = false;
-      if (!key.open) noteKeySettled(key);
-      settleKey(key);
-    }
-  }
-  changedKeys.length = kept;
+  return settleFamily(family);
 }
 
 // ---- a plan in slices
@@ -119,8 +94,12 @@ namespace Stage {
   export const PLAN: u32 = 2;
   /** Reconciliation: what was planned is compared with what the kernel holds. */
   export const COMPARE: u32 = 3;
-  /** Everything is planned; what nothing is left of is forgotten, and the host gets copies of all batches. */
-  export const END: u32 = 4;
+  /** Everything is planned: the journal is put in the order of the batches. */
+  export const ORDER: u32 = 4;
+  /** What nothing is left of is forgotten. */
+  export const FORGET: u32 = 5;
+  /** The host gets copies of the batches. */
+  export const HAND_OUT: u32 = 6;
 }
 
 let work: u32 = Work.NONE;
@@ -135,7 +114,10 @@ let dumped: usize = 0;
 export namespace Progress {
   export const MORE: u32 = 0;
   export const ABANDONED: u32 = 1;
-  export const COMPLETE: u32 = 2;
+  /** Batches are handed out, and more are to come. */
+  export const BATCHES: u32 = 2;
+  /** The last batches are handed out. */
+  export const COMPLETE: u32 = 3;
 }
 
 function begin(what: u32, time: u64): void {
@@ -181,25 +163,34 @@ export function takeDump(bytes: usize, length: usize): void {
 function planFrom(first: u32): void {
   plannedFamily = first;
   stage = Stage.PLAN;
+  isWritten = false;
   beginFamilyPlan(first);
 }
 
-/** Goes on for a slice. When it is complete, layouts/batches.ts has the batches. */
+/** Goes on for a slice. Once everything is planned, layouts/batches.ts hands out batches. */
 export function continuePlan(): u32 {
   if (work == Work.NONE) return Progress.ABANDONED;
-  if (stage != Stage.END) {
+  if (stage < Stage.ORDER) {
     if (work == Work.RECONCILIATION ? !continueReconciliation() : !continueFamilies()) return Progress.MORE;
-    stage = Stage.END;
-    if (isSpent(settledPorts.length)) return Progress.MORE;
+    stage = Stage.ORDER;
   }
-  if (work != Work.FIRST_WAVE) {
-    for (let each: u32 = 0; each < 2; each++) {
-      if (work == Work.PLAN || each == plannedFamily) planTriggers(each, lastBatchOfRouting(each));
+  if (stage == Stage.ORDER) {
+    if (!orderEntries()) return Progress.MORE;
+    if (work != Work.FIRST_WAVE) {
+      for (let each: u32 = 0; each < 2; each++) {
+        if (work == Work.PLAN || each == plannedFamily) planTriggers(each, lastBatchOfRouting(each));
+      }
     }
+    allowCuts(false);
+    endFirstWave();
+    stage = Stage.FORGET;
   }
-  allowCuts(false);
-  endFirstWave();
-  forgetSettled();
+  if (stage == Stage.FORGET) {
+    if (!forgetSettled()) return Progress.MORE;
+    stage = Stage.HAND_OUT;
+    if (isSpent(0)) return Progress.MORE;
+  }
+  if (!handOut()) return Progress.BATCHES;
   work = Work.NONE;
   return Progress.COMPLETE;
 }
@@ -308,7 +299,7 @@ function leaveOutRefused(id: u32, family: u32, now: u64): void {
       if (port != 0) restoreNeeds(changetype<FamilyPort>(port));
     }
   }
-  forgetSettled();
+  forgetAllSettled();
 }
 
 /** Nothing is left out any more. */
@@ -326,34 +317,7 @@ export function retryRefused(): void {
 
 export function close(id: u32, acknowledged: bool, now: u64): void {
   closeBatch(id, acknowledged, now);
-  forgetSettled();
-}
-
-const gone = new Vector();
-
-function compareNumbers(a: u32, b: u32): i32 {
-  return a < b ? -1 : a == b ? 0 : 1;
-}
-
-/** Frees service ports, Services and keys that nothing is left of. */
-function forgetSettled(): void {
-  gone.clear();
-  for (let i: u32 = 0; i < settledPorts.length; i++) {
-    const port = changetype<FamilyPort>(<usize>settledPorts.get(i));
-    if (!port.present) gone.push(<u32>changetype<usize>(port.port.service));
-  }
-  settledPorts.clear();
-  sortVector(gone, 0, gone.length, compareNumbers);
-  for (let i: u32 = 0; i < gone.length; i++) {
-    if (i == 0 || gone.get(i) != gone.get(i - 1)) forgetGone(changetype<Service>(<usize>gone.get(i)));
-  }
-  for (let i: u32 = 0; i < settledKeys.length; i++) {
-    const key = changetype<Key>(<usize>settledKeys.get(i));
-    key.settled = false;
-    dropUnusedKey(key);
-  }
-  settledKeys.clear();
-  dropUnusedChains();
+  forgetAllSettled();
 }
 
 function forgetPort(at: usize): void {

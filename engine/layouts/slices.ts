@@ -12,3 +12,8 @@ export function isSpent(work: u32): bool {
   left = left > work ? left - work : 0;
   return left == 0;
 }
+
+/** What takes a hundredth part of what an endpoint takes is counted by sixteens; `done`: how many there were. */
+export function isSpentOnOne(done: u32): bool {
+  return (done & 15) == 0 && isSpent(1);
+}

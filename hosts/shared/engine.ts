@@ -253,9 +253,11 @@ export class EngineInstance {
 
   /** The rest of what was begun, in one go. */
   completePlan(): Batch[] {
+    const batches: Batch[] = [];
     for (;;) {
       const progress = this.continuePlan(0xffff_ffff);
-      if (progress.tag === "batches") return progress.val;
+      if (progress.tag === "some-batches" || progress.tag === "batches") batches.push(...progress.val);
+      if (progress.tag === "batches") return batches;
       if (progress.tag === "abandoned") throw new Error("a plan was abandoned in the middle of a call");
     }
   }

@@ -140,7 +140,7 @@ export class ClusterState {
     for (let abandoned = 0; abandoned < ABANDONED_AT_MOST; abandoned++) {
       const batches = await this.#planInTurns(begin, dump);
       if (batches === undefined) continue;
-      await turn(); // the last step copies all batches out of the engine
+      await turn();
       return batches;
     }
     return this.use((engine) => {
@@ -174,9 +174,11 @@ export class ClusterState {
       await takeUp(inTurn);
       await inTurn(begin);
       for (const messages of dump) await inTurn((engine) => engine.readDump(messages));
+      const batches: Batch[] = [];
       for (;;) {
         const progress = await inTurn((engine) => engine.continuePlan(SLICE));
-        if (progress.tag === "batches") return progress.val;
+        if (progress.tag === "some-batches" || progress.tag === "batches") batches.push(...progress.val);
+        if (progress.tag === "batches") return batches;
         if (progress.tag === "abandoned") return undefined;
       }
     });
@@ -313,7 +315,7 @@ export class ClusterState {
       };
       await takeUp(inTurn);
       await inTurn((each) => each.beginPlan(0));
-      while ((await inTurn((each) => each.continuePlan(SLICE))).tag === "more") {}
+      while ((await inTurn((each) => each.continuePlan(SLICE))).tag !== "batches") {}
       await inTurn((each) => each.healthChecks());
       return false;
     } catch (error) {
