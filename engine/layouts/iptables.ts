@@ -107,10 +107,18 @@ let lineFamily: u32 = NO_FAMILY;
 /** Entry points that another service port owns: their rules come after all others, so that the owner's match first. */
 const losers = new Vector();
 
+/**
+ * A service port that has an address twice (as external IP and as load-balancer IP, or twice in a list) gets rules for each, where
+ * kube-proxy writes them: the first of them counts.
+ */
+function ownsKey(claim: Claim): bool {
+  return claim.key.owner().port == claim.port;
+}
+
 function writeLoadBalancerRejects(first: Claim): void {
   let at = changetype<usize>(first);
   while (at != 0 && changetype<Claim>(at).entryPoint == EntryPoint.LOAD_BALANCER_IP) {
-    if (changetype<Claim>(at).isOwner()) writeUnservedLoadBalancerIP(changetype<Claim>(at));
+    if (ownsKey(changetype<Claim>(at))) writeUnservedLoadBalancerIP(changetype<Claim>(at));
     at = changetype<Claim>(at).nextOfPort;
   }
 }
@@ -126,7 +134,7 @@ export function writeDispatch(port: FamilyPort): void {
       writeLoadBalancerRejects(changetype<Claim>(firstLoadBalancer));
       firstLoadBalancer = 0;
     }
-    if (claim.isOwner()) writeEntryPoint(claim);
+    if (ownsKey(claim)) writeEntryPoint(claim);
     else losers.push(<u32>at);
   }
   if (firstLoadBalancer != 0) writeLoadBalancerRejects(changetype<Claim>(firstLoadBalancer));
@@ -139,7 +147,7 @@ export function writeLosers(): void {
     const claim = changetype<Claim>(<usize>losers.get(i));
     // What the owner's rule, which comes first, lets pass by would be taken over by a rule here.
     const owner = claim.key.owner().port;
-    if (owner != claim.port && (owner.port.service.isLeftOut(owner.family) || !servesAll(claim.key.owner()))) continue;
+    if (owner.port.service.isLeftOut(owner.family) || !servesAll(claim.key.owner())) continue;
     if (lineFamily != NO_FAMILY) writeLinesFor(lineFamily, changetype<usize>(claim.port.port.service));
     writeEntryPoint(claim);
     if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) writeUnservedLoadBalancerIP(claim);
