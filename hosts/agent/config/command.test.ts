@@ -216,6 +216,28 @@ for (const [argv, code, field] of refused) {
   });
 }
 
+test("of --feature-gates each that has no effect is named, and none ends the agent", () => {
+  const gates =
+    "HPAScaleToZero=true,NoSuchThing=true,AllowServiceExternalIP=false,IPv6DualStack=false,AllowServiceExternalIPs=false";
+  const { command, diagnostics } = parse([`--feature-gates=${gates}`]);
+  assert.is((command as Settings | undefined)?.config.rules.allowServiceExternalIps, false);
+  const said = diagnostics.filter(({ field }) => field === "--feature-gates");
+  assert.equal(
+    said.map(({ severity, code, message }) => [
+      severity,
+      code,
+      /\b[A-Z]+[A-Za-z0-9]{6,}s?\b(?=$| has)/.exec(message.replace("Kubernetes", ""))?.[0],
+    ]),
+    [
+      ["warning", "no-effect", "HPAScaleToZero"],
+      ["warning", "unknown-feature-gate", "NoSuchThing"],
+      ["warning", "unknown-feature-gate", "AllowServiceExternalIP"],
+      ["warning", "no-effect", "IPv6DualStack"],
+    ],
+  );
+  assert.match(said[2]?.hint ?? "", "AllowServiceExternalIPs");
+});
+
 test("all that is wrong is said at once, and near misses are named", () => {
   const { diagnostics } = parse(["--oom-score-adj=x", "--proxy-mode=ipvs", "--clean-up", "y"]);
   assert.equal(

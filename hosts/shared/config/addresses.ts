@@ -1,4 +1,4 @@
-// Addresses as KubeProxyConfiguration writes them. IPv4 octets may have leading zeros, as Go's sloppy parsers take them.
+// Addresses as KubeProxyConfiguration writes them. Their parts may have leading zeros, as Go's sloppy parsers take them.
 import { isIP } from "node:net";
 import type { Family } from "../contract.ts";
 import { shown } from "./shown.ts";
@@ -22,7 +22,7 @@ export function familyOfCidr(cidr: string): Family | undefined {
   if (slash === -1) return undefined;
   const family = familyOf(cidr.slice(0, slash));
   const prefix = cidr.slice(slash + 1);
-  if (family === undefined || !/^\d{1,3}$/.test(prefix)) return undefined;
+  if (family === undefined || !/^\d{1,20}$/.test(prefix)) return undefined;
   return Number(prefix) <= (family === "ipv4" ? 32 : 128) ? family : undefined;
 }
 
@@ -44,7 +44,7 @@ export function formatListenAddress({ host, port }: ListenAddress): string {
 }
 
 function withoutLeadingZeros(address: string): string {
-  return /^[\d.]+$/.test(address) ? address.replace(/(^|\.)0+(?=\d)/g, "$1") : address;
+  return address.length > 100 ? address : address.replace(/(^|[.:])0+(?=[\da-f])/gi, "$1");
 }
 
 /** URLs by which a server with this address is reached on its own machine; none if it is off. */

@@ -45,23 +45,29 @@ export function checkFeatureGates(raw: RawConfig, say: Say): void {
   for (const name of Object.keys(raw.featureGates ?? {})) {
     if (name === allowServiceExternalIps) continue;
     const field = `featureGates.${name}`;
+    const shown = name.slice(0, longestShown);
     if (knownGates.has(name)) {
       const why = reasons[name] ?? "it is about another component of Kubernetes";
-      say("warning", field, "no-effect", `has no effect: ${why}`);
+      say("warning", field, "no-effect", `${shown} has no effect: ${why}`);
     } else {
       const near = nearestGate(name);
       const hint = near === undefined ? "remove it" : `did you mean ${near}?`;
-      say("warning", field, "unknown-feature-gate", "no release of Kubernetes has such a feature gate", hint);
+      say("warning", field, "unknown-feature-gate", `no release of Kubernetes has a feature gate ${shown}`, hint);
     }
   }
 }
+
+/** No gate has a longer name. */
+const longestShown = 60;
 
 /** One line for each gate that no release knows: what was meant to be switched is not. */
 export function unknownGates(gates: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(gates).flatMap((name) => {
     if (knownGates.has(name)) return [];
     const near = nearestGate(name);
-    return [`feature gate ${name} is unknown and has no effect${near === undefined ? "" : `; did you mean ${near}?`}`];
+    return [
+      `feature gate ${name.slice(0, longestShown)} is unknown and has no effect${near === undefined ? "" : `; did you mean ${near}?`}`,
+    ];
   });
 }
 
