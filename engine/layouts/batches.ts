@@ -13,7 +13,7 @@ import { FamilyPort } from "../routing/service-ports";
 import { FlatChain } from "./flat-chains";
 import { joinKeys } from "./flat-elements";
 import { holdNeeds } from "./flat-needs";
-import { mergeSnapshots } from "./nft-snapshots";
+import { forgetSignatures, mergeSnapshots } from "./nft-snapshots";
 import { commitPartOfEntries, commitPartOfKey, commitPartOfMaps, failPartOfKey } from "./partial-writes";
 import { forgetPlannedServices, notePlannedService } from "./planned-services";
 import { forgetMessages } from "./refusals";
@@ -62,6 +62,8 @@ export namespace JournalKind {
   export const PART_OF_MAPS: u32 = 13;
   export const PART_OF_KEY: u32 = 14;
   export const PART_OF_ENTRIES: u32 = 15;
+  /** A FamilyPort's `external-X` is written after its elements. */
+  export const LATE_CHAIN: u32 = 16;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -366,6 +368,8 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     checking |= 1 << (<u32>object);
   } else if (kind == JournalKind.SKIP_FIREWALLS) {
     checking &= ~(1 << (<u32>object));
+  } else if (kind == JournalKind.LATE_CHAIN) {
+    // Its snapshot says so already.
   } else if (kind == JournalKind.EMPTY) {
     chainEmptied(object, now);
   } else if (kind == JournalKind.DELETE || kind == JournalKind.KEEP) {
@@ -400,6 +404,9 @@ function failEntry(kind: u32, object: usize, now: u64): void {
     heap.free(object);
   } else if (kind == JournalKind.PART_OF_KEY) {
     failPartOfKey(object);
+  } else if (kind == JournalKind.LATE_CHAIN) {
+    forgetSignatures(changetype<FamilyPort>(object).committed);
+    markStale(changetype<FamilyPort>(object));
   } else if (kind == JournalKind.EMPTY) {
     emptyingFailed(object);
   } else if (kind == JournalKind.KEEP) {

@@ -17,7 +17,7 @@ import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { settings } from "../routing/facts";
 import { Claim } from "../routing/ownership";
 import { externalIsLocal, FamilyPort, hasAffinity } from "../routing/service-ports";
-import { fullText } from "./nft-elements";
+import { fullText, RULE_BYTES } from "./nft-elements";
 import { cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "./nft-parts";
 import { Slot, Snapshot } from "./nft-snapshots";
 import { ChainPrefix, prefixText } from "./nftables-elements";
@@ -133,8 +133,6 @@ function noteSlots(bit: u32, done: u32, count: u32): void {
 
 /** Bytes that a slot takes at most that is deleted and added again, with the heads of two messages. */
 const SLOT_BYTES: usize = 1024;
-/** The same for the rules of all chains. */
-const RULE_BYTES: usize = 16384;
 
 /** Makes the map if the kernel does not have it, and writes the slots that differ. */
 function writeOwnMap(port: FamilyPort, bit: u32, wanted: Snapshot, old: usize): void {
@@ -248,7 +246,7 @@ export function writeOwnMaps(port: FamilyPort, snapshot: usize, old: usize): voi
   for (let bit: u32 = OwnMap.CLUSTER; bit <= OwnMap.LOCAL; bit <<= 1) {
     if ((wanted.maps & bit) != 0) writeOwnMap(port, bit, wanted, old);
   }
-  const chains = differingChains(wanted, old);
+  const chains = differingChains(wanted, old) & (wanted.late ? ~ChainPrefix.EXTERNAL : u32.MAX_VALUE);
   if (chains != 0) {
     makeRoomForAll(RULE_BYTES);
     writeOwnRules(port, wanted, chains);

@@ -3,7 +3,8 @@
 // A plan has up to four kinds of transactions, in this order, so that no packet meets a hole (a packet keeps the rules
 // of the moment in which it came in, but looks sets and maps up as they are at that moment):
 //   1. chains that do not exist yet, with their rules; nothing points to them;
-//   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
+//   2. elements, which may point to those chains now; chains that lose what they lead to, once the elements say `drop`;
+//      chains that are not needed any more are emptied;
 //   3. deletion of the slots of entry points that lead elsewhere now;
 //   4. a little later, deletion of what was emptied.
 import { Vector } from "../bytes/memory";
@@ -46,6 +47,7 @@ import {
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { hasOwnChains, hasOwnMap, mapsOf, signChains, writeOwnMaps } from "./flat-own-maps";
 import { freshSlots, keepSlots } from "./flat-slots";
+import { forgetLateChains, losesExternal, writeLateChains, writeLater } from "./late-chains";
 import {
   beginChangedKeys,
   beginFullText,
@@ -120,9 +122,11 @@ function writeElements(port: FamilyPort): void {
   }
 }
 
-function writeOwnChains(port: FamilyPort): void {
-  writePortChains(port, ownChains(port));
-  writeRules(port, ownChains(port));
+/** `late`: all but `external-X`. */
+function writeOwnChains(port: FamilyPort, late: bool): void {
+  const chains = ownChains(port) & (late ? ~ChainPrefix.EXTERNAL : u32.MAX_VALUE);
+  writePortChains(port, chains);
+  writeRules(port, chains);
 }
 
 const ports = new Vector();
@@ -150,7 +154,7 @@ export function renderFlat(family: u32): void {
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
     route(port);
-    if (hasAffinity(port)) writeOwnChains(port);
+    if (hasAffinity(port)) writeOwnChains(port, false);
     const snapshot = takeSnapshot(port, 0, 0);
     if (hasOwnMap(port)) writeOwnMaps(port, snapshot, 0);
     useSnapshots(snapshot, 0, firewallOf(port));
@@ -187,9 +191,11 @@ function prepare(port: FamilyPort): void {
   updateNeeds(port);
   if (!port.present || !hasOwnChains(port) || holdsRoute(port)) return;
   const snapshot = takeSnapshot(port, routeSignature(port), port.committed);
+  const late = losesExternal(port, port.committed);
+  changetype<Snapshot>(snapshot).late = late;
   holdPlanned(port, snapshot);
   makeRoomForAll(sizeOfChains(port));
-  if (hasAffinity(port)) writeOwnChains(port);
+  if (hasAffinity(port)) writeOwnChains(port, late);
   else writeOwnMaps(port, snapshot, port.committed);
   reviveChains(port, snapshot);
   journalOwnChains(port, snapshot);
@@ -224,8 +230,9 @@ function planPort(port: FamilyPort): void {
     useSnapshots(snapshot, old, firewallOf(port));
     beginEntries(port);
     writeElements(port);
-    endEntries();
   }
+  endEntries();
+  if (changetype<Snapshot>(snapshot).late) writeLater(port);
   reviveChains(port, snapshot);
   retireChains(port, old, snapshot);
   journalPort(port, snapshot);
@@ -275,6 +282,7 @@ export function beginFlatPlan(family: u32): void {
   prepared = 0;
   hasChains = false;
   hasParts = false;
+  forgetLateChains();
   allowCutsWithin(!together);
 }
 
@@ -287,6 +295,7 @@ export function continueFlatPlan(family: u32, now: u64): bool {
     hasParts = true;
   }
   if (!continueChangedKeys(writeMovedEntry, dropFlatKey)) return false;
+  writeLateChains();
   retireFlatChains(family, noteDropped);
   if (!hasFirewalls(family) && checksFirewalls(family)) {
     dropFirewallJumps();

@@ -110,6 +110,8 @@ export function leftoverCount(): u32 {
 
 /** Bytes that replacing all elements under a key takes at most: three of them, with names of chains and a comment. */
 export const KEY_BYTES: usize = 2048;
+/** Bytes that the rules of a service port's chains take at most, but for what grows with its endpoints and ranges. */
+export const RULE_BYTES: usize = 16384;
 
 /** Writes what is to be added or replaced under the claim's key, which it must own: `wantedChain`, `wantedFirewall`. */
 export function writeKeyElements(claim: Claim): void {

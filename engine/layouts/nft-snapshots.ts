@@ -29,6 +29,8 @@ export class Snapshot {
   localCount: u32;
   /** Its elements are written by several transactions: keys say so until the last one is acknowledged. */
   split: bool;
+  /** `external-X` is written after all elements, not with its other chains (layouts/late-chains.ts). */
+  late: bool;
 
   slots(local: bool): usize {
     const first = changetype<usize>(this) + offsetof<Snapshot>() + <usize>this.affinityCount * TEXT;
@@ -74,6 +76,7 @@ export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clus
   snapshot.clusterCount = clusterCount;
   snapshot.localCount = localCount;
   snapshot.split = false;
+  snapshot.late = false;
   let to = at + offsetof<Snapshot>();
   for (let i: u32 = 0; count != 0 && i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
@@ -171,13 +174,14 @@ export function mergeSnapshots(committed: usize, planned: usize): usize {
   const made = changetype<Snapshot>(at);
   made.signature = 0;
   made.signatureRest = 0;
-  made.chainSignature = plan.chainSignature;
+  made.chainSignature = plan.late ? 0 : plan.chainSignature;
   made.entrySignature = committed == 0 ? 0 : old.entrySignature;
   made.chains = plan.chains | (committed == 0 ? 0 : old.chains);
   made.maps = plan.maps | (committed == 0 ? 0 : old.maps);
   made.clusterCount = clusterCount;
   made.localCount = localCount;
   made.split = false;
+  made.late = false;
   let to = at + offsetof<Snapshot>();
   let a: u32 = 0;
   let b: u32 = 0;
@@ -241,4 +245,13 @@ function copySlots(to: usize, committed: usize, planned: usize, local: bool, don
   if (count <= done) return;
   const from = changetype<Snapshot>(committed).slots(local) + <usize>done * size;
   memory.copy(to + <usize>done * size, from, <usize>(count - done) * size);
+}
+
+/** What the kernel has by the snapshot (or 0) is not known to be right: its chains and elements are looked at again. */
+export function forgetSignatures(at: usize): void {
+  if (at == 0) return;
+  const snapshot = changetype<Snapshot>(at);
+  snapshot.signature = 0;
+  snapshot.signatureRest = 0;
+  snapshot.chainSignature = 0;
 }

@@ -140,6 +140,13 @@ export function writeChainsAndElements(port: FamilyPort, chainsToo: bool): void 
   }
 }
 
+/** Writes `external-X` anew, apart from the other chains of the service port. */
+export function writeExternalChain(port: FamilyPort): void {
+  ownPort(port);
+  fresh(port, ChainPrefix.EXTERNAL);
+  writeExternalRules(port);
+}
+
 /** The rules of `external-X`. */
 export function writeExternalRules(port: FamilyPort): void {
   if (!externalIsLocal(port)) {

@@ -7,6 +7,7 @@ import { listPresentPorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import { isForgotten, journalOwnChains, journalPort } from "./batches";
+import { forgetLateChains, losesExternal, writeLateChains, writeLater } from "./late-chains";
 import { beginChangedKeys, beginFullText, continueChangedKeys, endFullText, settleUnclaimed } from "./nft-elements";
 import {
   allowCutsWithin,
@@ -23,7 +24,7 @@ import {
   writeParts,
 } from "./nft-parts";
 import { holdsRoute, keepChains, makeSnapshot, retireChains, reviveChains } from "./nft-snapshots";
-import { writeEntryElements } from "./nftables-elements";
+import { ChainPrefix, writeEntryElements } from "./nftables-elements";
 import { chainsOf, writeChainsAndElements, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
 
@@ -77,13 +78,16 @@ function planPort(port: FamilyPort): void {
     allowCutsWithin(!together);
   } else {
     // Chains are a transaction that holds together, however long; elements that lead to them come after it.
+    const late = losesExternal(port, port.committed);
+    const chains = chainsOf(port) & (late ? ~ChainPrefix.EXTERNAL : u32.MAX_VALUE);
     allowCutsWithin(false);
-    writePortChains(port, chainsOf(port));
-    writeRules(port, chainsOf(port));
+    writePortChains(port, chains);
+    writeRules(port, chains);
     allowCutsWithin(true);
     journalOwnChains(port, snapshot);
     cut();
     writeChainsAndElements(port, false);
+    if (late) writeLater(port);
   }
   reviveChains(port, snapshot);
   retireChains(port, port.committed, snapshot);
@@ -109,6 +113,7 @@ export function beginNftablesPlan(family: u32): void {
   allowCutsWithin(!together);
   beginParts(ports, full, !together, sizeOfPort);
   hasParts = false;
+  forgetLateChains();
 }
 
 /** All of the family's plan is one transaction. */
@@ -124,6 +129,7 @@ export function continueNftablesPlan(family: u32, now: u64): bool {
     hasParts = true;
   }
   if (!continueChangedKeys(writeEntryElements, settleUnclaimed)) return false;
+  writeLateChains();
   endParts(family);
   planAllDeletions(family, now);
   return true;

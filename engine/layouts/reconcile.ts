@@ -252,6 +252,8 @@ function adoptSlots(port: FamilyPort, cluster: u32, local: u32): u32 {
   snapshot.entrySignature = 0;
   snapshot.chains = 0;
   snapshot.maps = 0; // where they stand is written anew, too
+  snapshot.split = false;
+  snapshot.late = false;
   snapshot.affinityCount = 0;
   snapshot.clusterCount = cluster;
   snapshot.localCount = local;
