@@ -115,7 +115,7 @@ function checkType(value: Record<string, unknown>, report: ConfigDocument["repor
 }
 
 /** Whether `field` is `outer`, or a part of it: `a.b[0]` is within `a.b` and `a`. */
-export function isWithin(field: string, outer: string): boolean {
+function isWithin(field: string, outer: string): boolean {
   return field === outer || (field.startsWith(outer) && /^[.[]/.test(field.slice(outer.length)));
 }
 
