@@ -130,6 +130,7 @@ export class Agent {
       clock,
       {
         written: (batch) => this.#written(batch),
+        readOn: () => parts.health.progressed(),
         finished: (report) => this.#finished(report),
         firstWave: () => this.#firstWave(),
       },

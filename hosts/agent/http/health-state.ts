@@ -107,7 +107,7 @@ export class HealthState {
     this.#family(family).queued ??= this.#now();
   }
 
-  /** A run gets on: some of a plan is made, or a transaction is written. A restart would begin it anew. */
+  /** A run gets on: more of the rules is read or planned, or a transaction is written. A restart would begin it anew. */
   progressed(): void {
     this.#progressed = this.#now();
   }

@@ -90,11 +90,12 @@ export class NetlinkWriter implements KernelWriter {
     this.#options = options;
   }
 
-  async dump(family: Family): Promise<Dump> {
+  async dump(family: Family, onPart?: () => void): Promise<Dump> {
     try {
       // What others did before the dump began is in it.
       await this.#alone(() => this.#look(0));
-      const dump = await dumpTable(tableOf(this.mode, family), this.#options);
+      const options = { ...this.#options, ...(onPart === undefined ? {} : { onPart }) };
+      const dump = await dumpTable(tableOf(this.mode, family), options);
       if (dump.outcome === "unstable") {
         return { outcome: "failed", message: `cannot read the table ${this.#name(family)}: ${dump.reason}` };
       }

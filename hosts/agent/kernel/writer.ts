@@ -54,7 +54,8 @@ export interface KernelWriter {
   readonly missing?: Readonly<Record<Family, ReadonlyMap<Extension, string>>>;
   /** `intactness` starts a process: it is asked once in a sync period. Else it is cheap. */
   readonly looksByProcess?: boolean;
-  dump(family: Family): Promise<Dump>;
+  /** `onPart`: called whenever the kernel has told more; a table with a million elements takes it a minute. */
+  dump(family: Family, onPart?: () => void): Promise<Dump>;
   /** Cheap: the kernel has no rules of this mode. Absent: this mode can't begin with a part of its rules. */
   isEmpty?(family: Family): Promise<boolean>;
   write(batch: Batch): Promise<WriteResult>;

@@ -117,6 +117,16 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     assert.is("generation" in absent && absent.generation, empty.generation);
   });
 
+  test("a long dump says that it gets on", async () => {
+    await fill(2_000);
+    let parts = 0;
+    const dump = await dumpTable(TABLE, { onPart: () => parts++ });
+    if (dump.outcome !== "complete") throw new Error(JSON.stringify(dump));
+    const messages = messagesOf(dump).length;
+    assert.ok(parts >= messages - 1, `${parts} of ${messages}`);
+    assert.ok(messages > dump.chains + dump.sets + dump.rules);
+  });
+
   test("a dump while somebody writes into another table is complete", async () => {
     await fill(2_000);
     nft("add table ip other\nadd set ip other s { type ipv4_addr; }");

@@ -56,6 +56,8 @@ export type TableDump =
 export interface DumpOptions {
   /** How often to start anew before giving up. */
   readonly attempts?: number;
+  /** The kernel has told more: called often. */
+  readonly onPart?: () => void;
   /** For tests. */
   readonly libc?: Libc;
 }
@@ -78,7 +80,7 @@ export async function dumpTable(table: TableName, options: DumpOptions = {}): Pr
   const attempts = options.attempts ?? ATTEMPTS;
   let reason = "";
   for (let attempt = 1; attempt <= attempts; attempt++) {
-    const dump = new Dump(table, options.libc, attempt);
+    const dump = new Dump(table, options, attempt);
     try {
       return await dump.run();
     } catch (error) {
@@ -112,16 +114,18 @@ class Dump {
   readonly #table: TableName;
   readonly #attempt: number;
   readonly #libc: { readonly libc?: Libc };
+  readonly #onPart: () => void;
   /** Costs whoever commits meanwhile, so only when the first attempt has failed. */
   readonly #watch: TableWatch | undefined;
   #socket: NetlinkSocket;
   /** Of the ruleset when the attempt began. */
   #generation = 0;
 
-  constructor(table: TableName, libc: Libc | undefined, attempt: number) {
+  constructor(table: TableName, { libc, onPart }: DumpOptions, attempt: number) {
     this.#table = table;
     this.#attempt = attempt;
     this.#libc = libc === undefined ? {} : { libc };
+    this.#onPart = onPart ?? (() => {});
     this.#watch = attempt === 1 ? undefined : new TableWatch(table, this.#libc);
     this.#socket = this.#open();
   }
@@ -261,7 +265,10 @@ class Dump {
   ): Promise<DumpEnd> {
     const sequence = this.#socket.nextSequence();
     const header = { type, flags: uapi.NLM_F_DUMP, sequence, family: this.#table.family };
-    const end = await askAll(this.#socket, request(header, content), sequence, take);
+    const end = await askAll(this.#socket, request(header, content), sequence, (message) => {
+      this.#onPart();
+      return take(message);
+    });
     // ENOENT: what was listed a moment ago is gone.
     if (end.errno === ENOENT || end.errno === EBUSY || end.errno === EINTR) throw new Moved();
     if (end.errno !== 0) throw new NetlinkError("dump", end.errno);

@@ -42,6 +42,7 @@ class Node {
     });
     const events = {
       written: ignore,
+      readOn: ignore,
       finished: (report: FamilyReport) => this.reports.push(report),
       firstWave: ignore,
     };

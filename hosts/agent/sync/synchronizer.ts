@@ -35,6 +35,8 @@ export interface FamilyReport {
 export interface SynchronizerEvents {
   /** The kernel has taken a batch. */
   written(batch: Batch): void;
+  /** The kernel has told another part of what it holds. */
+  readOn(): void;
   /** A run is over for a family. */
   finished(report: FamilyReport): void;
   /** The first wave of a cold start is in the kernel. */
@@ -289,7 +291,7 @@ export class Synchronizer {
   async #read(each: FamilyState, revision: number): Promise<void> {
     for (let round = 0; round < MAX_REFUSALS; round++) {
       const start = this.#clock.now();
-      const dump = await this.#writer.dump(each.family);
+      const dump = await this.#writer.dump(each.family, () => this.#events.readOn());
       each.milliseconds += this.#clock.now() - start;
       if (this.#isLost()) return;
       if (dump.outcome === "failed") {

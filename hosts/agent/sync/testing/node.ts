@@ -25,8 +25,8 @@ export class FaultyWriter implements KernelWriter {
   get mode() {
     return this.#inner.mode;
   }
-  async dump(family: Family): Promise<Dump> {
-    return this.dumpFails ? { outcome: "failed", message: "not now" } : this.#inner.dump(family);
+  async dump(family: Family, onPart?: () => void): Promise<Dump> {
+    return this.dumpFails ? { outcome: "failed", message: "not now" } : this.#inner.dump(family, onPart);
   }
   async isEmpty(family: Family): Promise<boolean> {
     return (await this.#inner.isEmpty?.(family)) === true;
@@ -84,7 +84,12 @@ export class Node {
       this.state,
       this.writer,
       this.clock,
-      { written: ignore, finished: (report) => this.reports.push(report), firstWave: (time) => this.waves.push(time) },
+      {
+        written: ignore,
+        readOn: ignore,
+        finished: (report) => this.reports.push(report),
+        firstWave: (time) => this.waves.push(time),
+      },
       families,
     );
   }
