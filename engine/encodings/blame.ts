@@ -1,8 +1,9 @@
 // `blame` as JSON, from the owners that were recorded while the text was made.
-import { decimal, lit, outFlush, StreamName, byte } from "../bytes/out";
+
+import { jsonKey, jsonLiteral, jsonString } from "../bytes/json";
+import { byte, decimal, lit, outFlush, StreamName } from "../bytes/out";
 import { Entry } from "../cluster/table";
 import { options } from "../routing/options";
-import { jsonKey, jsonLiteral, jsonString } from "../bytes/json";
 import { Field, fieldPath, LineOwner, lineOwners, OwnerKind } from "./owners";
 
 function kindName(kind: u32): string {

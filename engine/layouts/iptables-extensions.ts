@@ -1,7 +1,7 @@
 // What a node lacks of iptables: Services that need it are left out of plans, or are served without it.
 import { Vector } from "../bytes/memory";
 import { Protocol } from "../cluster/records";
-import { services, Service } from "../cluster/services";
+import { Service, services } from "../cluster/services";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { stalePorts } from "../routing/refresh";
 import { route } from "../routing/route";

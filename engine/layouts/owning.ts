@@ -1,6 +1,6 @@
 // Which object and field cause the lines that a layout is about to write.
 import { PortRecord } from "../cluster/records";
-import { alsoOwnedBy, Field, ownedBy, OwnerKind } from "../encodings/owners";
+import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../encodings/owners";
 import { RoutedEndpoint } from "../routing/endpoints";
 import { Claim, EntryPoint } from "../routing/ownership";
 import { FamilyPort } from "../routing/service-ports";
