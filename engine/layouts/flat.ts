@@ -13,7 +13,7 @@ import { nft } from "../encodings/nft";
 import { endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, clusterIP, EntryPoint, Key, KeyKind, keyOf, updateHairpins } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
-import { route, routeSignature, serviceSignature } from "../routing/route";
+import { route, routeAgain, routeSignature, serviceSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import {
   checksFirewalls,
@@ -153,7 +153,7 @@ export function renderFlat(family: u32): void {
   writeAllFlatChains(family);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
-    route(port);
+    routeAgain(port);
     if (hasAffinity(port)) writeOwnChains(port, false);
     const snapshot = takeSnapshot(port, 0, 0);
     if (hasOwnMap(port)) writeOwnMaps(port, snapshot, 0);
@@ -216,7 +216,7 @@ function planPort(port: FamilyPort): void {
     journalPort(port, 0);
     return;
   }
-  route(port);
+  routeAgain(port);
   const old = port.committed;
   if (holdsRoute(port)) {
     keepChains(port); // what a plan retired that never came to pass
@@ -242,7 +242,7 @@ function planPort(port: FamilyPort): void {
 function writeMovedEntry(claim: Claim): void {
   const port = claim.port;
   if (port.planned == 0 && port.committed == 0) return;
-  route(port);
+  routeAgain(port);
   const snapshot = port.planned != 0 ? port.planned : port.committed;
   useSnapshots(snapshot, port.committed, firewallOf(port));
   writeFlatKey(claim);

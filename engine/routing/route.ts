@@ -184,6 +184,12 @@ function decideAddresses(port: FamilyPort): u32 {
 
 /** Finds endpoints and decision of a service port that is present; the endpoints are in `endpoints` until the next call. */
 export function route(port: FamilyPort): void {
+  routeAgain(port);
+  sign(port);
+}
+
+/** The same for one that has been routed since anything changed: its signature is known. */
+export function routeAgain(port: FamilyPort): void {
   mergeEndpoints(port);
   topology = Topology.NONE;
   clusterFallback = false;
@@ -208,7 +214,6 @@ export function route(port: FamilyPort): void {
     if (!(externalLocal && noLocal)) decision |= Decision.EXTERNAL;
   }
   port.decision = decision;
-  sign(port);
 }
 
 /** A service port that is not present any more serves nothing. */
@@ -232,14 +237,29 @@ export function serviceSignature(port: FamilyPort): u64 {
 
 const signed = new Vector();
 
-/** Digest of a Service's record and of the settings, once for all of its ports. */
+/** Digest of the settings that have this number. */
+let settingsDigest0: u64 = 0;
+let settingsDigest1: u64 = 0;
+let settingsDigested: u32 = 0;
+
+function digestSettings(): void {
+  if (settingsDigested == settings.number) return;
+  const digest = blake2s(settings.bytes, settings.length);
+  settingsDigest0 = load<u64>(digest);
+  settingsDigest1 = load<u64>(digest, 8);
+  settingsDigested = settings.number;
+}
+
+/** Digest of the settings and of a Service's record, once for all of its ports. */
 function digestService(service: Service): void {
   if (service.digestedRecord == service.recordNumber && service.digestedSettings == settings.number) return;
+  digestSettings();
   const size = <usize>load<u32>(service.record);
-  const whole = sizeOf(1, size, settings.length);
+  const whole = sizeOf(1, size, 16);
   signed.reserve(<u32>(whole >> 2) + 1);
-  memory.copy(signed.data, service.record, size);
-  memory.copy(signed.data + size, settings.bytes, settings.length);
+  store<u64>(signed.data, settingsDigest0);
+  store<u64>(signed.data, settingsDigest1, 8);
+  memory.copy(signed.data + 16, service.record, size);
   const digest = blake2s(signed.data, whole);
   service.digest0 = load<u64>(digest);
   service.digest1 = load<u64>(digest, 8);
