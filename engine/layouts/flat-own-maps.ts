@@ -189,7 +189,7 @@ function shrinkOwnMap(port: FamilyPort, bit: u32, wanted: Snapshot, old: usize):
 /** Of slots from `from` to `to` that are deleted: which is the first of those that fit into the open transaction. */
 export function firstOfRun(from: u32, to: u32): u32 {
   if (hasRoom(<usize>(to - from) * DELETED_SLOT_BYTES)) return from;
-  makeRoom(RUN * DELETED_SLOT_BYTES);
+  makeRoom(<usize>RUN * DELETED_SLOT_BYTES);
   return to - from > RUN ? to - RUN : from;
 }
 
