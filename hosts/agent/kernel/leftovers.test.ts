@@ -326,7 +326,10 @@ COMMIT
       }
       await sendBatches(engine, engine.plan(5000), 5000);
       const listing = shell("nft -s list ruleset");
-      assert.is(report(way, compareNft(each.listings.nftables, listing, { unreachable: true })), "");
+      // A set that is what it should be stays as it is: its comment is nothing that a packet meets.
+      const uncommented = (text: string) => text.replaceAll(/^\t\tcomment ".*"\n/gm, "");
+      const shown = way === "reconcile" ? uncommented : (text: string) => text;
+      assert.is(report(way, compareNft(shown(each.listings.nftables), shown(listing), { unreachable: true })), "");
       for (const gone of ["filter-prerouting {", "filter-output-post-dnat", "priority -90"]) {
         assert.not(listing.includes(gone), `${way}: ${gone} is still there`);
       }
