@@ -23,7 +23,7 @@ import * as results from "./json/results";
 import { handedCount, handedTable } from "./layouts/batches";
 import { renderFlat } from "./layouts/flat";
 import { keepFlatChains } from "./layouts/flat-chains";
-import { renderIptables } from "./layouts/iptables";
+import { renderIptables, tellChainsInUse } from "./layouts/iptables";
 import { lackingServices, setMissingExtensions } from "./layouts/iptables-extensions";
 import { suspectCount, writeTrial } from "./layouts/iptables-trial";
 import { setBatchLimits } from "./layouts/nft-parts";
@@ -469,6 +469,15 @@ export function engine__causes(sequences: usize, count: u32): usize {
   return listResult(sequences, count);
 }
 export function cabi_post_engine__causes(result: usize): void {
+  finish();
+}
+
+export function engine__chains_in_use(family: u32, names: usize, count: u32): usize {
+  const answers = arenaAlloc(<usize>count);
+  tellChainsInUse(family, names, count, answers);
+  return listResult(answers, count);
+}
+export function cabi_post_engine__chains_in_use(result: usize): void {
   finish();
 }
 

@@ -5,7 +5,7 @@ import { sortVector } from "../bytes/sort";
 import { compareServices } from "../cluster/services";
 
 /**
- * Of each family's last batch. Rows of four words: a Service (or 0: none), and how many lines each stream had when what
+ * Of each family's last batch. Rows of four words: a Service (or 0: none, or DELETION), and how many lines each stream had when what
  * it causes began. The streams follow one another in the batch. The first row is the batch's start, the last its end.
  */
 const ipv4 = new Vector();
@@ -16,13 +16,16 @@ function rowsOf(family: u32): Vector {
   return family == 0 ? ipv4 : ipv6;
 }
 
+/** What stands in place of a Service for lines that delete chains of earlier plans. */
+export const DELETION: usize = 1;
+
 /** Forgets the lines of earlier plans. */
 export function forgetLines(): void {
   ipv4.clear();
   ipv6.clear();
 }
 
-/** The lines of the family's batch that are written from now on are caused by that Service, or (0) by none. */
+/** The lines of the family's batch that are written from now on are caused by that Service, by DELETION, or (0) by none. */
 export function writeLinesFor(family: u32, service: usize): void {
   const rows = rowsOf(family);
   rows.push(<u32>service);
@@ -31,7 +34,7 @@ export function writeLinesFor(family: u32, service: usize): void {
   rows.push(outLinesOf(StreamName.NAT_RULES));
 }
 
-/** The Service that caused the line of the family's batch, counted from 1; 0: none, or there is no such line. */
+/** The Service (or DELETION) that caused the line of the family's batch, counted from 1; 0: none, or there is no such line. */
 export function serviceOfLine(family: u32, number: u32): u32 {
   const rows = rowsOf(family);
   const count = rows.length / ROW;
@@ -67,7 +70,7 @@ export function listSuspects(family: u32, list: Vector): void {
   list.clear();
   const rows = rowsOf(family);
   for (let at: u32 = 0; at + ROW < rows.length; at += ROW) {
-    if (rows.get(at) != 0 && linesBefore(rows, at + ROW) != linesBefore(rows, at)) list.push(rows.get(at));
+    if (rows.get(at) > <u32>DELETION && linesBefore(rows, at + ROW) != linesBefore(rows, at)) list.push(rows.get(at));
   }
   // Entry points that another one owns are written after the dispatch of all Services: some come a second time.
   sortVector(list, 0, list.length, compareServices);

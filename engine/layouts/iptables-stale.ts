@@ -20,6 +20,9 @@ import {
 const staleChains = new Vector();
 const HASH: usize = 4;
 const USED: usize = 20;
+/** Whose answer `tellUsed` gives. */
+const NUMBER: usize = 24;
+const ROW_SIZE: usize = 28;
 
 function prefixOf(chain: u32): string {
   if (chain == PortChain.EXTERNAL) return EXTERNAL_PREFIX;
@@ -28,9 +31,24 @@ function prefixOf(chain: u32): string {
   return chain == PortChain.LOCAL ? LOCAL_PREFIX : ENDPOINT_PREFIX;
 }
 
+const NO_PREFIX: u32 = 0xffffffff;
+
+function isNamed(name: usize, length: usize, prefix: string): bool {
+  if (length != <usize>prefix.length + 16) return false;
+  for (let i = 0; i < prefix.length; i++) if (<i32>load<u8>(name + <usize>i) != prefix.charCodeAt(i)) return false;
+  return true;
+}
+
+/** The prefix of a chain's whole name, as bits of PortChain. */
+function prefixIn(name: usize, length: usize): u32 {
+  for (let chain: u32 = PortChain.EXTERNAL; chain <= PortChain.LOCAL; chain <<= 1)
+    if (isNamed(name, length, prefixOf(chain))) return chain;
+  return isNamed(name, length, ENDPOINT_PREFIX) ? 0 : NO_PREFIX;
+}
+
 /** Notes a chain that is not needed any more by who had it: its sixteen characters are copied. */
 export function addStale(chain: u32, hash: usize): void {
-  const row = heap.alloc(24);
+  const row = heap.alloc(ROW_SIZE);
   store<u32>(row, chain);
   memory.copy(row + HASH, hash, 16);
   store<u32>(row, 0, USED);
@@ -82,8 +100,45 @@ export function noteUsed(chain: u32, hash: usize): void {
   }
 }
 
+/**
+ * Looks for the chains of `count` names (rows of address and length) among those that `findUsed` reports by `noteUsed`: a byte for
+ * each at `answers`, 1: it is in use.
+ */
+export function tellUsed(names: usize, count: u32, answers: usize, findUsed: () => void): void {
+  for (let i: u32 = 0; i < count; i++) {
+    const name = load<usize>(names + ((<usize>i) << 3));
+    const length = load<usize>(names + ((<usize>i) << 3), 4);
+    const chain = prefixIn(name, length);
+    store<u8>(answers + <usize>i, 0);
+    if (chain != NO_PREFIX) {
+      addStale(chain, name + length - 16);
+      store<u32>(<usize>staleChains.get(staleChains.length - 1), i, NUMBER);
+    }
+  }
+  if (beginStale()) findUsed();
+  for (let i: u32 = 0; i < staleChains.length; i++) {
+    const row = <usize>staleChains.get(i);
+    if (load<u32>(row, USED) != 0) store<u8>(answers + <usize>load<u32>(row, NUMBER), 1);
+    heap.free(row);
+  }
+  staleChains.clear();
+}
+
+/** A bit for each family whose next plan only empties stale chains. */
+let keeping: u32 = 0;
+
+/**
+ * A deletion was refused: a chain that the plan knows nothing of, of an earlier process or somebody else's, leads to one that is
+ * to go. The family's next plan goes in without deletions; the host deletes what nothing leads to (`chains-in-use`).
+ */
+export function keepStaleOnce(family: u32): void {
+  keeping |= 1 << family;
+}
+
 /** Stale chains are emptied with the other chains of the transaction, and deleted once nothing refers to them. */
-export function writeStale(): void {
+export function writeStale(family: u32): void {
+  const deletes = (keeping & (1 << family)) == 0;
+  keeping &= ~(1 << family);
   ownedByNobody();
   let last: usize = 0;
   for (let i: u32 = 0; i < staleChains.length; i++) {
@@ -93,6 +148,7 @@ export function writeStale(): void {
     if (again || load<u32>(row, USED) != 0) continue;
     outSelect(StreamName.NAT_CHAINS);
     declareChain(prefixOf(load<u32>(row)), row + HASH);
+    if (!deletes) continue;
     outSelect(StreamName.NAT_RULES);
     deleteChain(prefixOf(load<u32>(row)), row + HASH);
   }

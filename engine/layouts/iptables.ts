@@ -21,7 +21,7 @@ import {
   stockIsDirty,
 } from "./batches";
 import { findLacking } from "./iptables-extensions";
-import { writeLinesFor } from "./iptables-lines";
+import { DELETION, writeLinesFor } from "./iptables-lines";
 import {
   chainHash,
   chainsOf,
@@ -34,7 +34,7 @@ import {
   writeHealthCheckNodePort,
   writeUnservedLoadBalancerIP,
 } from "./iptables-service";
-import { addStale, beginStale, noteUsed, writeStale } from "./iptables-stale";
+import { addStale, beginStale, noteUsed, tellUsed, writeStale } from "./iptables-stale";
 import { writeStockBegin, writeStockEnd } from "./iptables-stock";
 
 /** Above this many endpoints kube-proxy leaves the comments of endpoint rules out. */
@@ -221,6 +221,17 @@ function findUsed(family: u32): void {
   }
 }
 
+let askedFamily: u32 = 0;
+
+/**
+ * Which chains of nat some service port has, as far as the kernel is known to hold it or a plan is writing it, whether a rule
+ * leads to it or not: a byte for each of `count` names (rows of address and length) at `answers`.
+ */
+export function tellChainsInUse(family: u32, names: usize, count: u32, answers: usize): void {
+  askedFamily = family;
+  tellUsed(names, count, answers, () => findUsed(askedFamily));
+}
+
 let planNumber: u32 = 0;
 let changedCount: u32 = 0; // Services to be written
 let anyChange: bool = false;
@@ -364,9 +375,10 @@ export function planIptables(family: u32, keysChanged: bool): void {
   lineFamily = family;
   writeLosers();
   lineFamily = NO_FAMILY;
-  writeLinesFor(family, 0);
+  writeLinesFor(family, DELETION);
   if (beginStale()) findUsed(family);
-  writeStale();
+  writeStale(family);
+  writeLinesFor(family, 0);
   writeStockEnd(family);
   writeLinesFor(family, 0);
   flushStreams();

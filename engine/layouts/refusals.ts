@@ -10,7 +10,8 @@ import { Key } from "../routing/ownership";
 import { stalePorts } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
 import { forgetLacking } from "./iptables-extensions";
-import { forgetLines, listSuspects, serviceOfLine } from "./iptables-lines";
+import { DELETION, forgetLines, listSuspects, serviceOfLine } from "./iptables-lines";
+import { keepStaleOnce } from "./iptables-stale";
 import { keepChains } from "./nft-snapshots";
 
 /** Sequence number of a message, and the Service (or 0: none) that causes it and those after it. */
@@ -68,7 +69,12 @@ export function findRefused(family: u32, at: usize, count: u32): void {
   refused.clear();
   for (let i: u32 = 0; i < count; i++) {
     const number = load<u32>(at + ((<usize>i) << 2));
-    refused.push(options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : serviceOf(number));
+    let cause = options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : serviceOf(number);
+    if (cause == <u32>DELETION) {
+      keepStaleOnce(family);
+      cause = 0;
+    }
+    refused.push(cause);
   }
   sortRefused();
   // Where a rule of nobody's is refused as well, for whatever it needs, the others may be refused for the same.

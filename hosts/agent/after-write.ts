@@ -52,6 +52,7 @@ export class AfterWrite {
     this.#takeOver = new TakeOver(settings.config.mode, {
       ...(opened.tools === undefined ? {} : { tools: opened.tools }),
       live: async () => this.#liveKubeProxy,
+      chainsInUse: (family, names) => state.use((engine) => engine.chainsInUse(family, names)),
     });
     this.#conntrack = new ConntrackReconciler({
       engine: (run) => state.use(run),

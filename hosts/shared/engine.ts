@@ -168,6 +168,9 @@ export class EngineInstance {
   lacking(family: Family): LackingService[] {
     return this.#call("lacking", (engine) => engine.lacking(family));
   }
+  chainsInUse(family: Family, names: readonly string[]): boolean[] {
+    return this.#call("chains-in-use", (engine) => engine.chainsInUse(family, [...names]));
+  }
   causes(sequences: readonly number[]): Uint32Array {
     return this.#call("causes", (engine) => engine.causes(new Uint32Array(sequences)));
   }

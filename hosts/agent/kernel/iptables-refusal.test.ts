@@ -51,6 +51,7 @@ test("COMMIT, a table's head and what is not in the input name no line", () => {
 test("what may pass is told from what stays, with nf_tables too, where all refusals have one exit code", () => {
   assert.is(said(4, "Another app is currently holding the xtables lock.\n").transient, true);
   assert.is(said(4, "line 7: RULE_APPEND failed (Device or resource busy): rule in chain B\n").transient, true);
+  assert.is(said(4, "line 7: CHAIN_DEL failed (Device or resource busy): chain B\n").transient, false);
   const mixed =
     "line 3: RULE_APPEND failed (Cannot allocate memory): rule in chain A\nline 7: RULE_APPEND failed (Invalid argument): rule in chain B\n";
   assert.is(said(4, mixed).transient, false);

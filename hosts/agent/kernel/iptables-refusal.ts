@@ -68,6 +68,8 @@ interface Complaint {
   readonly number: number;
   /** What strerror says, where it is said. */
   readonly reason: string;
+  /** It is a chain that is not deleted: one that a rule leads to, which does not pass. */
+  readonly isDeletion: boolean;
 }
 
 /**
@@ -76,8 +78,12 @@ interface Complaint {
  * it does not take with nf_tables.
  */
 function complaintsOf(stderr: string): readonly Complaint[] {
-  return [...stderr.matchAll(/\bline: (\d+)|\bline (\d+) failed|\bline (\d+): \w+ failed(?: \(([^)]*)\))?/g)].map(
-    ([, tool, legacy, nft, reason = ""]) => ({ number: Number(tool ?? legacy ?? nft), reason }),
+  return [...stderr.matchAll(/\bline: (\d+)|\bline (\d+) failed|\bline (\d+): (\w+) failed(?: \(([^)]*)\))?/g)].map(
+    ([, tool, legacy, nft, command, reason = ""]) => ({
+      number: Number(tool ?? legacy ?? nft),
+      reason,
+      isDeletion: command === "CHAIN_DEL",
+    }),
   );
 }
 
@@ -88,7 +94,7 @@ function complaintsOf(stderr: string): readonly Complaint[] {
 function isTransient(code: number, complaints: readonly Complaint[]): boolean {
   if (code !== RESOURCE_PROBLEM) return false;
   const reasons = complaints.filter(({ reason }) => reason !== "");
-  return reasons.length === 0 || reasons.every(({ reason }) => PASSING.includes(reason));
+  return reasons.length === 0 || reasons.every(({ reason, isDeletion }) => PASSING.includes(reason) && !isDeletion);
 }
 
 /** COMMIT stands for a whole table, and so does its head. */

@@ -71,6 +71,8 @@ export interface LeftoverOptions {
   /** Of mode iptables: the writer's. Chains of the other variant are leftovers, and stale ones of this. */
   readonly tools?: IptablesTools;
   readonly host?: IpvsHost;
+  /** Of mode iptables: which chains of nat Services have, though perhaps nothing leads to them; none if left out. */
+  readonly chainsInUse?: (family: Family, names: readonly string[]) => readonly boolean[];
 }
 
 const IP: Readonly<Record<Family, string>> = { ipv4: "ip", ipv6: "ip6" };
@@ -98,7 +100,9 @@ export async function findLeftovers(mode: Mode | "none", options: LeftoverOption
     const { tools } = options;
     if (mode !== "iptables" || tools === undefined || tools.unusable[family] !== undefined) continue;
     await attempt(`stale chains of ${tools.commands[family].iptables}`, async () => {
-      const chains = await findStaleChains(host.run, tools.variant, family);
+      const unreached = await findStaleChains(host.run, tools.variant, family);
+      const inUse = options.chainsInUse?.(family, unreached) ?? [];
+      const chains = unreached.filter((_, index) => inUse[index] !== true);
       const { variant } = tools;
       const text = `${plural(chains.length, "chain")} of ${IP[family]} nat (iptables, ${variant}) that nothing leads to`;
       return chains.length === 0 ? [] : [{ kind: "stale-chains", family, variant, chains, text }];

@@ -4,11 +4,12 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf, makeService, makeSlice } from "../../../engine/test-support.ts";
+import { defaultOptions, listOf, makeService, makeSlice, remove } from "../../../engine/test-support.ts";
 import { applyJson, engineModule } from "../../../fixtures/support/engine.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
-import type { Options } from "../../shared/contract.ts";
+import type { Family, Options } from "../../shared/contract.ts";
 import { IptablesWriter } from "../kernel/iptables-writer.ts";
+import { findLeftovers, type LeftoverOptions, removeLeftovers } from "../kernel/leftovers.ts";
 import { commandRunner } from "../kernel/run-command.ts";
 import { fakeCommands, flushAll, hasLegacy, sayWhatIsLeftOut, shell } from "../kernel/testing/node.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
@@ -60,6 +61,10 @@ class Node {
 
   put(...objects: KubernetesObject[]): void {
     this.state.use((engine) => applyJson(engine, listOf(objects)));
+  }
+
+  delete(...objects: KubernetesObject[]): void {
+    this.state.use((engine) => remove(engine, ...objects));
   }
 
   /** One run; what was left out by it, as `family namespace/name`, and the reasons. */
@@ -249,6 +254,62 @@ ${real} "$@" < $input; code=$?; rm $input; exit $code`,
       }
     }
     rmSync(directory, { recursive: true });
+  });
+
+  test("a chain that nobody knows of leads to one that is to go: others go on, and both are gone after the next look", async () => {
+    for (const infix of variants()) {
+      flushAll();
+      const node = await Node.start(infix);
+      node.put(...shop(1, 3));
+      await node.run();
+      const saved = () => shell(`iptables${infix}-save -t nat`);
+      const chain = /-A (KUBE-SVC-\w+) .*"shop\/s1/.exec(saved())?.[1] ?? "";
+      const stranger = chain.replace("SVC", "EXT");
+      const rule = `:${stranger} - [0:0]\n-A ${stranger} -j ${chain}\n`;
+      shell(`iptables${infix}-restore --noflush`, `*nat\n${rule}COMMIT\n`);
+      node.delete(...shop(1, 2));
+      node.put(...shop(3, 4));
+      assert.ok((await node.synchronizer.run()).failed, `${infix}: the deletion was not refused`);
+      node.clock.advance(1000);
+      await node.run();
+      assert.not.match(saved(), "shop/s1");
+      assert.match(saved(), "shop/s3");
+      const options: LeftoverOptions = {
+        tools: node.writer.tools,
+        chainsInUse: (family, names) => node.state.use((engine) => engine.chainsInUse(family, names)),
+      };
+      const { leftovers } = await findLeftovers("iptables", options);
+      await removeLeftovers(leftovers, options);
+      assert.not.match(saved(), chain.slice(-16));
+      await node.writer.close();
+    }
+  });
+
+  test("chains of a Service to which nothing leads as long as another one owns its address are not deleted", async () => {
+    for (const infix of variants()) {
+      flushAll();
+      const node = await Node.start(infix);
+      const address = { externalIPs: ["192.0.2.7"] };
+      const owner = makeService("shop/a", { ip: "10.96.0.1", ...address, externalTrafficPolicy: "Local" });
+      const other = makeService("shop/b", { ip: "10.96.0.2", ...address });
+      const endpoints = ["a", "b"].map((name) => makeSlice(`shop/${name}-4`, name, ["10.0.0.1"]));
+      node.put(owner, other, ...endpoints);
+      await node.run();
+      const saved = () => shell(`iptables${infix}-save -t nat`);
+      assert.match(saved(), /^:KUBE-EXT-/m);
+      assert.not.match(saved(), /-d 192\.0\.2\.7.*shop\/b.*-j KUBE-EXT/);
+      const tools = { tools: node.writer.tools };
+      const kinds = async (options: LeftoverOptions) =>
+        (await findLeftovers("iptables", options)).leftovers.map(({ kind }) => kind);
+      assert.equal(await kinds(tools), ["stale-chains"], infix);
+      const chainsInUse = (family: Family, names: readonly string[]) =>
+        node.state.use((engine) => engine.chainsInUse(family, names));
+      assert.equal(await kinds({ ...tools, chainsInUse }), [], infix);
+      node.delete(owner);
+      await node.run();
+      assert.match(saved(), /-d 192\.0\.2\.7.*shop\/b.*-j KUBE-EXT/);
+      await node.writer.close();
+    }
   });
 
   test("a family that can't be written at all makes no Service a culprit", async () => {

@@ -78,6 +78,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     refused: () => [],
     setMissingExtensions() {},
     lacking: () => [],
+    chainsInUse: (_family, names) => names.map(() => false),
     causes: (sequences) => new Uint32Array(sequences.length),
     suspects: () => 0,
     trial: () => [],
