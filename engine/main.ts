@@ -52,7 +52,7 @@ import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
 import { writeDescription } from "./routing/describe";
 import { computeFacts, factsOf, nodeRecord, primaryFamily, stock, zone, zoneLength } from "./routing/facts";
-import { beginCheck, checkIsDue, endCheck, interruptCheck } from "./routing/flow-checks";
+import { beginCheck, checkIsDue, endCheck, interruptChecks } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
 import {
@@ -387,18 +387,18 @@ export function cabi_post_engine__drift(result: usize): void {
   finish();
 }
 
-export function engine__flow_check_due(family: u32): bool {
-  return checkIsDue(family);
+export function engine__flow_check_due(family: u32, flows: u32): bool {
+  return checkIsDue(family, flows);
 }
 
-export function engine__begin_flow_check(family: u32): void {
-  beginCheck(family);
+export function engine__begin_flow_check(family: u32, flows: u32): void {
+  beginCheck(family, flows);
   finish();
 }
 
 export function engine__stale_flows(family: u32, dump: usize, length: usize): usize {
   // The rest would take long, and until then nobody knows what is stale: there will be another run.
-  if (takesLong()) interruptCheck(family);
+  if (takesLong()) interruptChecks(family);
   else findStaleFlows(family, dump, length);
   return listResult(staleFlowTable(), staleFlowCount());
 }
@@ -406,8 +406,8 @@ export function cabi_post_engine__stale_flows(result: usize): void {
   finish();
 }
 
-export function engine__end_flow_check(family: u32, complete: u32): void {
-  endCheck(family, complete != 0);
+export function engine__end_flow_check(family: u32, flows: u32, complete: u32): void {
+  endCheck(family, flows, complete != 0);
 }
 
 export function engine__committed(id: u32, now: u64): void {

@@ -156,6 +156,9 @@ export namespace EndpointFlag {
   export const TERMINATING: u32 = 4;
 }
 
+/** Ready or serving, as EndpointSlices say it: rules may send to either. */
+export const SERVES: u32 = EndpointFlag.READY | EndpointFlag.SERVING;
+
 /** One of `endpoints`, with its first address; those without address are left out. */
 @unmanaged
 export class EndpointRecord {
@@ -171,6 +174,11 @@ export class EndpointRecord {
   zone: u32;
   zoneHints: u32;
   nodeHints: u32;
+}
+
+/** The first EndpointRecord of a slice. */
+export function firstEndpoint(record: SliceRecord): usize {
+  return changetype<usize>(record) + offsetof<SliceRecord>() + <usize>record.portCount * offsetof<SlicePortRecord>();
 }
 
 export namespace NodeFlag {

@@ -50,6 +50,9 @@ export namespace Change {
   export const ENDPOINTS_IPV6: u32 = 4;
   /** What its health check says may have changed. */
   export const HEALTH_CHECK: u32 = 8;
+  /** Something that served may serve no more. */
+  export const LOST_IPV4: u32 = 16;
+  export const LOST_IPV6: u32 = 32;
 }
 
 export const services = new Table();

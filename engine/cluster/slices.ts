@@ -1,7 +1,8 @@
 // EndpointSlices, each with the Service that it names.
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { mergeRuns, sortVector } from "../bytes/sort";
-import { EndpointRecord, IPV4, SlicePortRecord, SliceRecord } from "./records";
+import { mayLose } from "./lost-endpoints";
+import { EndpointRecord, firstEndpoint, IPV4, SliceRecord } from "./records";
 import { Change, noteChange, Service, serviceNamed } from "./services";
 import { releaseString } from "./strings";
 import { compareEntries, Entry, replaceRecord, Table } from "./table";
@@ -15,11 +16,6 @@ export class Slice extends Entry {
 }
 
 export const slices = new Table();
-
-/** The first EndpointRecord of a slice. */
-export function firstEndpoint(record: SliceRecord): usize {
-  return changetype<usize>(record) + offsetof<SliceRecord>() + <usize>record.portCount * offsetof<SlicePortRecord>();
-}
 
 function releaseStrings(record: usize): void {
   const slice = changetype<SliceRecord>(record);
@@ -35,6 +31,13 @@ function releaseStrings(record: usize): void {
 
 function changeOf(record: usize): u32 {
   return changetype<SliceRecord>(record).family == IPV4 ? Change.ENDPOINTS_IPV4 : Change.ENDPOINTS_IPV6;
+}
+
+/** What it means for the Service that the slice had the record and does not have it any more. */
+function lossOf(record: usize): u32 {
+  const slice = changetype<SliceRecord>(record);
+  if (slice.endpointCount == 0) return changeOf(record);
+  return changeOf(record) | (slice.family == IPV4 ? Change.LOST_IPV4 : Change.LOST_IPV6);
 }
 
 function listOf(service: Service, family: u32): usize {
@@ -124,8 +127,9 @@ export function putSlice(key: usize, keyLength: usize, namespaceLength: usize, r
     releaseStrings(record);
     return false;
   }
-  noteChange(slice.service, changeOf(slice.record));
   const stays = slice.service == service && changeOf(slice.record) == changeOf(record);
+  const loses = !stays || mayLose(changetype<SliceRecord>(slice.record), changetype<SliceRecord>(record));
+  noteChange(slice.service, loses ? lossOf(slice.record) : changeOf(slice.record));
   if (!stays) unlink(slice);
   releaseStrings(slice.record);
   replaceRecord(slice, record);
@@ -136,7 +140,7 @@ export function putSlice(key: usize, keyLength: usize, namespaceLength: usize, r
 }
 
 export function dropSlice(slice: Slice): void {
-  noteChange(slice.service, changeOf(slice.record));
+  noteChange(slice.service, lossOf(slice.record));
   unlink(slice);
   releaseStrings(slice.record);
   slices.remove(slice);

@@ -11,6 +11,7 @@ const HEADERS: usize = 20;
 namespace Attribute {
   export const TUPLE_ORIG: u32 = 1;
   export const TUPLE_REPLY: u32 = 2;
+  export const STATUS: u32 = 3;
   export const ZONE: u32 = 18;
   export const TUPLE_IP: u32 = 1;
   export const TUPLE_PROTO: u32 = 2;
@@ -22,6 +23,9 @@ namespace Attribute {
   export const SOURCE_PORT: u32 = 2;
   export const DESTINATION_PORT: u32 = 3;
 }
+
+/** IPS_SEEN_REPLY of enum ip_conntrack_status (linux/netfilter/nf_conntrack_common.h). */
+const SEEN_REPLY: u32 = 2;
 
 /** One direction: addresses of sixteen bytes, IPv4 in the first four. */
 @unmanaged
@@ -47,7 +51,8 @@ export class Tuple {
   }
 }
 
-/** What `readFlow` has read last. */
+/** What `readFlow` has read last. `protocol` is one of `Protocol`. */
+export let protocol: u32 = Protocol.UDP;
 export const original = changetype<Tuple>(memory.data(offsetof<Tuple>(), 16));
 export const reply = changetype<Tuple>(memory.data(offsetof<Tuple>(), 16));
 
@@ -90,27 +95,37 @@ function hasAddresses(tuple: Tuple, family: u32): bool {
   return (tuple.addresses & both) == both;
 }
 
+function isAnswered(status: usize): bool {
+  return valueLength(status) < 4 || (bswap<u32>(load<u32>(valueOf(status))) & SEEN_REPLY) != 0;
+}
+
 /**
- * Reads the message of `length` bytes at `at` into `original` and `reply`. False if it is not a whole UDP flow of the
- * family in conntrack's default zone: rules for Services know no other, and in other zones the same addresses may mean
- * something else.
+ * Reads the message of `size` bytes into `original` and `reply`. False if it is not a whole flow of the family, UDP or TCP
+ * that nobody has answered, in conntrack's default zone: rules for Services know no other, and in other zones the same
+ * addresses may mean something else.
  */
 export function readFlow(family: u32, message: usize, size: usize): bool {
   if (size < HEADERS || <u32>load<u16>(message, 4) != NEW_FLOW) return false;
   original.addresses = 0;
   reply.addresses = 0;
+  let answered = true;
   const end = message + size;
   for (let at = message + HEADERS; at + 4 <= end; at += (valueEnd(at) - at + 3) & ~3) {
     if (firstAttribute(at, end) == 0) return false;
     const type = typeOf(at);
     if (type == Attribute.TUPLE_ORIG) {
       readTuple(original, valueOf(at), valueEnd(at));
-      if (original.protocol != protocolNumber(Protocol.UDP)) return false;
+      if (original.protocol == protocolNumber(Protocol.UDP)) protocol = Protocol.UDP;
+      else if (original.protocol == protocolNumber(Protocol.TCP)) protocol = Protocol.TCP;
+      else return false;
+    } else if (type == Attribute.STATUS) {
+      answered = isAnswered(at);
     } else if (type == Attribute.TUPLE_REPLY) {
       readTuple(reply, valueOf(at), valueEnd(at));
     } else if (type == Attribute.ZONE && read16(at) != 0) {
       return false;
     }
   }
+  if (protocol == Protocol.TCP && answered) return false;
   return hasAddresses(original, family) && hasAddresses(reply, family) && (original.zone | reply.zone) == 0;
 }

@@ -3,8 +3,8 @@
 import { bucketHash } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
-import { EndpointFlag, EndpointRecord, SliceRecord } from "../cluster/records";
-import { firstEndpoint, firstSlice, Slice } from "../cluster/slices";
+import { EndpointRecord, firstEndpoint, SERVES, SliceRecord } from "../cluster/records";
+import { firstSlice, Slice } from "../cluster/slices";
 import { feeds, firstFeeding, slicePortAt } from "../routing/feeding-ports";
 import { FamilyPort } from "../routing/service-ports";
 
@@ -74,9 +74,6 @@ function add(owner: u32, port: u32, ip: usize): void {
   store<u32>(slot, at / ROW_WORDS + 1);
 }
 
-/** Ready or serving, as EndpointSlices say it: rules may send to either. Of copies, one that serves is enough. */
-const SERVES: u32 = EndpointFlag.READY | EndpointFlag.SERVING;
-
 function collect(port: FamilyPort): void {
   const owner = <u32>changetype<usize>(port);
   port.servingCall = call;
@@ -87,6 +84,7 @@ function collect(port: FamilyPort): void {
       const slicePort = slicePortAt(record, p);
       let endpoint = firstEndpoint(record);
       for (let e: u32 = 0; e < record.endpointCount; e++, endpoint += offsetof<EndpointRecord>()) {
+        // Of copies, one that serves is enough.
         if ((changetype<EndpointRecord>(endpoint).flags & SERVES) == 0) continue;
         port.serves = true;
         add(owner, slicePort.port, endpoint);

@@ -7,6 +7,7 @@ import {
   commitAll,
   type Endpoint,
   type Family,
+  type KubernetesObject,
   type Mode,
   makeEngine as makeAnyEngine,
   makeNode,
@@ -90,9 +91,9 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     now = commitAll(engine, now);
     assert.equal(check(engine, flows), ["service-gone", "stays"]);
     commitAll(engine, now);
-    engine.beginFlowCheck("ipv4");
+    engine.beginFlowCheck("ipv4", "udp");
     assert.equal(check(engine, flows), ["service-gone", "stays"]);
-    engine.endFlowCheck("ipv4", true);
+    engine.endFlowCheck("ipv4", "udp", true);
     assert.equal(check(engine, flows), ["stays", "stays"], "what has been looked for is forgotten");
   });
 
@@ -118,11 +119,11 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     const gone = () => reasonOf(engine, "10.96.0.10:53", "10.0.0.2:5353");
     assert.is(gone(), "stays", "its rules are still there");
     // A run that began too early does not make the engine forget what it could not look for.
-    engine.beginFlowCheck("ipv4");
+    engine.beginFlowCheck("ipv4", "udp");
     for (const { id } of after) engine.committed(id, now);
-    engine.endFlowCheck("ipv4", true);
+    engine.endFlowCheck("ipv4", "udp", true);
     assert.is(gone(), "service-gone");
-    assert.is(engine.flowCheckDue("ipv4"), true);
+    assert.is(engine.flowCheckDue("ipv4", "udp"), true);
   });
 
   test(`${mode}: hints, policies and terminating endpoints keep no flow from a serving endpoint`, () => {
@@ -205,17 +206,17 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     put(engine, service("x/dns", { ports: [dns, { name: "metrics", port: 9153 }] }));
     commitAll(engine, now);
     assert.is(reasonOf(engine, "10.96.0.10:53", "10.0.0.1:5353"), "stays");
-    engine.beginFlowCheck("ipv4");
-    engine.endFlowCheck("ipv4", true);
+    engine.beginFlowCheck("ipv4", "udp");
+    engine.endFlowCheck("ipv4", "udp", true);
     assert.is(reasonOf(engine, "10.96.0.10:53", "10.0.0.1:5353"), "stays");
   });
 
   test(`${mode}: a check is due after changes of UDP service ports, and after nothing else`, () => {
     const engine = makeEngine(mode);
-    const due = () => [engine.flowCheckDue("ipv4"), engine.flowCheckDue("ipv6")];
+    const due = () => [engine.flowCheckDue("ipv4", "udp"), engine.flowCheckDue("ipv6", "udp")];
     const run = (complete = true) => {
-      engine.beginFlowCheck("ipv4");
-      engine.endFlowCheck("ipv4", complete);
+      engine.beginFlowCheck("ipv4", "udp");
+      engine.endFlowCheck("ipv4", "udp", complete);
     };
     put(engine, makeService("x/web", { ports: [{ port: 80 }] }), makeSlice("x/web-1", "web", ["10.0.0.9"]));
     let now = commitAll(engine, 0);
@@ -242,15 +243,111 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     remove(engine, service());
     now = commitAll(engine, now);
     assert.equal(due(), [true, false]);
-    engine.beginFlowCheck("ipv4");
+    engine.beginFlowCheck("ipv4", "udp");
     put(engine, service());
     now = commitAll(engine, now);
-    engine.endFlowCheck("ipv4", true);
+    engine.endFlowCheck("ipv4", "udp", true);
     assert.equal(due(), [true, false], "changed during the check");
-    engine.endFlowCheck("ipv4", false);
+    engine.endFlowCheck("ipv4", "udp", false);
     run();
-    engine.endFlowCheck("ipv4", false);
+    engine.endFlowCheck("ipv4", "udp", false);
     assert.equal(due(), [false, false], "no check had begun");
+  });
+}
+
+const http = { name: "http", port: 80 };
+const web = (fields: object = {}) => makeService("x/web", { ip: "10.96.0.20", ports: [http], ...fields });
+const webSlice = (endpoints: (string | Endpoint)[], port = 8080) =>
+  makeSlice("x/web-1", "web", endpoints, { ports: [{ name: "http", port }] });
+const syn = (destination: string, answers?: string): Flow => ({
+  ...flow(destination, answers),
+  protocol: 6,
+  unanswered: true,
+});
+const draining: Endpoint = { ip: "10.0.0.2", ready: false, serving: true, terminating: true };
+const done: Endpoint = { ip: "10.0.0.2", ready: false, serving: false, terminating: true };
+
+for (const mode of ["iptables", "nftables", "flat"] as const) {
+  test(`${mode}: TCP that nobody has answered is stale when its endpoint has gone`, () => {
+    const engine = makeEngine(mode, { nodeName: "node-a", interfaceAddresses: ["127.0.0.1", "192.0.2.1"] });
+    put(engine, makeNode("node-a", { ips: ["192.0.2.1"] }));
+    put(engine, web({ type: "NodePort", ports: [{ ...http, nodePort: 30080 }] }), webSlice(["10.0.0.1", draining]));
+    let now = commitAll(engine, 0);
+    const flows = [
+      syn("10.96.0.20:80", "10.0.0.1:8080"),
+      syn("10.96.0.20:80", "10.0.0.2:8080"),
+      syn("10.96.0.20:80", "10.0.0.3:8080"),
+      { ...syn("10.96.0.20:80", "10.0.0.3:8080"), unanswered: false },
+      syn("192.0.2.1:30080", "10.0.0.3:8080"),
+      syn("10.96.0.20:80"), // whoever has the address may be about to answer
+      syn("10.96.0.21:80", "10.0.0.3:8080"),
+    ];
+    assert.equal(check(engine, flows), ["stays", "stays", "endpoint-gone", "stays", "endpoint-gone", "stays", "stays"]);
+    put(engine, webSlice([]));
+    assert.is(check(engine, flows)[0], "stays", "the kernel's rules still lead there");
+    now = commitAll(engine, now);
+    assert.is(check(engine, flows)[0], "no-endpoints");
+    remove(engine, web());
+    commitAll(engine, now);
+    assert.is(check(engine, flows)[0], "stays", "without a Service nobody serves either");
+  });
+
+  test(`${mode}: unanswered TCP is looked at at first, and when an endpoint has gone`, () => {
+    const engine = makeEngine(mode);
+    let now = 0;
+    /** Is it due once all is in the kernel? Then it is done. */
+    const due = () => {
+      now = commitAll(engine, now);
+      const isDue = engine.flowCheckDue("ipv4", "unanswered-tcp");
+      engine.beginFlowCheck("ipv4", "unanswered-tcp");
+      engine.endFlowCheck("ipv4", "unanswered-tcp", true);
+      return isDue;
+    };
+    put(engine, web(), webSlice(["10.0.0.1"]));
+    assert.is(due(), true, "what went before");
+    const steps: [what: string, change: KubernetesObject[], due: boolean][] = [
+      ["one more", [webSlice(["10.0.0.3", "10.0.0.1", "10.0.0.2"])], false],
+      ["one drains", [webSlice(["10.0.0.3", "10.0.0.1", draining])], false],
+      ["it serves no more", [webSlice(["10.0.0.3", "10.0.0.1", done])], true],
+      ["it is gone", [webSlice(["10.0.0.3", "10.0.0.1"])], false],
+      ["the first goes, another comes", [webSlice(["10.0.0.1", "10.0.0.4"])], true],
+      ["a zone is another", [webSlice(["10.0.0.1", { ip: "10.0.0.4", zone: "z" }])], false],
+      ["another port", [webSlice(["10.0.0.1", "10.0.0.4"], 8081)], true],
+      ["UDP alone", [service(), slice(["10.0.0.1"])], false],
+      ["UDP alone", [slice([])], false],
+    ];
+    for (const [what, change, wanted] of steps) {
+      put(engine, ...change);
+      assert.is(due(), wanted, what);
+    }
+    remove(engine, webSlice([]));
+    assert.is(due(), true, "the slice is gone");
+    assert.is(engine.flowCheckDue("ipv6", "unanswered-tcp"), true, "of the other family nobody has looked yet");
+  });
+
+  test(`${mode}: a check of unanswered TCP that comes too early is due again`, () => {
+    const engine = makeEngine(mode);
+    const due = () => engine.flowCheckDue("ipv4", "unanswered-tcp");
+    put(engine, web(), webSlice(["10.0.0.1", "10.0.0.2"]));
+    let now = commitAll(engine, 0);
+    engine.beginFlowCheck("ipv4", "unanswered-tcp");
+    engine.endFlowCheck("ipv4", "unanswered-tcp", true);
+    put(engine, webSlice(["10.0.0.1"]));
+    assert.is(due(), false, "the kernel does not know");
+    const batches = engine.plan(now);
+    assert.is(due(), false, "nor now");
+    engine.beginFlowCheck("ipv4", "unanswered-tcp");
+    assert.is(check(engine, [syn("10.96.0.20:80", "10.0.0.2:8080")])[0], "stays");
+    engine.endFlowCheck("ipv4", "unanswered-tcp", true);
+    assert.is(due(), true, "it was there and could not be told");
+    for (const { id, notBeforeMs } of batches) {
+      now += notBeforeMs;
+      engine.committed(id, now);
+    }
+    engine.beginFlowCheck("ipv4", "unanswered-tcp");
+    assert.is(check(engine, [syn("10.96.0.20:80", "10.0.0.2:8080")])[0], "endpoint-gone");
+    engine.endFlowCheck("ipv4", "unanswered-tcp", false);
+    assert.is(due(), true, "it was not removed");
   });
 }
 
@@ -416,8 +513,8 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
       now = commitAll(engine, now);
       for (let n = 0; n < 500; n++) remove(engine, service(`x/s${n}`));
       now = commitAll(engine, now);
-      engine.beginFlowCheck("ipv4");
-      engine.endFlowCheck("ipv4", true);
+      engine.beginFlowCheck("ipv4", "udp");
+      engine.endFlowCheck("ipv4", "udp", true);
     };
     for (let i = 0; i < 5; i++) churn();
     const before = engine.memoryBytes;

@@ -1,15 +1,16 @@
-// UDP flows that contradict the rules: conntrack repeats for every packet what was decided for the first one, so a client
-// that keeps sending is never sent anywhere else.
+// Flows that contradict the rules: conntrack repeats for every packet what was decided for the first one, so a client that
+// keeps sending is never sent anywhere else. For TCP that is what a client wants, once somebody has answered.
 import { formatHost } from "../bytes/address";
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
 import { IPV4, Protocol } from "../cluster/records";
 import { claimAfter } from "../routing/claim-heap";
 import { answersNodePorts } from "../routing/facts";
+import { CheckedFlows, interruptCheck } from "../routing/flow-checks";
 import { GoneEntryPoint } from "../routing/gone-entry-points";
 import { Mode, options } from "../routing/options";
 import { Claim, findKey, Key, KeyKind } from "../routing/ownership";
-import { original, readFlow, reply } from "./flow";
+import { original, protocol, readFlow, reply } from "./flow";
 import { beginServing, hasServing, isServing } from "./serving-endpoints";
 
 /** In the order of the contract's `enum stale-reason`. */
@@ -63,9 +64,9 @@ let reason: u32 = 0;
 /** The key that decides about the flow's destination, or 0. */
 function decidingKey(family: u32): usize {
   const to = original.destination();
-  const address = findKey(KeyKind.ADDRESS, family, Protocol.UDP, original.destinationPort, to);
+  const address = findKey(KeyKind.ADDRESS, family, protocol, original.destinationPort, to);
   if (isClaimed(address)) return address;
-  let nodePort = findKey(KeyKind.NODE_PORT, family, Protocol.UDP, original.destinationPort, 0);
+  let nodePort = findKey(KeyKind.NODE_PORT, family, protocol, original.destinationPort, 0);
   if (nodePort != 0 && !answersNodePorts(family, to)) nodePort = 0;
   if (isClaimed(nodePort)) return nodePort;
   return isRemembered(address) ? address : isRemembered(nodePort) ? nodePort : 0;
@@ -90,17 +91,24 @@ function isStale(key: Key): bool {
     reason = StaleReason.SERVICE_GONE;
     return !untranslated && !key.changed && !key.open;
   }
+  // What nobody has translated and answered may be about to be answered by whoever has the address outside of the cluster.
+  if (untranslated && protocol == Protocol.TCP) return false;
   const all = options().mode == Mode.IPTABLES;
+  let programmed = true;
   reason = StaleReason.NO_ENDPOINTS;
   for (let at = key.claims; at != 0; at = claimAfter(changetype<Claim>(at))) {
     const claim = changetype<Claim>(at);
-    if (!isProgrammed(key, claim)) return false;
+    if (!isProgrammed(key, claim)) {
+      if (protocol == Protocol.UDP) return false; // the check is due again once it is
+      programmed = false;
+    }
     if (isServing(claim.port, reply.source(), reply.sourcePort)) return false;
     if (hasServing(claim.port)) reason = StaleReason.ENDPOINT_GONE;
     if (!all) break;
   }
   if (untranslated) reason = StaleReason.NEVER_TRANSLATED;
-  return true;
+  if (!programmed) interruptCheck(<u32>key.family, CheckedFlows.UNANSWERED_TCP);
+  return programmed;
 }
 
 let textLength: usize = 0;

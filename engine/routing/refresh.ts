@@ -1,6 +1,7 @@
 // Brings service ports and ownership up to date with the tables. Called before anything is read from routing.
 import { Vector } from "../bytes/memory";
 import { factsChanged } from "../cluster/nodes";
+import { Protocol } from "../cluster/records";
 import { Change, changedServices, dropUnusedService, noteChange, Service, sortedServices } from "../cluster/services";
 import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
@@ -136,6 +137,8 @@ function refreshPort(port: FamilyPort): bool {
   }
   const endpointsToo = port.family == 0 ? Change.ENDPOINTS_IPV4 : Change.ENDPOINTS_IPV6;
   if (own || (changes & endpointsToo) != 0) markStale(port);
+  const lost = port.family == 0 ? Change.LOST_IPV4 : Change.LOST_IPV6;
+  if ((changes & lost) != 0 && port.port.protocol == Protocol.TCP) port.hasLostEndpoints = true;
   return true;
 }
 

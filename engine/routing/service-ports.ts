@@ -84,6 +84,8 @@ export class FamilyPort {
   /** Number of the call that has looked last which endpoints serve (conntrack/serving-endpoints.ts); any of them does. */
   servingCall: u32;
   serves: bool;
+  /** TCP: an endpoint has gone, and the kernel does not hold what it should yet. */
+  hasLostEndpoints: bool;
   /** creationTimestamp of its Service when it made its claims: that ranks them until they are given back. */
   claimedSince: u64;
   /** First of the entry points that it claims (routing/ownership.ts), in the order of the rules. */

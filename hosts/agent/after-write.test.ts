@@ -1,4 +1,5 @@
-// How often UDP flows are looked at: once for all that was written meanwhile, and for a third of the time at most.
+// How often flows are looked at: once for all that was written meanwhile, UDP for a third of the time at most, and TCP that
+// nobody has answered for a tenth, twice a second at most.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { AfterWrite, type AfterWriteParts } from "./after-write.ts";
@@ -7,14 +8,15 @@ import { ManualClock } from "./testing/manual-clock.ts";
 const test = suite("agent: after a write");
 
 /** An engine of which only what is asked for after each write is there; a run over the flows takes `cost` ms. */
-function started(cost: number) {
+function started(cost: number, kind = "udp") {
   const clock = new ManualClock();
   const runs: number[] = [];
   const engine = {
     healthChecksRevision: () => 1,
     healthChecks: () => [],
     nodePortIps: () => undefined,
-    flowCheckDue: (family: string) => {
+    flowCheckDue: (family: string, flows: string) => {
+      if (flows !== kind) return false;
       if (family === "ipv4") runs.push(clock.now());
       clock.spend(cost / 2); // for each family
       return false;
@@ -53,6 +55,23 @@ test("after a run there is a pause of twice its duration, and what is written th
   await clock.advance(1000);
   assert.equal(runs, [0, 300]);
   await after.close();
+});
+
+test("after a run over unanswered TCP there is a longer pause", async () => {
+  for (const [cost, second] of [
+    [0, 500],
+    [100, 1000],
+  ] as const) {
+    const { clock, runs, after } = started(cost, "unanswered-tcp");
+    await after.synced(false);
+    await clock.advance(0);
+    await after.synced(false);
+    await clock.advance(second - cost - 1);
+    assert.equal(runs, [0]);
+    await clock.advance(1);
+    assert.equal(runs, [0, second]);
+    await after.close();
+  }
 });
 
 test("nothing runs once it is closed", async () => {

@@ -1,7 +1,9 @@
 // What follows a write: the rest of the node is brought in step with the rules that the kernel has now.
+import type { CheckedFlows } from "../shared/contract.ts";
 import type { Clock } from "./clock.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { checkSanity } from "./config/sanity.ts";
+import { PacedRuns } from "./conntrack/paced-runs.ts";
 import { ConntrackReconciler } from "./conntrack/reconciler.ts";
 import { applySettings } from "./host/apply.ts";
 import type { HealthState } from "./http/health-state.ts";
@@ -25,10 +27,20 @@ export interface AfterWriteParts {
   readonly clock: Clock;
 }
 
-/** Times the duration of a run over UDP flows, until the next. */
-const CONNTRACK_PAUSE = 2;
+/** After a run over all UDP flows, in milliseconds: under churn they take a third of the time at most. */
+const udpPause = (durationMs: number): number => 2 * durationMs;
+/**
+ * After a run over TCP that nobody has answered. Endpoints of TCP Services go often, and clients send a SYN again 1, 3 and 7
+ * seconds after the first: there is no hurry.
+ */
+const tcpPause = (durationMs: number): number => Math.max(500, 9 * durationMs);
 
-/** Health-check node ports, counts, UDP flows in conntrack, and what kube-proxy or another mode has left. */
+const FLOWS: Readonly<Record<CheckedFlows, string>> = {
+  udp: "UDP flow",
+  "unanswered-tcp": "unanswered TCP connection",
+};
+
+/** Health-check node ports, counts, flows in conntrack, and what kube-proxy or another mode has left. */
 export class AfterWrite {
   readonly #parts: AfterWriteParts;
   readonly #conntrack: ConntrackReconciler;
@@ -40,10 +52,8 @@ export class AfterWrite {
   #liveKubeProxy: readonly string[] = [];
   #standing: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
-  #cancelConntrack: (() => void) | undefined;
-  #conntrackNotBefore = 0;
-  /** Something was written since the last run began. */
-  #isConntrackAsked = false;
+  readonly #udpChecks: PacedRuns;
+  readonly #tcpChecks: PacedRuns;
   #isClosed = false;
 
   constructor(parts: AfterWriteParts) {
@@ -57,8 +67,13 @@ export class AfterWrite {
     this.#conntrack = new ConntrackReconciler({
       engine: (run) => state.use(run),
       dryRun: settings.conntrackDryRun,
-      log: (removal) => log.info({ ...removal }, removal.dryRun ? "a UDP flow would be removed" : "UDP flow removed"),
+      log: (removal) => {
+        const { kind, dryRun, ...flow } = removal;
+        log.info(flow, dryRun ? `a stale ${FLOWS[kind]} would be removed` : `stale ${FLOWS[kind]} removed`);
+      },
     });
+    this.#udpChecks = new PacedRuns(parts.clock, () => this.#checkFlows("udp"), udpPause);
+    this.#tcpChecks = new PacedRuns(parts.clock, () => this.#checkFlows("unanswered-tcp"), tcpPause);
     this.#serviceHealth = new ServiceHealth({
       nodeName: settings.hostname,
       healthy: () => health.healthy,
@@ -90,14 +105,16 @@ export class AfterWrite {
       void this.#lookForLeftovers();
       this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
     }
-    this.#reconcileConntrackSoon();
+    this.#udpChecks.ask();
+    this.#tcpChecks.ask();
     await this.#updateServiceHealth();
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#leftoverTimer);
-    this.#cancelConntrack?.();
+    this.#udpChecks.close();
+    this.#tcpChecks.close();
     await Promise.all([this.#conntrack.close(), this.#serviceHealth.close(), this.#looking]);
   }
 
@@ -114,29 +131,12 @@ export class AfterWrite {
     void this.#serviceHealth.update(news.checks, news.addresses);
   }
 
-  /** All UDP flows are read for it: under churn that takes a third of the time at most. */
-  #reconcileConntrackSoon(): void {
-    this.#isConntrackAsked = true;
-    if (this.#cancelConntrack !== undefined || this.#isClosed) return;
-    const wait = Math.max(0, this.#conntrackNotBefore - this.#parts.clock.now());
-    this.#cancelConntrack = this.#parts.clock.setTimer(wait, () => {
-      this.#isConntrackAsked = false;
-      const start = this.#parts.clock.now();
-      void this.#reconcileConntrack().then(() => {
-        const end = this.#parts.clock.now();
-        this.#conntrackNotBefore = end + CONNTRACK_PAUSE * (end - start);
-        this.#cancelConntrack = undefined;
-        if (this.#isConntrackAsked) this.#reconcileConntrackSoon();
-      });
-    });
-  }
-
-  async #reconcileConntrack(): Promise<void> {
+  async #checkFlows(kind: CheckedFlows): Promise<void> {
     const { log, metrics } = this.#parts;
-    for (const { family, flows, removed, durationMs, dryRun, errors } of await this.#conntrack.runDue()) {
+    for (const { family, flows, removed, durationMs, dryRun, errors } of await this.#conntrack.runDue(kind)) {
       metrics.conntrack(family, durationMs / 1000, dryRun ? 0 : removed);
       for (const error of errors) log.error({ family }, `conntrack: ${error}`);
-      log.debug({ family, flows, removed, durationMs: Math.round(durationMs) }, "UDP flows looked at");
+      log.debug({ family, flows, removed, durationMs: Math.round(durationMs) }, `${FLOWS[kind]}s looked at`);
     }
   }
 

@@ -3,6 +3,7 @@ export type {
   ApiStatus,
   ApplyResult,
   Batch,
+  CheckedFlows,
   DetectLocalMode,
   DriftReport,
   Encoding,

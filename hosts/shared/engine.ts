@@ -3,6 +3,7 @@
 import type {
   ApplyResult,
   Batch,
+  CheckedFlows,
   DriftReport,
   Encoding,
   EngineExports,
@@ -238,17 +239,17 @@ export class EngineInstance {
   failed(id: number, nowMs: number): void {
     this.#call("failed", (engine) => engine.failed(id, milliseconds(nowMs)));
   }
-  flowCheckDue(family: Family): boolean {
-    return this.#call("flow-check-due", (engine) => engine.flowCheckDue(family));
+  flowCheckDue(family: Family, flows: CheckedFlows): boolean {
+    return this.#call("flow-check-due", (engine) => engine.flowCheckDue(family, flows));
   }
-  beginFlowCheck(family: Family): void {
-    this.#call("begin-flow-check", (engine) => engine.beginFlowCheck(family));
+  beginFlowCheck(family: Family, flows: CheckedFlows): void {
+    this.#call("begin-flow-check", (engine) => engine.beginFlowCheck(family, flows));
   }
   staleFlows(family: Family, dump: Uint8Array): StaleFlow[] {
     return this.#call("stale-flows", (engine) => engine.staleFlows(family, dump));
   }
-  endFlowCheck(family: Family, complete: boolean): void {
-    this.#call("end-flow-check", (engine) => engine.endFlowCheck(family, complete));
+  endFlowCheck(family: Family, flows: CheckedFlows, complete: boolean): void {
+    this.#call("end-flow-check", (engine) => engine.endFlowCheck(family, flows, complete));
   }
   forget(): void {
     this.#call("forget", (engine) => engine.forget());

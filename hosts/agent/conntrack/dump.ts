@@ -1,6 +1,7 @@
-// Reads the UDP flows of one family from conntrack. The kernel makes a dump in parts inside recv(), which runs on a
+// Reads from conntrack the flows of one family that are checked. The kernel makes a dump in parts inside recv(), which runs on a
 // thread; here the messages are only gathered, as they are, into pieces that the engine can take without holding up the
 // event loop.
+import type { CheckedFlows } from "../../shared/contract.ts";
 import { askAll, type DumpEnd } from "../netlink/ask.ts";
 import { EINVAL, EOPNOTSUPP } from "../netlink/errno.ts";
 import { request } from "../netlink/messages.ts";
@@ -12,12 +13,12 @@ import * as uapi from "./uapi.ts";
 const PIECE = 256 << 10;
 
 export interface FlowDump extends DumpEnd {
-  /** Messages that came; kernels before 5.8 send those of other protocols too. */
+  /** Messages that came; kernels before 5.8 send those of other protocols too, before 5.15 TCP that was answered. */
   readonly flows: number;
 }
 
 /**
- * Hands over the flows of a family (NFPROTO_…) in pieces: whole messages one after the other, valid during the call. A
+ * Hands over such flows of a family (NFPROTO_…) in pieces: whole messages one after the other, valid during the call. A
  * flow may come twice when the one before it goes away meanwhile. A socket whose dump has failed must be closed.
  *
  * @throws {NetlinkError} not permitted, or no answer
@@ -25,18 +26,19 @@ export interface FlowDump extends DumpEnd {
 export async function dumpFlows(
   socket: NetlinkSocket,
   family: number,
+  flows: CheckedFlows,
   take: (messages: Uint8Array) => void,
 ): Promise<FlowDump> {
-  const filtered = await dump(socket, family, true, take);
+  const filtered = await dump(socket, family, flows, take);
   // Kernels before 5.8 do not look at the filter; one that knows it and does not want it is asked without.
   const refused = filtered.flows === 0 && (filtered.errno === EINVAL || filtered.errno === EOPNOTSUPP);
-  return refused ? dump(socket, family, false, take) : filtered;
+  return refused ? dump(socket, family, undefined, take) : filtered;
 }
 
 async function dump(
   socket: NetlinkSocket,
   family: number,
-  filtered: boolean,
+  filter: CheckedFlows | undefined,
   take: (messages: Uint8Array) => void,
 ): Promise<FlowDump> {
   const sequence = socket.nextSequence();
@@ -47,7 +49,7 @@ async function dump(
     if (used > 0) take(piece.subarray(0, used));
     used = 0;
   };
-  const end = await askAll(socket, dumpRequest(family, sequence, filtered), sequence, ({ type, bytes }) => {
+  const end = await askAll(socket, dumpRequest(family, sequence, filter), sequence, ({ type, bytes }) => {
     if (type !== uapi.IPCTNL_MSG_CT_NEW) return true;
     flows++;
     // The kernel aligns messages of conntrack to four bytes by themselves: all their attributes are.
@@ -60,13 +62,19 @@ async function dump(
   return { ...end, flows };
 }
 
-function dumpRequest(family: number, sequence: number, filtered: boolean): Uint8Array {
+function dumpRequest(family: number, sequence: number, filter: CheckedFlows | undefined): Uint8Array {
   const header = { type: uapi.IPCTNL_MSG_CT_GET, flags: NLM_F_DUMP, sequence, family };
-  if (!filtered) return request(header);
+  if (filter === undefined) return request(header);
   return request(header, (writer) => {
     writer.nest(uapi.CTA.TUPLE_ORIG, () => {
-      writer.nest(uapi.CTA_TUPLE.PROTO, () => writer.u8(uapi.CTA_PROTO.NUM, uapi.IPPROTO_UDP));
+      writer.nest(uapi.CTA_TUPLE.PROTO, () => {
+        writer.u8(uapi.CTA_PROTO.NUM, filter === "udp" ? uapi.IPPROTO_UDP : uapi.IPPROTO_TCP);
+      });
     });
+    if (filter === "unanswered-tcp") {
+      writer.u32(uapi.CTA.STATUS, 0);
+      writer.u32(uapi.CTA.STATUS_MASK, uapi.IPS_SEEN_REPLY);
+    }
     // In the machine's order, unlike conntrack's other numbers.
     const flags = new Uint8Array(new Uint32Array([uapi.CTA_FILTER_F_CTA_PROTO_NUM]).buffer);
     writer.nest(uapi.CTA.FILTER, () => writer.raw(uapi.CTA_FILTER.ORIG_FLAGS, flags));

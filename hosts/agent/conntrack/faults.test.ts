@@ -45,7 +45,7 @@ function everythingStale(calls: string[]): FlowEngine {
   return {
     flowCheckDue: () => true,
     beginFlowCheck: (family) => void calls.push(`begin ${family}`),
-    endFlowCheck: (family, complete) => void calls.push(`end ${family} ${complete}`),
+    endFlowCheck: (family, _, complete) => void calls.push(`end ${family} ${complete}`),
     staleFlows: (_, dump) => {
       let offset = 0;
       return [...readMessages(dump)].map(({ bytes }) => {
@@ -78,7 +78,7 @@ async function run(kernel: Kernel, engine?: Partial<FlowEngine>) {
     log: (removal) => removals.push(removal),
     libc,
   });
-  const result = await reconciler.run("ipv4");
+  const result = await reconciler.run("ipv4", "udp");
   return { ...result, calls, removals: removals.length, dumps, requests };
 }
 
@@ -140,7 +140,7 @@ test("an engine that is lost on the way is an error of the run", async () => {
     assert.equal([result.errors, result.complete], [["the engine stopped"], false]);
   }
   const reconciler = new ConntrackReconciler({ engine: lost, dryRun: false, log: () => {} });
-  assert.equal(await reconciler.runDue(), []);
+  assert.equal(await reconciler.runDue("udp"), []);
 });
 
 test("flows are removed a hundred odd at a time, and asked about once each time", async () => {

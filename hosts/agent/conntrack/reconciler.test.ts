@@ -80,7 +80,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       flow("192.0.2.1:30053", "10.0.0.2:5353"),
     ]);
     const { reconciler, removals } = start(engine);
-    const [run, ...more] = await reconciler.runDue();
+    const [run, ...more] = await reconciler.runDue("udp");
     assert.equal([run?.errors, run?.removed, run?.complete, run?.dryRun, more.length], [[], 4, true, false, 0]);
     assert.equal(await listFlows(), before);
     assert.equal(removals.map(({ reason, entryPoint }) => `${entryPoint} ${reason}`).sort(), [
@@ -89,7 +89,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       "load-balancer-ip endpoint-gone",
       "node-port endpoint-gone",
     ]);
-    assert.equal(await reconciler.runDue(), [], "nothing has changed since");
+    assert.equal(await reconciler.runDue("udp"), [], "nothing has changed since");
     // Kernels before 5.8 would send the others too; this one filters.
     assert.is(run?.flows, stay.length - 1 + 4);
   });
@@ -100,10 +100,11 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     commitAll(engine, 0);
     await makeFlows([{ client: "192.0.2.7:4000", destination: "10.96.0.10:53", answers: "10.0.0.2:5353" }]);
     const { reconciler, removals } = start(engine);
-    await reconciler.run("ipv4");
+    await reconciler.run("ipv4", "udp");
     assert.equal(removals, [
       {
         family: "ipv4",
+        kind: "udp",
         reason: "endpoint-gone",
         entryPoint: "cluster-ip",
         namespace: "x",
@@ -124,7 +125,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     await makeFlows([flow("10.96.0.10:53", "10.0.0.2:5353"), flow("10.96.0.10:53", "10.0.0.1:5353")]);
     const before = await listFlows();
     const { reconciler, removals } = start(engine, true);
-    const [run] = await reconciler.runDue();
+    const [run] = await reconciler.runDue("udp");
     assert.equal([run?.removed, run?.dryRun, run?.complete], [1, true, true]);
     assert.equal([removals.length, removals[0]?.reason, removals[0]?.dryRun], [1, "endpoint-gone", true]);
     assert.equal(await listFlows(), before);
@@ -143,10 +144,10 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       const engine = newEngine();
       const { reconciler } = start(engine);
       put(engine, ...objects);
-      assert.equal(await reconciler.runDue(), [], "nothing is in the kernel yet");
-      assert.is((await reconciler.run("ipv4")).removed, 0);
+      assert.equal(await reconciler.runDue("udp"), [], "nothing is in the kernel yet");
+      assert.is((await reconciler.run("ipv4", "udp")).removed, 0);
       commitAll(engine, 0);
-      const [run] = await reconciler.runDue();
+      const [run] = await reconciler.runDue("udp");
       assert.equal([run?.removed, run?.complete], [0, true]);
       assert.equal(await listFlows(), before);
     }
@@ -157,24 +158,51 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     const { reconciler, removals } = start(engine);
     put(engine, service({ ports: [{ ...dns, nodePort: 30053 }], type: "NodePort" }), slice(["10.0.0.1"]));
     let now = commitAll(engine, 0);
-    await reconciler.runDue();
+    await reconciler.runDue("udp");
     const flows = [flow("10.96.0.10:53", "10.0.0.1:5353"), flow("192.0.2.1:30053", "10.0.0.1:5353")];
     await makeFlows(flows);
     put(engine, slice([]));
     now = commitAll(engine, now);
-    await reconciler.runDue();
+    await reconciler.runDue("udp");
     assert.equal(await listFlows(), []);
     put(engine, slice(["10.0.0.1"]));
     now = commitAll(engine, now);
     await makeFlows([...flows, flow("203.0.113.9:30053", "10.0.0.1:5353")]);
     remove(engine, service());
     commitAll(engine, now);
-    await reconciler.runDue();
+    await reconciler.runDue("udp");
     assert.is((await listFlows()).length, 1);
     assert.equal(
       removals.map(({ reason }) => reason),
       ["no-endpoints", "no-endpoints", "service-gone", "service-gone"],
     );
+  });
+
+  test("TCP that nobody has answered goes with its endpoint; the kernel passes on nothing else", async () => {
+    const engine = newEngine();
+    const http = { name: "dns", port: 53 };
+    put(
+      engine,
+      service({ ports: [http] }),
+      makeSlice("x/dns-1", "dns", ["10.0.0.1"], { ports: [{ ...http, port: 8053 }] }),
+    );
+    commitAll(engine, 0);
+    const tcp = (answers: string, unanswered: boolean) => flow("10.96.0.10:53", answers, { protocol: 6, unanswered });
+    await makeFlows([tcp("10.0.0.1:8053", true), tcp("10.0.0.2:8053", false), flow("10.96.0.10:53", "10.0.0.2:5353")]);
+    const before = await listFlows();
+    await makeFlows([tcp("10.0.0.2:8053", true)]);
+    const { reconciler, removals } = start(engine);
+    const runs = await reconciler.runDue("unanswered-tcp");
+    assert.equal(
+      runs.map(({ family, kind, flows, removed, complete }) => [family, kind, flows, removed, complete]),
+      [
+        ["ipv4", "unanswered-tcp", 2, 1, true],
+        ["ipv6", "unanswered-tcp", 0, 0, true],
+      ],
+    );
+    assert.equal(await listFlows(), before);
+    assert.is(removals[0]?.reason, "endpoint-gone");
+    assert.equal(await reconciler.runDue("unanswered-tcp"), []);
   });
 
   test("IPv6", async () => {
@@ -188,7 +216,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       flow("10.96.0.10:53"),
     ]);
     const { reconciler } = start(engine);
-    const [run, ...more] = await reconciler.runDue();
+    const [run, ...more] = await reconciler.runDue("udp");
     assert.equal([run?.family, run?.flows, run?.removed, more.length], ["ipv6", 2, 1, 0]);
     assert.is((await listFlows()).length, 2);
   });
@@ -235,7 +263,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     commitAll(engine, 0);
     await makeFlows([flow("10.96.0.10:53", "10.0.0.2:5353")]);
     const { reconciler, removals } = start(engine);
-    const runs = [reconciler.run("ipv4"), reconciler.run("ipv4"), reconciler.run("ipv6")];
+    const runs = [reconciler.run("ipv4", "udp"), reconciler.run("ipv4", "udp"), reconciler.run("ipv6", "udp")];
     assert.is(runs[0], runs[1]);
     assert.equal(
       (await Promise.all(runs)).map(({ family, removed }) => [family, removed]),
@@ -247,7 +275,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     );
     assert.is(removals.length, 1);
     await reconciler.close();
-    assert.equal(await reconciler.runDue(), []);
+    assert.equal(await reconciler.runDue("udp"), []);
   });
 
   test("150,000 flows", async () => {
@@ -267,14 +295,14 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     const stale = flows.filter(({ answers }) => answers === "10.2.0.1:5353").length;
     await makeFlows(flows);
     const { reconciler } = start(engine);
-    const measured = await withStalls(() => reconciler.run("ipv4"));
-    const again = await withStalls(() => reconciler.run("ipv4"));
+    const measured = await withStalls(() => reconciler.run("ipv4", "udp"));
+    const again = await withStalls(() => reconciler.run("ipv4", "udp"));
     assert.equal(measured.result.errors, []);
     assert.equal([measured.result.flows, measured.result.removed], [count, stale]);
     assert.equal([again.result.flows, again.result.removed], [count - stale, 0]);
     put(engine, slice([]));
     commitAll(engine, 20_000);
-    const all = await withStalls(() => reconciler.run("ipv4"));
+    const all = await withStalls(() => reconciler.run("ipv4", "udp"));
     assert.equal([all.result.flows, all.result.removed], [count - stale, (count * 2) / 3 - stale]);
     console.log(`${kind}: ${count} flows, ${stale} removed: ${describeStalls(measured)}`);
     console.log(`${kind}: ${count - stale} flows, none removed: ${describeStalls(again)}`);

@@ -1,7 +1,6 @@
-// Removes UDP flows that contradict our rules: conntrack goes on sending their packets to endpoints that are gone, or
-// nowhere. The engine decides which, and why; here flows are fetched and removed.
+// Removes flows that contradict our rules: conntrack goes on sending their packets to endpoints that are gone, or nowhere. The engine decides which, and why; here flows are fetched and removed.
 
-import type { EntryPoint, Family, StaleFlow, StaleReason } from "../../shared/contract.ts";
+import type { CheckedFlows, EntryPoint, Family, StaleFlow, StaleReason } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { viewOf } from "../netlink/attributes.ts";
@@ -18,6 +17,7 @@ export type FlowEngine = Pick<EngineInstance, "flowCheckDue" | "beginFlowCheck" 
 /** One flow that was removed, or would have been. */
 export interface FlowRemoval {
   readonly family: Family;
+  readonly kind: CheckedFlows;
   readonly reason: StaleReason;
   readonly entryPoint: EntryPoint;
   /** The Service that has the entry point, or had it last. */
@@ -35,6 +35,7 @@ export interface FlowRemoval {
 
 export interface ConntrackRun {
   readonly family: Family;
+  readonly kind: CheckedFlows;
   /** Flows looked at. */
   readonly flows: number;
   /** Flows removed, or that would have been. */
@@ -71,7 +72,7 @@ export class ConntrackReconciler {
   readonly #options: ConntrackOptions;
   #last: Promise<unknown> = Promise.resolve();
   /** Runs that have not begun. */
-  readonly #waiting = new Map<Family, Promise<ConntrackRun>>();
+  readonly #waiting = new Map<string, Promise<ConntrackRun>>();
   #closed = false;
 
   constructor(options: ConntrackOptions) {
@@ -79,21 +80,22 @@ export class ConntrackReconciler {
   }
 
   /** Runs for the families for which the engine says that it is due. Never throws. */
-  async runDue(): Promise<ConntrackRun[]> {
+  async runDue(kind: CheckedFlows): Promise<ConntrackRun[]> {
     if (this.#closed) return [];
-    const due = FAMILIES.filter((family) => this.#isDue(family));
-    return Promise.all(due.map((family) => this.run(family)));
+    const due = FAMILIES.filter((family) => this.#isDue(family, kind));
+    return Promise.all(due.map((family) => this.run(family, kind)));
   }
 
-  /** Looks at all UDP flows of a family. Never throws. A call while another one waits for its turn is the same run. */
-  run(family: Family): Promise<ConntrackRun> {
-    const waiting = this.#waiting.get(family);
+  /** Looks at all such flows of a family. Never throws. A call while another one waits for its turn is the same run. */
+  run(family: Family, kind: CheckedFlows): Promise<ConntrackRun> {
+    const name = `${family} ${kind}`;
+    const waiting = this.#waiting.get(name);
     if (waiting !== undefined) return waiting;
     const run = this.#last.then(() => {
-      this.#waiting.delete(family);
-      return new Run(family, this.#options).finish();
+      this.#waiting.delete(name);
+      return new Run(family, kind, this.#options).finish();
     });
-    this.#waiting.set(family, run);
+    this.#waiting.set(name, run);
     this.#last = run;
     return run;
   }
@@ -105,9 +107,9 @@ export class ConntrackReconciler {
   }
 
   /** An engine that was lost says so to its next caller, who has more to do about it than we. */
-  #isDue(family: Family): boolean {
+  #isDue(family: Family, kind: CheckedFlows): boolean {
     try {
-      return this.#options.engine((engine) => engine.flowCheckDue(family));
+      return this.#options.engine((engine) => engine.flowCheckDue(family, kind));
     } catch {
       return false;
     }
@@ -116,6 +118,7 @@ export class ConntrackReconciler {
 
 class Run {
   readonly #family: Family;
+  readonly #kind: CheckedFlows;
   readonly #options: ConntrackOptions;
   readonly #errors = new Map<string, number>();
   #removed = 0;
@@ -123,27 +126,29 @@ class Run {
   /** Removals go on beside the dump, in order. */
   #removals: Promise<void> = Promise.resolve();
 
-  constructor(family: Family, options: ConntrackOptions) {
+  constructor(family: Family, kind: CheckedFlows, options: ConntrackOptions) {
     this.#family = family;
+    this.#kind = kind;
     this.#options = options;
   }
 
   async finish(): Promise<ConntrackRun> {
     const start = performance.now();
     try {
-      this.#options.engine((engine) => engine.beginFlowCheck(this.#family));
+      this.#options.engine((engine) => engine.beginFlowCheck(this.#family, this.#kind));
       await this.#work();
     } catch (error) {
       this.#failed(explain(error));
     }
     const complete = this.#errors.size === 0;
     try {
-      this.#options.engine((engine) => engine.endFlowCheck(this.#family, complete));
+      this.#options.engine((engine) => engine.endFlowCheck(this.#family, this.#kind, complete));
     } catch (error) {
       this.#failed(explain(error));
     }
     return {
       family: this.#family,
+      kind: this.#kind,
       flows: this.#flows,
       removed: this.#removed,
       dryRun: this.#options.dryRun,
@@ -158,7 +163,9 @@ class Run {
     const reader = NetlinkSocket.open(open);
     const remover = NetlinkSocket.open(open);
     try {
-      const end = await dumpFlows(reader, NFPROTO[this.#family], (messages) => this.#take(remover, messages));
+      const end = await dumpFlows(reader, NFPROTO[this.#family], this.#kind, (messages) =>
+        this.#take(remover, messages),
+      );
       this.#flows = end.flows;
       if (end.errno !== 0) throw new NetlinkError("conntrack dump", end.errno, explainDump(end.errno));
       if (end.lost) this.#failed("the kernel dropped parts of the dump of conntrack; the rest is looked at next time");
@@ -206,7 +213,7 @@ class Run {
 
   #done({ offset: _, ...flow }: StaleFlow): void {
     this.#removed++;
-    this.#options.log({ family: this.#family, ...flow, dryRun: this.#options.dryRun });
+    this.#options.log({ family: this.#family, kind: this.#kind, ...flow, dryRun: this.#options.dryRun });
   }
 
   #failed(text: string): void {

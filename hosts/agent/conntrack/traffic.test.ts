@@ -101,7 +101,7 @@ class Agent {
   /** Reasons of what was removed. */
   async reconcile(): Promise<string[]> {
     const before = this.removals.length;
-    for (const { errors } of await this.#reconciler.runDue()) assert.equal(errors, []);
+    for (const { errors } of await this.#reconciler.runDue("udp")) assert.equal(errors, []);
     return this.removals.slice(before).map(({ reason }) => reason);
   }
 

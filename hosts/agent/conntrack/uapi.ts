@@ -37,12 +37,16 @@ export const CTA = attributes([
   "LABELS_MASK",
   "SYNPROXY",
   "FILTER",
+  "STATUS_MASK",
 ]);
+/** Bit of CTA_STATUS. CTA_STATUS_MASK says which of them a dump is filtered by (since Linux 5.15). */
+export const IPS_SEEN_REPLY = 1 << 1;
 export const CTA_TUPLE = attributes(["IP", "PROTO", "ZONE"]);
 export const CTA_IP = attributes(["V4_SRC", "V4_DST", "V6_SRC", "V6_DST"]);
 export const CTA_PROTO = attributes(["NUM", "SRC_PORT", "DST_PORT"]);
 export const CTA_PROTOINFO_TCP = 1;
 export const CTA_PROTOINFO_TCP_STATE = 1;
+export const TCP_CONNTRACK_SYN_SENT = 1;
 export const TCP_CONNTRACK_ESTABLISHED = 3;
 export const CTA_FILTER = attributes(["ORIG_FLAGS", "REPLY_FLAGS"]);
 /** Bit of CTA_FILTER_ORIG_FLAGS: entries must have the protocol number of CTA_TUPLE_ORIG (since Linux 5.8). */

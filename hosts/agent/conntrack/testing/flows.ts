@@ -4,6 +4,9 @@ import { request } from "../../netlink/messages.ts";
 import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_CREATE, NLM_F_EXCL, NLMSG_HEADER } from "../../netlink/uapi.ts";
 import * as uapi from "../uapi.ts";
 
+/** Bit of CTA_STATUS: the flow is in the table. */
+const IPS_CONFIRMED = 1 << 3;
+
 /** Sockets are written `ip:port` or `[ip]:port`. */
 export interface Flow {
   readonly client: string;
@@ -12,6 +15,8 @@ export interface Flow {
   readonly answers?: string;
   /** 17 (UDP) if absent */
   readonly protocol?: number;
+  /** TCP that nobody has answered: the kernel has it as SYN_SENT. */
+  readonly unanswered?: boolean;
   readonly zone?: number;
   /** Of the direction of the answers alone. */
   readonly answersZone?: number;
@@ -69,7 +74,7 @@ export function writeTuple(
 
 /** One message IPCTNL_MSG_CT_NEW: what the kernel dumps, and what it takes to make the flow. */
 export function flowMessage(flow: Flow, sequence = 1): Uint8Array {
-  const { protocol = uapi.IPPROTO_UDP, zone = 0, answersZone = 0 } = flow;
+  const { protocol = uapi.IPPROTO_UDP, unanswered = false, zone = 0, answersZone = 0 } = flow;
   const client = parseSocket(flow.client);
   const destination = parseSocket(flow.destination);
   const answers = flow.answers === undefined ? destination : parseSocket(flow.answers);
@@ -78,12 +83,16 @@ export function flowMessage(flow: Flow, sequence = 1): Uint8Array {
   return request(header, (writer) => {
     writeTuple(writer, uapi.CTA.TUPLE_ORIG, client, destination, protocol);
     writeTuple(writer, uapi.CTA.TUPLE_REPLY, answers, client, protocol, answersZone);
+    writer.u32(uapi.CTA.STATUS, IPS_CONFIRMED | (unanswered ? 0 : uapi.IPS_SEEN_REPLY));
     writer.u32(uapi.CTA.TIMEOUT, 600);
     if (zone !== 0) writer.raw(uapi.CTA.ZONE, port(zone));
     if (protocol === uapi.IPPROTO_TCP) {
       writer.nest(uapi.CTA.PROTOINFO, () =>
         writer.nest(uapi.CTA_PROTOINFO_TCP, () =>
-          writer.u8(uapi.CTA_PROTOINFO_TCP_STATE, uapi.TCP_CONNTRACK_ESTABLISHED),
+          writer.u8(
+            uapi.CTA_PROTOINFO_TCP_STATE,
+            unanswered ? uapi.TCP_CONNTRACK_SYN_SENT : uapi.TCP_CONNTRACK_ESTABLISHED,
+          ),
         ),
       );
     }
