@@ -8,7 +8,8 @@
 # (nf_conntrack_tcp_timeout_syn_sent). So the attempt times out though healthy pods are there, and load balancers with few ports
 # meet it again. Only the removal of the entry helps: then the next SYN goes by the rules of now.
 #
-# Who meets it: rolling updates under load, with any proxy that translates by conntrack (kube-proxy in all modes, Sluice).
+# Who meets it: rolling updates under load, with any proxy that translates by conntrack (kube-proxy in all modes). Sluice removes
+# such entries together with the endpoint.
 #
 # Needs unshare, nft, ip, conntrack and python3; no root. Exits with 0 as long as it is so, 1 once it is not, 2 if it can't be tried.
 set -eu

@@ -1,5 +1,5 @@
 // How often flows are looked at: once for all that was written meanwhile, UDP for a third of the time at most, and TCP that
-// nobody has answered for a tenth, twice a second at most.
+// nobody has answered for a quarter, three times a second at most.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { AfterWrite, type AfterWriteParts } from "./after-write.ts";
@@ -59,8 +59,9 @@ test("after a run there is a pause of twice its duration, and what is written th
 
 test("after a run over unanswered TCP there is a longer pause", async () => {
   for (const [cost, second] of [
-    [0, 500],
-    [100, 1000],
+    [0, 300],
+    [100, 400],
+    [200, 800],
   ] as const) {
     const { clock, runs, after } = started(cost, "unanswered-tcp");
     await after.synced(false);

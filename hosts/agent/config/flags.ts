@@ -172,7 +172,7 @@ export const flags: readonly Flag[] = [
   flag("This machine", "conntrack-tcp-be-liberal", "conntrack.tcpBeLiberal", "let TCP packets outside the window pass"),
   flag("This machine", "conntrack-udp-timeout", "conntrack.udpTimeout", "unanswered UDP flows; 0: leave it"),
   flag("This machine", "conntrack-udp-timeout-stream", "conntrack.udpStreamTimeout", "answered UDP flows; 0: leave it"),
-  own("This machine", "conntrack-dry-run", "bool", "say which stale UDP flows would be removed, and remove none"),
+  own("This machine", "conntrack-dry-run", "bool", "say which stale flows would be removed, and remove none"),
   flag("This machine", "oom-score-adj", "oomScoreAdj", "the less, the later the kernel kills us (default -999)"),
 
   flag("Logs", "v", "logging.verbosity", "how much to say (default 0)", besideFile),

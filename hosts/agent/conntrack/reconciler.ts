@@ -65,12 +65,15 @@ interface StaleEntry {
 }
 
 /**
- * Runs are made one after the other. Call `runDue` when Services and EndpointSlices have been listed and the batches of a
+ * Runs over the same kind of flows are made one after the other. Call `runDue` when Services and EndpointSlices have been listed and the batches of a
  * plan are closed: what is not committed is left for a later run.
  */
 export class ConntrackReconciler {
   readonly #options: ConntrackOptions;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #last: Record<CheckedFlows, Promise<unknown>> = {
+    udp: Promise.resolve(),
+    "unanswered-tcp": Promise.resolve(),
+  };
   /** Runs that have not begun. */
   readonly #waiting = new Map<string, Promise<ConntrackRun>>();
   #closed = false;
@@ -91,19 +94,19 @@ export class ConntrackReconciler {
     const name = `${family} ${kind}`;
     const waiting = this.#waiting.get(name);
     if (waiting !== undefined) return waiting;
-    const run = this.#last.then(() => {
+    const run = this.#last[kind].then(() => {
       this.#waiting.delete(name);
       return new Run(family, kind, this.#options).finish();
     });
     this.#waiting.set(name, run);
-    this.#last = run;
+    this.#last[kind] = run;
     return run;
   }
 
   /** Waits for runs that have been asked for. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#last;
+    await Promise.all(Object.values(this.#last));
   }
 
   /** An engine that was lost says so to its next caller, who has more to do about it than we. */
