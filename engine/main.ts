@@ -108,19 +108,21 @@ export function engine__apply(data: usize, length: usize): usize {
   store<u32>(RESULT, results.nodes, 8);
   store<u32>(RESULT, results.serviceCIDRs, 12);
   store<u32>(RESULT, results.changed, 16);
-  store<u32>(RESULT, results.withoutClusterIP, 20);
-  setString(RESULT + 24, results.skippedTable(), <usize>results.skippedCount);
-  setString(RESULT + 32, results.resourceVersion.bytes, results.resourceVersion.length);
-  setString(RESULT + 40, results.continueToken.bytes, results.continueToken.length);
-  store<u8>(RESULT, <u8>results.bookmark, 48);
-  store<u8>(RESULT, <u8>results.initialEventsEnd, 49);
-  store<u8>(RESULT, <u8>results.hasStatus, 52);
-  store<u32>(RESULT, results.statusCode, 56);
-  setString(RESULT + 60, results.statusReason.bytes, results.statusReason.length);
-  setString(RESULT + 68, results.statusMessage.bytes, results.statusMessage.length);
-  store<u32>(RESULT, results.statusRetryAfter, 76);
-  setString(RESULT + 80, problemTable(), <usize>problemCount());
-  store<u32>(RESULT, moreProblems(), 88);
+  store<u32>(RESULT, results.headless, 20);
+  store<u32>(RESULT, results.externalName, 24);
+  store<u32>(RESULT, results.unassigned, 28);
+  setString(RESULT + 32, results.skippedTable(), <usize>results.skippedCount);
+  setString(RESULT + 40, results.resourceVersion.bytes, results.resourceVersion.length);
+  setString(RESULT + 48, results.continueToken.bytes, results.continueToken.length);
+  store<u8>(RESULT, <u8>results.bookmark, 56);
+  store<u8>(RESULT, <u8>results.initialEventsEnd, 57);
+  store<u8>(RESULT, <u8>results.hasStatus, 60);
+  store<u32>(RESULT, results.statusCode, 64);
+  setString(RESULT + 68, results.statusReason.bytes, results.statusReason.length);
+  setString(RESULT + 76, results.statusMessage.bytes, results.statusMessage.length);
+  store<u32>(RESULT, results.statusRetryAfter, 84);
+  setString(RESULT + 88, problemTable(), <usize>problemCount());
+  store<u32>(RESULT, moreProblems(), 96);
   return RESULT;
 }
 export function cabi_post_engine__apply(result: usize): void {

@@ -4,7 +4,7 @@ import { outReset, resultPieces, resultStart } from "../bytes/out";
 import { problemCount, problemTable, resetProblems } from "./problems";
 
 /** Where results of more than one word are returned. The largest is `apply-result`. */
-export const RESULT: usize = memory.data(96, 16);
+export const RESULT: usize = memory.data(104, 16);
 
 export function setString(at: usize, bytes: usize, length: usize): void {
   store<usize>(at, bytes);

@@ -49,6 +49,22 @@ function isNone(text: Text): bool {
   return equalLiteral(text.bytes, text.length, "None");
 }
 
+/** Why a Service has no cluster IP. */
+export namespace Lack {
+  /** It has one. */
+  export const NONE: u32 = 0;
+  /** Its cluster IP is `None`. */
+  export const HEADLESS: u32 = 1;
+  export const EXTERNAL_NAME: u32 = 2;
+  /** No API server has given it one yet. */
+  export const UNASSIGNED: u32 = 3;
+}
+
+/** The Service that was read is headless: its cluster IP is `None`. */
+export function saysNone(): bool {
+  return isNone(clusterIP) || (clusterIP.length == 0 && clusterIPs.length != 0 && isNone(textAt(clusterIPs, 0)));
+}
+
 const words: usize = heap.alloc(16);
 
 /** Takes an address for its family, unless that has one; `wanted` is 4, 6 or 0 for either. */

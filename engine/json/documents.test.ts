@@ -85,7 +85,7 @@ test("v1 List: items carry their kinds; those that are not read are counted in o
   const result = applyText(engine, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
   assert.equal(result.skipped, [
     { kind: "Pod", count: 2 },
-    { kind: "Deployment", count: 1 },
+    { kind: "Deployment.apps", count: 1 },
   ]);
   assert.is(result.services + result.endpointSlices, 2);
   assert.equal(result.problems, []);
@@ -120,7 +120,7 @@ test("an item may say kind and apiVersion itself, and another than the list says
   const result = applyText(engine, JSON.stringify({ kind: "ServiceList", apiVersion: "v1", items }));
   assert.equal(counts(result), { services: 1, endpointSlices: 0, nodes: 1, serviceCidrs: 0, changed: 2 });
   assert.equal(result.skipped, [
-    { kind: "Service", count: 1 },
+    { kind: "Service.example.com", count: 1 },
     { kind: "Pod", count: 1 },
   ]);
 });
@@ -137,7 +137,9 @@ for (const [kind, wrong, right] of [
   test(`${kind} is ${right}, not ${wrong}`, () => {
     const object = (apiVersion: string) => JSON.stringify({ apiVersion, kind, metadata: { name: "x" } });
     const engine = makeEngine();
-    assert.equal(applyText(engine, object(wrong)).skipped, [{ kind, count: 1 }]);
+    const group = /^(.*)\//.exec(wrong)?.[1];
+    const name = group === undefined ? kind : `${kind}.${group}`;
+    assert.equal(applyText(engine, object(wrong)).skipped, [{ kind: name, count: 1 }]);
     assert.equal(applyText(engine, object(right)).skipped, []);
   });
 }
@@ -377,7 +379,8 @@ test("Services without cluster IP are counted, and taken as gone", () => {
     without("shop/c", { type: "ClusterIP" }),
     without("shop/d", { clusterIP: "", ports: [{ port: 80 }] }),
   );
-  assert.equal([result.services, result.withoutClusterIp, result.changed], [4, 4, 3]);
+  assert.equal([result.services, result.changed], [4, 3]);
+  assert.equal([result.headless, result.externalName, result.unassigned], [1, 1, 2]);
   assert.equal(serviceNames(engine), []);
 });
 

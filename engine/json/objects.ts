@@ -39,7 +39,7 @@ import {
   stringIs,
 } from "./scanner";
 import { clearText, newText, Text } from "./scratch";
-import { commitService, lacksClusterIP, readService } from "./service";
+import { clusterIPLack, commitService, readService } from "./service";
 import { commitServiceCIDR, readServiceCIDR } from "./service-cidr";
 import { skipValue } from "./skip";
 import { messageText, readStatus, reasonText, retryAfterSeconds, statusCode } from "./status";
@@ -224,7 +224,7 @@ export function checkDocumentUTF8(document: usize, end: usize): void {
 function count(outcome: u32): void {
   if (outcome == Outcome.REFUSED) return;
   if (outcome == Outcome.CHANGED) countChange();
-  if (kind == Kind.SERVICE) countService(!lacksClusterIP);
+  if (kind == Kind.SERVICE) countService(clusterIPLack);
   else if (kind == Kind.ENDPOINT_SLICE) countEndpointSlice();
   else if (kind == Kind.NODE) countNode();
   else countServiceCIDR();
@@ -242,7 +242,7 @@ function commitAs(deleted: bool): void {
   } else if (kind == Kind.STATUS) {
     setStatus(statusCode, reasonText, messageText, retryAfterSeconds);
   } else if (kind == Kind.OTHER) {
-    countSkipped(objectKind);
+    countSkipped(objectKind, versionText);
   } else if (kind == Kind.LIST) {
     const hint = "put its objects into the list around it, or give it as a document of its own";
     literalProblem(Severity.ERROR, "list-in-list", start, "a list stands where an object should be", hint);

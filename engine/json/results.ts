@@ -4,7 +4,9 @@
 import { literalBytes } from "../abi/problems";
 import { equalBytes } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
+import { Lack } from "./cluster-ips";
 import { clearText, newText, Text } from "./scratch";
+
 import { wellFormed, wellFormedBytes } from "./utf8";
 
 export let services: u32 = 0;
@@ -12,7 +14,10 @@ export let endpointSlices: u32 = 0;
 export let nodes: u32 = 0;
 export let serviceCIDRs: u32 = 0;
 export let changed: u32 = 0;
-export let withoutClusterIP: u32 = 0;
+/** Services without a cluster IP, by why. */
+export let headless: u32 = 0;
+export let externalName: u32 = 0;
+export let unassigned: u32 = 0;
 
 export const resourceVersion: Text = newText();
 export const continueToken: Text = newText();
@@ -47,7 +52,9 @@ export function resetResults(): void {
   nodes = 0;
   serviceCIDRs = 0;
   changed = 0;
-  withoutClusterIP = 0;
+  headless = 0;
+  externalName = 0;
+  unassigned = 0;
   clearText(resourceVersion);
   clearText(continueToken);
   bookmark = false;
@@ -67,9 +74,12 @@ function setText(result: Text, text: Text): void {
   result.bytes = wellFormedBytes;
 }
 
-export function countService(hasClusterIP: bool): void {
+/** @param lack why it has no cluster IP */
+export function countService(lack: u32): void {
   services++;
-  if (!hasClusterIP) withoutClusterIP++;
+  if (lack == Lack.HEADLESS) headless++;
+  else if (lack == Lack.EXTERNAL_NAME) externalName++;
+  else if (lack == Lack.UNASSIGNED) unassigned++;
 }
 
 export function countEndpointSlice(): void {
@@ -109,9 +119,28 @@ export function setStatus(code: u32, reason: Text, message: Text, retryAfter: u3
   statusRetryAfter = retryAfter;
 }
 
-/** Counts an object of a kind that is not read. */
-export function countSkipped(kind: Text): void {
-  let length = wellFormed(kind.bytes, min<usize>(kind.length, MAX_KIND_SIZE));
+const SLASH: u8 = 0x2f;
+const fullKind: Text = newText();
+
+/** Sets `fullKind` to `KIND.GROUP`, or in the core group to `KIND`. */
+function nameKind(kind: Text, apiVersion: Text): void {
+  fullKind.bytes = kind.bytes;
+  fullKind.length = min<usize>(kind.length, MAX_KIND_SIZE);
+  let group: usize = 0;
+  while (group < apiVersion.length && load<u8>(apiVersion.bytes + group) != SLASH) group++;
+  if (group == apiVersion.length || group > MAX_KIND_SIZE || kind.length == 0) return;
+  const name = arenaAlloc(fullKind.length + 1 + group);
+  memory.copy(name, fullKind.bytes, fullKind.length);
+  store<u8>(name + fullKind.length, 0x2e);
+  memory.copy(name + fullKind.length + 1, apiVersion.bytes, group);
+  fullKind.bytes = name;
+  fullKind.length += 1 + group;
+}
+
+/** Counts an object of a kind that is not read, by kind and API group as kubectl writes them: `Deployment.apps`. */
+export function countSkipped(kind: Text, apiVersion: Text): void {
+  nameKind(kind, apiVersion);
+  let length = wellFormed(fullKind.bytes, fullKind.length);
   let bytes = wellFormedBytes;
   for (let i: u32 = 0; i < skippedCount; i++) {
     const entry = skipped + <usize>i * SKIPPED_SIZE;

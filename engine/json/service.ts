@@ -12,10 +12,12 @@ import {
   clusterIPv6Index,
   hasClusterIPv4,
   hasClusterIPv6,
+  Lack,
   readClusterIP,
   readClusterIPs,
   readIPFamilies,
   releaseClusterIPs,
+  saysNone,
 } from "./cluster-ips";
 import { readOtherMember } from "./identity";
 import {
@@ -70,8 +72,8 @@ let timeoutAt: usize = 0;
 let isExternalPolicyLocal: bool = false;
 let isInternalPolicyLocal: bool = false;
 let healthCheckNodePort: i32 = 0;
-/** The Service that was committed last has no cluster IP. */
-export let lacksClusterIP: bool = false;
+/** Why the Service that was committed last has none. */
+export let clusterIPLack: u32 = Lack.NONE;
 
 export function releaseServices(): void {
   releaseServicePorts();
@@ -256,7 +258,7 @@ function remove(): u32 {
 
 /** Stores the Service that was read, or deletes it if that is what happened or it is not one for kube-proxy. */
 export function commitService(deleted: bool): u32 {
-  lacksClusterIP = false;
+  clusterIPLack = Lack.NONE;
   if (deleted || hasProxyName) {
     dropObjectProblems();
     return remove();
@@ -276,7 +278,8 @@ export function commitService(deleted: bool): u32 {
     return Outcome.REFUSED;
   }
   if (type == ServiceType.EXTERNAL_NAME || (!hasClusterIPv4 && !hasClusterIPv6)) {
-    lacksClusterIP = true;
+    if (type == ServiceType.EXTERNAL_NAME) clusterIPLack = Lack.EXTERNAL_NAME;
+    else clusterIPLack = saysNone() ? Lack.HEADLESS : Lack.UNASSIGNED;
     return remove();
   }
   return accepted(

@@ -9,8 +9,9 @@ import { RestartingEngine } from "./restarting-engine.ts";
 export interface Counts {
   /** Objects accepted, by kind. */
   objects: Record<Kind, number>;
-  withoutClusterIp: number;
-  /** Objects of kinds that say nothing about the rules: file → kind → count. */
+  /** Services that get no rules, by why they have no cluster IP. */
+  withoutClusterIp: { headless: number; externalName: number; unassigned: number };
+  /** Objects of kinds that say nothing about the rules: file → kind (with its API group: `Deployment.apps`) → count. */
   skipped: Map<string, Map<string, number>>;
 }
 
@@ -18,7 +19,7 @@ export interface Counts {
 export class Cluster {
   readonly counts: Counts = {
     objects: { service: 0, "endpoint-slice": 0, node: 0, "service-cidr": 0 },
-    withoutClusterIp: 0,
+    withoutClusterIp: { headless: 0, externalName: 0, unassigned: 0 },
     skipped: new Map(),
   };
   readonly #engine: RestartingEngine;
@@ -110,12 +111,14 @@ export class Cluster {
   }
 
   #count(input: Input, result: ApplyResult): void {
-    const { objects, skipped } = this.counts;
+    const { objects, skipped, withoutClusterIp } = this.counts;
     objects.service += result.services;
     objects["endpoint-slice"] += result.endpointSlices;
     objects.node += result.nodes;
     objects["service-cidr"] += result.serviceCidrs;
-    this.counts.withoutClusterIp += result.withoutClusterIp;
+    withoutClusterIp.headless += result.headless;
+    withoutClusterIp.externalName += result.externalName;
+    withoutClusterIp.unassigned += result.unassigned;
     for (const { kind, count } of result.skipped) {
       let kinds = skipped.get(input.file);
       if (kinds === undefined) {

@@ -156,8 +156,14 @@ function sayCounts({ counts }: Cluster, { verbose }: RenderOptions, reporter: Re
     ];
     reporter.say(`sluice: read ${read.join(", ")}`);
   }
-  if (withoutClusterIp > 0) {
-    reporter.say(`sluice: ${plural(withoutClusterIp, "Service")} without a cluster IP: no rules`);
+  const { headless, externalName, unassigned } = withoutClusterIp;
+  if (unassigned > 0) {
+    const remedy = "set spec.clusterIP, or take them from a cluster (kubectl get services -A -o yaml)";
+    reporter.say(`sluice: ${plural(unassigned, "Service")} without a cluster IP: no rules; ${remedy}`);
+  }
+  if (verbose && headless > 0) reporter.say(`sluice: ${plural(headless, "headless Service")}: no rules`);
+  if (verbose && externalName > 0) {
+    reporter.say(`sluice: ${plural(externalName, "Service")} of type ExternalName: no rules`);
   }
   let total = 0;
   for (const kinds of skipped.values()) for (const count of kinds.values()) total += count;
