@@ -51,7 +51,7 @@ import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
 import { writeDescription } from "./routing/describe";
-import { computeFacts, factsOf, nodeRecord, primaryFamily, stock, zone, zoneLength } from "./routing/facts";
+import { computeFacts, factsOf, keepLastNode, nodeRecord, podCIDRRecord, primaryFamily, stock, zone, zoneLength } from "./routing/facts";
 import { beginCheck, checkIsDue, endCheck, interruptChecks } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
@@ -163,7 +163,7 @@ export function engine__node(): usize {
   store<u8>(RESULT, <u8>(nodeRecord != 0), 8);
   store<u8>(RESULT, <u8>((flags & NodeFlag.DELETING) != 0), 9);
   store<u8>(RESULT, <u8>((flags & NodeFlag.TO_BE_DELETED) != 0), 10);
-  store<u8>(RESULT, <u8>(nodeRecord != 0 && changetype<NodeRecord>(nodeRecord).podCIDRCount != 0), 11);
+  store<u8>(RESULT, <u8>(podCIDRRecord != 0 && changetype<NodeRecord>(podCIDRRecord).podCIDRCount != 0), 11);
   setString(RESULT + 12, zone, zoneLength);
   store<u8>(RESULT, <u8>primaryFamily, 20);
   const ipv4 = arenaAlloc(64);
@@ -317,6 +317,10 @@ export function engine__set_encoding(encoding: u32): void {
 
 export function engine__set_batch_limits(preferred: u32, largest: u32): void {
   setBatchLimits(preferred, largest);
+}
+
+export function engine__keep_last_node(): void {
+  keepLastNode();
 }
 
 export function engine__keep_chains(count: u32): void {

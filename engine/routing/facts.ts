@@ -3,6 +3,7 @@ import { formatIPv4, formatIPv6, parseAddress, parseCIDR } from "../bytes/addres
 import { compareBytes, equalBytes, equalLiteral } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
 import { Remembered } from "../bytes/remembered";
+import { sizeOf } from "../bytes/sizes";
 import { sortVector } from "../bytes/sort";
 import { factsRead, nodes, serviceCIDRs } from "../cluster/nodes";
 import {
@@ -71,6 +72,13 @@ const ipv6 = newFamilyFacts(IPV6);
 export let primaryFamily: u32 = IPV4;
 /** This node's record, or 0. */
 export let nodeRecord: usize = 0;
+/** The record whose addresses and pod CIDRs count: this node's, or the last one that had any (`keepLastNode`). Or 0. */
+let addressRecord: usize = 0;
+export let podCIDRRecord: usize = 0;
+/** A copy of the last record of this node that had addresses, with the node's name behind it; 0: none. */
+let lastNode: usize = 0;
+let lastNodeNameLength: usize = 0;
+let keepsLastNode: bool = false;
 /** What the rules of every service port depend on, besides Service and endpoints. */
 export const settings = new Remembered();
 /** What the rules that belong to no Service depend on. */
@@ -180,10 +188,10 @@ function findNodeIPs(): void {
   store<u32>(ipv4.nodeIP, 0x0100007f);
   store<u8>(ipv6.nodeIP, 1, 15);
   primaryFamily = IPV4;
-  if (nodeRecord != 0) {
+  if (addressRecord != 0) {
     let found: u32 = 0; // bit per family
     for (let i: u32 = 0; ; i++) {
-      const at = nodeAddress(changetype<NodeRecord>(nodeRecord), i);
+      const at = nodeAddress(changetype<NodeRecord>(addressRecord), i);
       if (at == 0) break;
       const address = changetype<NodeAddressRecord>(at);
       if ((found & (1 << (<u32>address.family))) != 0) continue;
@@ -258,10 +266,10 @@ function findLocalDetectors(): void {
       if (facts.localDetector == LocalDetector.NONE) setLocalCIDR(facts, ip, parsed & 0xff);
     }
   } else if (o.detectLocalMode == DetectLocalMode.NODE_CIDR) {
-    if (nodeRecord == 0) return;
-    const node = changetype<NodeRecord>(nodeRecord);
+    if (podCIDRRecord == 0) return;
+    const node = changetype<NodeRecord>(podCIDRRecord);
     for (let i: u32 = 0; i < node.podCIDRCount; i++) {
-      const at = nodeRecord + offsetof<NodeRecord>() + <usize>i * offsetof<RangeRecord>();
+      const at = podCIDRRecord + offsetof<NodeRecord>() + <usize>i * offsetof<RangeRecord>();
       const range = changetype<RangeRecord>(at);
       const facts = factsOf(<u32>range.family);
       if (facts.localDetector != LocalDetector.NONE) continue;
@@ -350,8 +358,8 @@ function findMachineIPs(facts: FamilyFacts, list: Vector, cidrs: Vector): void {
     if (family == IPV4) store<u32>(ip, 0x0100007f);
     else store<u8>(ip, 1, 15);
     addInterfaceAddress(list, cidrs, ip);
-    for (let i: u32 = 0; nodeRecord != 0; i++) {
-      const at = nodeAddress(changetype<NodeRecord>(nodeRecord), i);
+    for (let i: u32 = 0; addressRecord != 0; i++) {
+      const at = nodeAddress(changetype<NodeRecord>(addressRecord), i);
       if (at == 0) break;
       const address = changetype<NodeAddressRecord>(at);
       if (address.kind != NodeAddressKind.INTERNAL_IP || <u32>address.family != family) continue;
@@ -485,18 +493,57 @@ export function routingFactsRead(): void {
 /** Changes whenever facts are computed anew. */
 export let factsNumber: u32 = 0;
 
+/** From now on what this node's object has said last stays in force while it is gone, or says nothing. */
+export function keepLastNode(): void {
+  keepsLastNode = true;
+}
+
+/** The record that counts, where `record` says nothing. */
+function lastInstead(record: usize, says: bool): usize {
+  return says || lastNode == 0 ? record : lastNode;
+}
+
+function rememberNode(): void {
+  const size = <usize>changetype<NodeRecord>(nodeRecord).size;
+  lastNodeNameLength = options().nodeNameLength;
+  lastNode = heap.realloc(lastNode == 0 ? heap.alloc(0) : lastNode, sizeOf(<u32>(size + lastNodeNameLength), 1, SLACK));
+  memory.copy(lastNode, nodeRecord, size);
+  memory.copy(lastNode + size, options().nodeName, lastNodeNameLength);
+}
+
+/** What was remembered of a node of another name is of no use. */
+function forgetOtherNode(): void {
+  if (lastNode == 0) return;
+  const name = lastNode + <usize>changetype<NodeRecord>(lastNode).size;
+  if (equalBytes(name, lastNodeNameLength, options().nodeName, options().nodeNameLength)) return;
+  heap.free(lastNode);
+  lastNode = 0;
+}
+
+function findNode(): void {
+  const found = nodes.find(options().nodeName, options().nodeNameLength);
+  nodeRecord = found == 0 ? 0 : changetype<Entry>(found).record;
+  const hasAddresses = nodeRecord != 0 && changetype<NodeRecord>(nodeRecord).addressCount != 0;
+  const hasPodCIDRs = nodeRecord != 0 && changetype<NodeRecord>(nodeRecord).podCIDRCount != 0;
+  forgetOtherNode();
+  const isMore = lastNode == 0 || hasPodCIDRs || changetype<NodeRecord>(lastNode).podCIDRCount == 0;
+  if (keepsLastNode && hasAddresses && isMore) rememberNode();
+  addressRecord = lastInstead(nodeRecord, hasAddresses);
+  podCIDRRecord = lastInstead(nodeRecord, hasPodCIDRs);
+  const zoneRecord = lastInstead(nodeRecord, nodeRecord != 0);
+  zoneLength = 0;
+  if (zoneRecord != 0) {
+    zone = zoneRecord + changetype<NodeRecord>(zoneRecord).zoneOffset;
+    zoneLength = changetype<NodeRecord>(zoneRecord).zoneLength;
+  }
+}
+
 /** Computes all facts anew from options and tables. */
 export function computeFacts(): void {
   factsNumber++;
   for (let i: u32 = 0; i < blocks.length; i++) heap.free(<usize>blocks.get(i));
   blocks.clear();
-  const found = nodes.find(options().nodeName, options().nodeNameLength);
-  nodeRecord = found == 0 ? 0 : changetype<Entry>(found).record;
-  zoneLength = 0;
-  if (nodeRecord != 0) {
-    zone = nodeRecord + changetype<NodeRecord>(nodeRecord).zoneOffset;
-    zoneLength = changetype<NodeRecord>(nodeRecord).zoneLength;
-  }
+  findNode();
   findNodeIPs();
   findLocalDetectors();
   findNodePortIPs(ipv4);

@@ -279,6 +279,46 @@ test("primary without a node IP of the family falls back to everywhere", () => {
   assert.is(answersOf(render(engine, "ipv6"), "nftables"), all);
 });
 
+for (const mode of ["flat", "nftables", "iptables"] as const) {
+  test(`${mode}: a Node that is gone, or says nothing yet, keeps what it said last, and opens no node port`, () => {
+    const options: Partial<Options> = {
+      nodePortAddresses: ["primary"],
+      interfaceAddresses: interfaces,
+      detectLocalMode: "node-cidr",
+    };
+    const engine = makeEngine(mode, options);
+    engine.keepLastNode();
+    const node = makeNode("node-a", {
+      ips: ["192.0.2.1", "fd00::1"],
+      podCIDRs: ["10.244.3.0/24", "fd00:244:3::/64"],
+      zone: "za",
+    });
+    put(
+      engine,
+      makeService("x/a", { type: "NodePort", nodePort: 30_001 }),
+      makeSlice("x/a-1", "a", ["10.0.0.1"]),
+      node,
+    );
+    commitAll(engine, 0);
+    const before = [render(engine), render(engine, "ipv6")];
+    const { known, ...view } = engine.node();
+    assert.is(known, true);
+    remove(engine, node);
+    assert.equal([render(engine), render(engine, "ipv6")], before);
+    assert.equal(plan(engine, 1000), []);
+    assert.equal(engine.node(), { ...view, known: false });
+    put(engine, makeNode("node-a", { ips: [] }));
+    assert.equal([render(engine), render(engine, "ipv6")], before, "as kubelet makes it anew");
+    put(engine, makeNode("node-a", { ips: ["192.0.2.7"], podCIDRs: ["10.244.4.0/24"] }));
+    assert.is(answersOf(render(engine), mode), "192.0.2.7");
+    assert.match(render(engine), "10.244.4.0/24");
+    remove(engine, node);
+    assert.is(answersOf(render(engine), mode), "192.0.2.7");
+    engine.configure({ ...defaultOptions(mode), ...options, nodeName: "node-b" });
+    assert.is(answersOf(render(engine), mode), all, "nothing is known of another node");
+  });
+}
+
 test("interface addresses that are not given: loopback and the Node's InternalIPs, not its ExternalIPs", () => {
   const engine = makeEngine("iptables", { nodePortAddresses: ["127.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24"] });
   put(engine, makeNode("node-a", { ips: ["192.0.2.9", "192.0.2.8", "!198.51.100.1"] }));

@@ -1,5 +1,6 @@
 // All parts of a running agent, opened in order and closed in reverse: kernel, engine, servers, API server, conntrack.
 import { isDeepStrictEqual } from "node:util";
+import { nameLinkLocal } from "../shared/config/addresses.ts";
 import { unknownGates } from "../shared/config/feature-gates.ts";
 import type { EngineModule } from "../shared/engine.ts";
 import { AfterWrite } from "./after-write.ts";
@@ -8,6 +9,8 @@ import { systemClock } from "./clock.ts";
 import type { AgentConfig } from "./config/agent-config.ts";
 import type { AgentSettings } from "./config/command.ts";
 import { optionsOf } from "./engine-options.ts";
+import { HazardReport } from "./hazards/hazard.ts";
+import { HazardWatch } from "./hazards/hazard-watch.ts";
 import { applySettings } from "./host/apply.ts";
 import { readTcpBeLiberal } from "./host/conntrack-settings.ts";
 import { type InterfaceWatch, watchInterfaces } from "./host/interfaces.ts";
@@ -60,9 +63,11 @@ export class RunningAgent {
   readonly #reflectors: readonly Reflector[];
   readonly #events: EventRecorder;
   readonly #afterWrite: AfterWrite;
+  readonly #hazards: HazardWatch;
   readonly #servers: Servers;
   #config: AgentConfig;
   #hasStopped = false;
+  #hasWritten = false;
   #tooLong: readonly string[] = [];
   #tcpBeLiberal: boolean;
 
@@ -88,6 +93,7 @@ export class RunningAgent {
       opened.push(() => writer.writer.close());
       const interfaces = await watchInterfaces({
         changed: () => agent?.reconfigure("the addresses of interfaces changed"),
+        countsLinkLocal: () => nameLinkLocal((agent?.config ?? settings.config).rules.nodePortAddresses),
       });
       opened.push(() => interfaces.close());
       if (interfaces.reason !== "") {
@@ -160,13 +166,23 @@ export class RunningAgent {
         relist: (reason) => {
           for (const reflector of this.#reflectors) reflector.relist(reason);
         },
-        synced: (first) => this.#afterWrite.synced(first),
+        synced: (first) => {
+          if (first) this.#firstWritten();
+          return this.#afterWrite.synced(first);
+        },
         nodeChanged: (node) => {
           this.#health.node(node);
+          this.#hazards.node(node, !this.#hasWritten);
           this.#afterWrite.addressesChanged();
         },
       },
     );
+    this.#hazards = new HazardWatch({
+      report: new HazardReport(log, this.#health),
+      config: () => this.#config,
+      clock: systemClock,
+      onFailure: (error) => log.warn({ err: error }, "others' rules on this node can't be looked at"),
+    });
     this.#events = new EventRecorder({
       client: parts.client,
       reportingController: "sluice",
@@ -207,19 +223,38 @@ export class RunningAgent {
     await this.#agent.stop();
     await this.#servers.close();
     await this.#afterWrite.close();
+    await this.#hazards.close();
     await this.#events.stop();
     await this.#interfaces.close();
     await this.#client.close();
     await this.#opened.writer.close();
   }
 
+  /** In force. */
+  get config(): AgentConfig {
+    return this.#config;
+  }
+
   /** Takes a configuration that differs in nothing but what rules depend on. */
   async reconfigureRules(config: AgentConfig): Promise<void> {
     this.#config = config;
     this.#warnOfGates();
+    this.#hazards.configured();
     await setUpMachine(config, this.#context.log);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
+    await this.#interfaces.look();
     this.reconfigure("the configuration changed");
+  }
+
+  #firstWritten(): void {
+    this.#hasWritten = true;
+    const { state } = this.#agent;
+    if (state.isSynced("node"))
+      this.#hazards.node(
+        state.use((engine) => engine.node()),
+        false,
+      );
+    this.#hazards.start();
   }
 
   /** A misspelt gate leaves open what was to be closed: probes say it as long as it is in force. */

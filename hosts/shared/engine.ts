@@ -230,6 +230,9 @@ export class EngineInstance {
   plannedServices(family: Family): ServiceName[] {
     return this.#call("planned-services", (engine) => engine.plannedServices(family));
   }
+  keepLastNode(): void {
+    this.#call("keep-last-node", (engine) => engine.keepLastNode());
+  }
   keepChains(count: number): void {
     this.#call("keep-chains", (engine) => engine.keepChains(count));
   }

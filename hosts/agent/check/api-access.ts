@@ -5,6 +5,8 @@ import { type Finding, ok } from "./finding.ts";
 export interface AccessReviews {
   /** POSTs JSON and resolves with the answer's JSON. @throws for everything but success */
   post(path: string, body: unknown): Promise<unknown>;
+  /** GETs JSON. @throws for everything but success */
+  get(path: string): Promise<unknown>;
   /** Whether the server has the resource at this path. Never rejects. */
   serves(path: string): Promise<boolean>;
 }

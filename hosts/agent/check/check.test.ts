@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { makeNode } from "../../../engine/test-support.ts";
 import { ApiServer } from "../../../fixtures/api-server/api-server.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
 import type { Machine } from "../host/setting.ts";
@@ -27,13 +28,19 @@ const good: KernelProbes = {
   probe: async () => ({ outcome: "supported" }),
   findIptables: async () => ({ outcome: "missing", message: "no iptables here" }),
   findMissingExtensions: async () => [],
+  findHazards: async () => new Map(),
 };
-const allowAll: AccessReviews = { post: async () => ({ status: { allowed: true } }), serves: async () => true };
+const allowAll: AccessReviews = {
+  post: async () => ({ status: { allowed: true } }),
+  get: async () => ({ items: [{ metadata: { name: "node-a" } }] }),
+  serves: async () => true,
+};
 
 const reviewsOf = (server: ApiServer): AccessReviews => {
   const client = new ApiClient(plainAccess(server.url), { userAgent: "sluice/test" });
   return {
     post: (path, body) => client.json({ method: "POST", path, body }),
+    get: (path) => client.json({ method: "GET", path }),
     serves: (path) => isServed(client, path),
   };
 };
@@ -60,9 +67,17 @@ check.before.each((context) => {
   context.put("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established", "86400\n");
   context.put("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait", "60\n");
   context.run = (more = {}, yaml = `mode: flat\n${quiet}`) => {
-    const { config, diagnostics } = read(yaml);
+    const { config, diagnostics } = read(`${yaml}clusterCIDR: 10.244.0.0/16\n`);
     const { machine } = context;
-    return runCheck({ config: config as AgentConfig, diagnostics, reviews: allowAll, machine, kernel: good, ...more });
+    return runCheck({
+      config: config as AgentConfig,
+      diagnostics,
+      hostname: "node-a",
+      reviews: allowAll,
+      machine,
+      kernel: good,
+      ...more,
+    });
   };
 });
 check.after.each(({ machine }) => rmSync(machine.root, { recursive: true, force: true }));
@@ -195,7 +210,7 @@ check("permissions in the cluster, asked of an API server", async ({ run }) => {
       "warning patch events.events.k8s.io",
     ]);
     assert.is(exitCode, 1);
-    assert.is(asked.length, 10);
+    assert.is(asked.length, 11, "the last is for this node's object");
     assert.ok(asked.includes("watch endpointslices.discovery.k8s.io"));
   } finally {
     await server.close();
@@ -206,6 +221,7 @@ check("permissions for what the API server does not have are not missed", async 
   const allow = ({ resource }: { resource: string }) => resource !== "servicecidrs";
   for (const absent of [["servicecidrs"], []]) {
     const server = await ApiServer.start({ allow, absent });
+    server.apply(makeNode("node-a"));
     try {
       const { findings, exitCode } = await run({ reviews: reviewsOf(server) });
       const missed = ["warning list servicecidrs.networking.k8s.io", "warning watch servicecidrs.networking.k8s.io"];
@@ -217,11 +233,50 @@ check("permissions for what the API server does not have are not missed", async 
   }
 });
 
+check("a node name that no Node has: it fails, and names those that there are", async ({ run }) => {
+  const server = await ApiServer.start();
+  try {
+    server.apply(makeNode("n1"), makeNode("n2"));
+    const { findings, exitCode } = await run({ hostname: "worker-7", reviews: reviewsOf(server) });
+    assert.equal([notOk(findings), exitCode], [["failed Node worker-7"], 1]);
+    assert.match(
+      formatFindings(findings),
+      /no Node is called worker-7.* the server has n1, n2\n +→ .*--hostname-override/,
+    );
+    const known = await run({ hostname: "n2", reviews: reviewsOf(server) });
+    assert.equal([notOk(known.findings), known.exitCode], [[], 0]);
+  } finally {
+    await server.close();
+  }
+});
+
+check("no clusterCIDR where it is to tell pods from others", async ({ run }) => {
+  const empty = `mode: flat\n${quiet}`;
+  const { config, diagnostics } = read(empty);
+  const { findings, exitCode } = await run({ config: config as AgentConfig, diagnostics });
+  assert.equal([notOk(findings), exitCode], [["warning clusterCIDR"], 0]);
+  for (const more of ["detectLocalMode: NodeCIDR\n", "nftables: {masqueradeAll: true}\n"]) {
+    const other = read(`${empty}${more}`);
+    const found = await run({ config: other.config as AgentConfig, diagnostics: other.diagnostics });
+    assert.equal(notOk(found.findings), [], more);
+  }
+});
+
+check("others' rules: what is found is shown, and that they can't be read", async ({ run }) => {
+  const hazard = { subject: "ip filter FORWARD", message: "it drops", hint: "let it accept" };
+  const { findings, exitCode } = await run({
+    kernel: { ...good, findHazards: async () => new Map([["forwarding", [hazard]]]) },
+  });
+  assert.equal([notOk(findings), exitCode], [["warning ip filter FORWARD"], 0]);
+  const unread = await run({ kernel: { ...good, findHazards: () => Promise.reject(new Error("EPERM")) } });
+  assert.equal(notOk(unread.findings), ["warning others' rules"]);
+});
+
 check("no way to the API server, and one that does not answer", async ({ run }) => {
   const none = await run({ reviews: undefined, reason: "no kubeconfig is given" });
   assert.equal(notOk(none.findings), ["failed access"]);
   const refused = await run({
-    reviews: { post: () => Promise.reject(new Error("connection refused")), serves: async () => true },
+    reviews: { ...allowAll, post: () => Promise.reject(new Error("connection refused")) },
   });
   assert.equal(notOk(refused.findings), ["failed list services"]);
   assert.match(formatFindings(refused.findings), /FAILED .*connection refused/);

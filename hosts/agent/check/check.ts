@@ -2,17 +2,22 @@
 import { asStrict } from "../../shared/config/strict.ts";
 import { type Diagnostic, placeText } from "../../shared/diagnostics.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
+import { clusterCidrHazards } from "../hazards/cluster-cidr.ts";
 import { type Machine, thisMachine } from "../host/setting.ts";
 import { type AccessReviews, checkApiAccess } from "./api-access.ts";
 import { checkCapabilities } from "./capabilities.ts";
-import { type Finding, ok } from "./finding.ts";
+import { type Finding, ok, warningOf } from "./finding.ts";
 import { checkKernel, type KernelProbes, thisKernel } from "./kernel-features.ts";
 import { checkListening } from "./listening.ts";
+import { checkNode } from "./node-object.ts";
+import { checkOthers } from "./others.ts";
 import { checkSettings } from "./settings.ts";
 
 export interface CheckOptions {
   readonly config: AgentConfig;
-  /** Of reading it. */
+  /** Of this node. */
+  readonly hostname: string;
+  /** Of reading the configuration. */
   readonly diagnostics: readonly Diagnostic[];
   /** Undefined: there is no way to the API server, and `reason` says why. */
   readonly reviews: AccessReviews | undefined;
@@ -29,14 +34,17 @@ export interface CheckResult {
 
 /** Never throws for what it finds. */
 export async function runCheck(options: CheckOptions): Promise<CheckResult> {
-  const { config, diagnostics, reviews, reason, machine = thisMachine, kernel = thisKernel } = options;
+  const { config, hostname, diagnostics, reviews, reason, machine = thisMachine, kernel = thisKernel } = options;
   const findings = [
     ...checkConfiguration(config, diagnostics),
+    ...clusterCidrHazards(config).map((hazard) => warningOf("configuration", hazard)),
     ...(await checkCapabilities(machine)),
     ...(await checkKernel(config.mode, kernel)),
+    ...(await checkOthers(config, kernel)),
     ...(await checkSettings(config, machine)),
     ...(await checkListening(config)),
     ...(await checkApiAccess(reviews, reason)),
+    ...(await checkNode(hostname, reviews)),
   ];
   return { findings, exitCode: findings.some(({ status }) => status === "failed") ? 1 : 0 };
 }

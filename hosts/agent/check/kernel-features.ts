@@ -1,6 +1,9 @@
 // Whether this kernel and this machine have what the mode needs.
 
 import type { Mode } from "../../shared/contract.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+import { AffinityWatch } from "../hazards/affinity.ts";
+import { findKernelHazards, type KernelHazards } from "../hazards/kernel-hazards.ts";
 import { findMissingExtensions, type MissingExtension, remedy } from "../kernel/iptables-extensions.ts";
 import { type FoundIptables, findIptables, type IptablesTools, thisHost } from "../kernel/iptables-tools.ts";
 import { commandRunner } from "../kernel/run-command.ts";
@@ -15,6 +18,8 @@ export interface KernelProbes {
   findIptables(): Promise<FoundIptables>;
   /** What of iptables this node lacks. */
   findMissingExtensions(tools: IptablesTools): Promise<readonly MissingExtension[]>;
+  /** What of others' rules is in the way. */
+  findHazards(config: AgentConfig): Promise<KernelHazards>;
 }
 
 /** For each command. */
@@ -31,6 +36,7 @@ export const thisKernel: KernelProbes = {
   },
   findIptables: () => findIptables(thisHost(commandRunner())),
   findMissingExtensions: (tools) => findMissingExtensions(tools, commandRunner(), PROBE_MS),
+  findHazards: (config) => findKernelHazards(config, new AffinityWatch(config.mode)),
 };
 
 export async function checkKernel(mode: Mode, probes: KernelProbes): Promise<Finding[]> {

@@ -42,8 +42,9 @@ function addressRequest(sequence: number): Uint8Array {
   return writer.bytes();
 }
 
-function addressOf({ type, bytes }: Message): string | undefined {
-  if (type !== uapi.RTM_NEWADDR) return undefined;
+/** The address that a message of rtnetlink is about; undefined: about none. */
+export function addressOf({ type, bytes }: Message): string | undefined {
+  if (type !== uapi.RTM_NEWADDR && type !== uapi.RTM_DELADDR) return undefined;
   const start = uapi.NLMSG_HEADER + uapi.IFADDRMSG;
   // On a point-to-point interface IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
   const raw = findAttribute(bytes, uapi.IFA.LOCAL, start) ?? findAttribute(bytes, uapi.IFA.ADDRESS, start);

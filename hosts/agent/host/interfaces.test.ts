@@ -17,7 +17,10 @@ async function until(holds: () => boolean): Promise<void> {
 inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
   test("addresses of all interfaces, also of those that are down, and each change", async () => {
     const told: string[][] = [];
-    const watch = await watchInterfaces({ changed: (addresses) => told.push([...addresses]) });
+    const watch = await watchInterfaces({
+      changed: (addresses) => told.push([...addresses]),
+      countsLinkLocal: () => false,
+    });
     try {
       assert.equal([watch.source, watch.reason, watch.addresses], ["netlink", "", []]);
       ip("link", "set", "lo", "up");
@@ -44,9 +47,59 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     assert.is(told.length, before, "after close nothing is told");
   });
 
+  test("the veth of a pod comes and goes and no address is read, but where rules depend on link-local ones", async () => {
+    const told: string[][] = [];
+    let counts = false;
+    let dumps = 0;
+    const watch = await watchInterfaces({
+      changed: (addresses) => told.push([...addresses]),
+      countsLinkLocal: () => counts,
+      open(options) {
+        const socket = NetlinkSocket.open(options);
+        const send = socket.send.bind(socket);
+        socket.send = (bytes) => {
+          dumps++;
+          return send(bytes);
+        };
+        return socket;
+      },
+    });
+    const before = watch.addresses;
+    const linkLocals = () => String(ip("-6", "address", "show", "scope", "link")).match(/fe80/g)?.length ?? 0;
+    const pod = async () => {
+      ip("link", "add", "cali1", "type", "veth", "peer", "name", "c1");
+      ip("link", "set", "cali1", "up");
+      ip("link", "set", "c1", "up");
+      await until(() => linkLocals() === 2);
+    };
+    /** What is told after this comes after all that has been before. */
+    const sentinel = async (address: string) => {
+      ip("address", "add", `${address}/32`, "dev", "lo");
+      await until(() => told.at(-1)?.includes(address) === true);
+    };
+    try {
+      await pod();
+      ip("link", "delete", "cali1");
+      await until(() => linkLocals() === 0);
+      await sentinel("192.0.2.12");
+      assert.equal(told, [[...before, "192.0.2.12"].sort()]);
+      assert.is(dumps, 2, "at the start, and for the address on lo");
+      counts = true;
+      await pod();
+      await until(() => told.at(-1)?.some((address) => address.startsWith("fe80:")) === true);
+      counts = false;
+      await watch.look();
+      assert.equal(watch.addresses, told[0]);
+    } finally {
+      await watch.close();
+    }
+    ip("link", "delete", "cali1");
+    ip("address", "delete", "192.0.2.12/32", "dev", "lo");
+  });
+
   test("it ends at any time, also right after a change and while addresses are read", async () => {
     for (const pause of [0, 1, 5, 20, 45, 50, 51, 52, 55, 70]) {
-      const watch = await watchInterfaces({ changed() {} });
+      const watch = await watchInterfaces({ changed() {}, countsLinkLocal: () => false });
       ip("address", "add", "192.0.2.11/32", "dev", "lo");
       await sleep(pause);
       await watch.close();
@@ -61,7 +114,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       input: lines.join("\n"),
       env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
     });
-    const watch = await watchInterfaces({ changed() {} });
+    const watch = await watchInterfaces({ changed() {}, countsLinkLocal: () => false });
     assert.is(watch.addresses.filter((address) => address.startsWith("10.9.")).length, 2000);
     await watch.close();
     ip("link", "delete", "many0");
@@ -71,6 +124,7 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
     const told: string[][] = [];
     const watch = await watchInterfaces({
       changed: (addresses) => told.push([...addresses]),
+      countsLinkLocal: () => false,
       open() {
         throw new Error("no sockets today");
       },

@@ -1,23 +1,29 @@
 // The addresses of this machine's interfaces, for the engine's option `interface-addresses`, and when they change.
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isLinkLocal } from "../../shared/config/addresses.ts";
+import { readMessages } from "../netlink/messages.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { NETLINK_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR } from "../netlink/uapi.ts";
-import { listAddresses } from "./address-list.ts";
+import { addressOf, listAddresses } from "./address-list.ts";
 
 export interface InterfaceWatch {
   /** "os": netlink could not be used. Looks every 10 s, and does not see interfaces that are down. */
   readonly source: "netlink" | "os";
   /** Why it is not netlink; empty if it is. */
   readonly reason: string;
-  /** Sorted, each once, as text without prefix length and zone. */
+  /** Sorted, each once, as text without prefix length and zone. Link-local ones only where they count. */
   readonly addresses: readonly string[];
+  /** Reads all anew, without telling: which addresses count may have changed. */
+  look(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface InterfaceWatchOptions {
   /** Other addresses than before. */
   changed(addresses: readonly string[]): void;
+  /** Rules depend on link-local addresses. The veth of each pod has one, which comes and goes with the pod. */
+  countsLinkLocal(): boolean;
   /** For tests. */
   readonly open?: typeof NetlinkSocket.open;
   readonly pollMs?: number;
@@ -40,6 +46,7 @@ class AddressWatch implements InterfaceWatch {
   addresses: readonly string[] = [];
   readonly #options: InterfaceWatchOptions;
   readonly #sockets: NetlinkSocket[] = [];
+  #asking: NetlinkSocket | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   readonly #closing = new AbortController();
@@ -57,8 +64,17 @@ class AddressWatch implements InterfaceWatch {
       this.#sockets.push(news);
       const asking = open(small);
       this.#sockets.push(asking);
-      this.addresses = await listAddresses(asking);
+      this.#asking = asking;
+      this.addresses = await this.#list(asking);
       this.#running = this.#listen(news, asking);
+    } catch (error) {
+      await this.#poll(error);
+    }
+  }
+
+  async look(): Promise<void> {
+    try {
+      this.addresses = this.#asking === undefined ? this.#byOs() : await this.#list(this.#asking);
     } catch (error) {
       await this.#poll(error);
     }
@@ -75,23 +91,50 @@ class AddressWatch implements InterfaceWatch {
     try {
       while (await news.waitReadable(Number.POSITIVE_INFINITY, false)) {
         await sleep(settle, undefined, { ref: false, signal: this.#closing.signal });
-        // What the messages say does not matter, nor if some were lost: all is read again.
-        news.discardQueued();
-        this.#tell(await listAddresses(asking));
+        if (this.#isWorthALook(news)) this.#tell(await this.#list(asking));
       }
     } catch (error) {
       if (!this.#closing.signal.aborted) await this.#poll(error);
     }
   }
 
+  /** Takes what is queued. Only about which addresses it is matters, or that some were lost: then all is read again. */
+  #isWorthALook(news: NetlinkSocket): boolean {
+    let isWorth = this.#options.countsLinkLocal();
+    for (;;) {
+      const received = news.receive();
+      if (received.kind === "empty") return isWorth;
+      if (received.kind === "overrun") isWorth = true;
+      else {
+        for (const message of readMessages(received.bytes)) {
+          const address = addressOf(message);
+          isWorth ||= address === undefined || !isLinkLocal(address);
+        }
+      }
+    }
+  }
+
+  async #list(asking: NetlinkSocket): Promise<readonly string[]> {
+    return this.#counted(await listAddresses(asking));
+  }
+
+  #byOs(): readonly string[] {
+    return this.#counted(addressesByOs());
+  }
+
+  #counted(addresses: readonly string[]): readonly string[] {
+    return this.#options.countsLinkLocal() ? addresses : addresses.filter((address) => !isLinkLocal(address));
+  }
+
   async #poll(error: unknown): Promise<void> {
     this.source = "os";
     this.reason = error instanceof Error ? error.message : String(error);
+    this.#asking = undefined;
     await Promise.all(this.#sockets.splice(0).map((socket) => socket.close()));
     if (this.#closing.signal.aborted) return;
-    if (this.addresses.length === 0) this.addresses = addressesByOs();
-    else this.#tell(addressesByOs());
-    this.#timer = setInterval(() => this.#tell(addressesByOs()), this.#options.pollMs ?? defaultPoll);
+    if (this.addresses.length === 0) this.addresses = this.#byOs();
+    else this.#tell(this.#byOs());
+    this.#timer = setInterval(() => this.#tell(this.#byOs()), this.#options.pollMs ?? defaultPoll);
     this.#timer.unref();
   }
 

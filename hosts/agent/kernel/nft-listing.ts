@@ -25,6 +25,21 @@ export interface NftChain {
   readonly use: number;
 }
 
+/** A chain that sees forwarded packets and drops those that it has no rule for. */
+export interface ForwardDrop {
+  /** "ip filter" */
+  readonly table: string;
+  readonly chain: string;
+}
+
+export interface NftSetFill {
+  readonly name: string;
+  /** So many elements it takes; 0: as many as there is memory for. */
+  readonly size: number;
+  /** Undefined: the kernel does not say (before Linux 6.16). */
+  readonly count: number | undefined;
+}
+
 export interface NftRule {
   /** Decimal, as nft prints it. */
   readonly handle: bigint;
@@ -37,6 +52,15 @@ export interface NftRule {
 /** A dump that somebody's commit interrupted is read again so often. */
 const ATTEMPTS = 20;
 const NF_DROP = 0;
+const NF_INET_FORWARD = 2;
+/** NFT_SET_EVAL: packets add elements. */
+const NFT_SET_EVAL = 0x20;
+/** Whose packets are IP. */
+const FAMILY_NAMES: Readonly<Record<number, string>> = {
+  [uapi.NFPROTO_INET]: "inet",
+  [uapi.NFPROTO_IPV4]: "ip",
+  [uapi.NFPROTO_IPV6]: "ip6",
+};
 
 /** Tables of families ip and ip6. @throws {NetlinkError} */
 export async function listTables(socket: NetlinkSocket): Promise<NftTable[]> {
@@ -58,6 +82,58 @@ export async function listChains(socket: NetlinkSocket): Promise<NftChain[]> {
   return found;
 }
 
+/** Also in tables of family inet. @throws {NetlinkError} */
+export async function listForwardDrops(socket: NetlinkSocket): Promise<ForwardDrop[]> {
+  const found: ForwardDrop[] = [];
+  await listAll(socket, uapi.NFT_MSG_GETCHAIN, 0, found, (message) => {
+    const family = FAMILY_NAMES[messageFamily(message)];
+    const attribute = (type: number) => findAttribute(message.bytes, type, ATTRIBUTES);
+    const hook = attribute(uapi.NFTA_CHAIN.HOOK);
+    if (family === undefined || hook === undefined) return;
+    if (readU32(findAttribute(hook, uapi.NFTA_HOOK.HOOKNUM)) !== NF_INET_FORWARD) return;
+    if (readU32(attribute(uapi.NFTA_CHAIN.POLICY)) !== NF_DROP) return;
+    const table = `${family} ${readString(attribute(uapi.NFTA_CHAIN.TABLE))}`;
+    found.push({ table, chain: readString(attribute(uapi.NFTA_CHAIN.NAME)) ?? "" });
+  });
+  return found;
+}
+
+/** Sets of a table to which packets add elements; none if there is no such table. @throws {NetlinkError} */
+export async function listDynamicSets(socket: NetlinkSocket, family: Family, table: string): Promise<NftSetFill[]> {
+  const found: NftSetFill[] = [];
+  const each = ({ bytes }: Message) => {
+    const attribute = (type: number) => findAttribute(bytes, type, ATTRIBUTES);
+    if (((readU32(attribute(uapi.NFTA_SET.FLAGS)) ?? 0) & NFT_SET_EVAL) === 0) return;
+    const size = findAttribute(attribute(uapi.NFTA_SET.DESC) ?? new Uint8Array(), uapi.NFTA_SET_DESC.SIZE);
+    found.push({
+      name: readString(attribute(uapi.NFTA_SET.NAME)) ?? "",
+      size: readU32(size) ?? 0,
+      count: readU32(attribute(uapi.NFTA_SET.COUNT)),
+    });
+  };
+  await list(socket, uapi.NFT_MSG_GETSET, NFPROTO[family], found, each, (w) => w.string(uapi.NFTA_SET.TABLE, table));
+  return found;
+}
+
+/** How many elements a set has; 0 if there is no such set. @throws {NetlinkError} */
+export async function countElements(
+  socket: NetlinkSocket,
+  family: Family,
+  table: string,
+  set: string,
+): Promise<number> {
+  const found: number[] = [];
+  const each = ({ bytes }: Message) => {
+    const elements = findAttribute(bytes, uapi.NFTA_SET_ELEM_LIST.ELEMENTS, ATTRIBUTES);
+    found.push(elements === undefined ? 0 : [...readAttributes(elements)].length);
+  };
+  await list(socket, uapi.NFT_MSG_GETSETELEM, NFPROTO[family], found, each, (w) => {
+    w.string(uapi.NFTA_SET_ELEM_LIST.TABLE, table);
+    w.string(uapi.NFTA_SET_ELEM_LIST.SET, set);
+  });
+  return found.reduce((sum, count) => sum + count, 0);
+}
+
 /** One chain, or undefined if there is none. @throws {NetlinkError} */
 export async function findChain(
   socket: NetlinkSocket,
@@ -75,6 +151,42 @@ export async function findChain(
   if ("message" in answer) return readChain(answer.message, family);
   if (answer.errno === ENOENT) return undefined;
   throw new NetlinkError("GETCHAIN", answer.errno);
+}
+
+/**
+ * Chains and their rules in tables of families ip, ip6 and inet, but for tables and chains that `skip` names: chain by chain,
+ * so that what is skipped costs nothing.
+ *
+ * @throws {NetlinkError}
+ */
+export async function* listOthersRules(
+  socket: NetlinkSocket,
+  skip: (table: string, chain: string) => boolean,
+): AsyncGenerator<{ readonly place: string; readonly expressions: readonly Attribute[] }> {
+  const chains: { family: number; table: string; name: string }[] = [];
+  await listAll(socket, uapi.NFT_MSG_GETCHAIN, 0, chains, (message) => {
+    const text = (type: number) => readString(findAttribute(message.bytes, type, ATTRIBUTES)) ?? "";
+    const chain = {
+      family: messageFamily(message),
+      table: text(uapi.NFTA_CHAIN.TABLE),
+      name: text(uapi.NFTA_CHAIN.NAME),
+    };
+    if (FAMILY_NAMES[chain.family] !== undefined && !skip(chain.table, chain.name)) chains.push(chain);
+  });
+  for (const { family, table, name } of chains) {
+    const rules: Uint8Array[] = [];
+    const each = ({ bytes }: Message) => {
+      const of = readString(findAttribute(bytes, uapi.NFTA_RULE.CHAIN, ATTRIBUTES));
+      const expressions = findAttribute(bytes, uapi.NFTA_RULE.EXPRESSIONS, ATTRIBUTES);
+      if (of === name && expressions !== undefined) rules.push(expressions.slice());
+    };
+    await listAll(socket, uapi.NFT_MSG_GETRULE, family, rules, each, (w) => {
+      w.string(uapi.NFTA_RULE.TABLE, table);
+      w.string(uapi.NFTA_RULE.CHAIN, name);
+    });
+    const place = `${FAMILY_NAMES[family]} ${table} ${name}`;
+    for (const rule of rules) yield { place, expressions: [...readAttributes(rule)] };
+  }
 }
 
 /** Rules of one chain, in order; none if there is no such chain. @throws {NetlinkError} */
@@ -140,7 +252,7 @@ export async function listJumps(socket: NetlinkSocket, family: Family, table: st
   return found;
 }
 
-async function list(
+function list(
   socket: NetlinkSocket,
   type: number,
   family: number,
@@ -148,14 +260,29 @@ async function list(
   each: (message: Message, family: Family) => void,
   content?: (writer: { string(type: number, text: string): void }) => void,
 ): Promise<void> {
+  const ofIp = (message: Message) => {
+    const number = messageFamily(message);
+    if (number === uapi.NFPROTO_IPV4) each(message, "ipv4");
+    else if (number === uapi.NFPROTO_IPV6) each(message, "ipv6");
+  };
+  return listAll(socket, type, family, found, ofIp, content);
+}
+
+/** Of all families. `found` is emptied where the dump is begun anew. */
+async function listAll(
+  socket: NetlinkSocket,
+  type: number,
+  family: number,
+  found: unknown[],
+  each: (message: Message) => void,
+  content?: (writer: { string(type: number, text: string): void }) => void,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     found.length = 0;
     const sequence = socket.nextSequence();
     const bytes = request({ type, flags: uapi.NLM_F_DUMP, sequence, family }, content);
     const end = await askAll(socket, bytes, sequence, (message) => {
-      const number = messageFamily(message);
-      if (number === uapi.NFPROTO_IPV4) each(message, "ipv4");
-      else if (number === uapi.NFPROTO_IPV6) each(message, "ipv6");
+      each(message);
       return true;
     });
     if (end.errno === ENOENT) return;

@@ -5,6 +5,7 @@
 export const AF_UNIX = 1;
 export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -186,6 +187,8 @@ export const NFTA_FLOWTABLE = attributes(["TABLE", "NAME", "HOOK", "USE", "HANDL
 export const NFTA_BITWISE = attributes(["SREG", "DREG", "LEN", "MASK", "XOR", "OP", "DATA"]);
 export const NFTA_BYTEORDER = attributes(["SREG", "DREG", "OP", "LEN", "SIZE"]);
 export const NFTA_CMP = attributes(["SREG", "OP", "DATA"]);
+export const NFTA_TARGET = attributes(["NAME", "REV", "INFO"]);
+export const NFTA_MATCH = attributes(["NAME", "REV", "INFO"]);
 export const NFTA_RANGE = attributes(["SREG", "OP", "FROM_DATA", "TO_DATA"]);
 export const NFTA_COUNTER = attributes(["BYTES", "PACKETS", "PAD"]);
 export const NFTA_CT = attributes(["DREG", "KEY", "DIRECTION", "SREG"]);
@@ -246,9 +249,16 @@ export const NFQNL_CFG_CMD_PF_BIND = 3;
 export const NFQNL_COPY_PACKET = 2;
 
 export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
 export const RTM_GETADDR = 22;
 export const RTNLGRP_IPV4_IFADDR = 5;
 export const RTNLGRP_IPV6_IFADDR = 9;
+export const RTM_NEWRULE = 32;
+export const RTM_GETRULE = 34;
+/** struct fib_rule_hdr, after the netlink header: family, lengths, tos, table, 2 reserved, action, u32 flags. */
+export const FIB_RULE_HEADER = 12;
+export const FIB_RULE_INVERT = 2;
+export const FRA = { PRIORITY: 6, FWMARK: 10, FWMASK: 16, TABLE: 15 } as const;
 /** struct ifaddrmsg, after the netlink header: family, prefix length, flags, scope, interface index. */
 export const IFADDRMSG = 8;
 export const IFA = { ADDRESS: 1, LOCAL: 2 } as const;

@@ -263,6 +263,7 @@ export class ClusterState {
     if (problems.length > 0) throw new InvalidOptionsError(problems);
     engine.setEncoding("netlink");
     engine.keepChains(KEPT_CHAINS);
+    engine.keepLastNode();
     if (this.#limits !== undefined) engine.setBatchLimits(this.#limits.preferred, this.#limits.largest);
     return engine;
   }

@@ -169,7 +169,7 @@ async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[]
       import("../../agent/kube/discovery.ts"),
       import("../../agent/kube/user-agent.ts"),
     ]);
-  const { config, master } = settings;
+  const { config, hostname: nodeName, master } = settings;
   let client: InstanceType<typeof ApiClient> | undefined;
   let reason = "";
   try {
@@ -184,9 +184,10 @@ async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[]
       ? undefined
       : {
           post: (path: string, body: unknown) => opened.json<unknown>({ method: "POST", path, body }),
+          get: (path: string) => opened.json<unknown>({ method: "GET", path }),
           serves: (path: string) => isServed(opened, path),
         };
-  const { findings, exitCode: code } = await runCheck({ config, diagnostics, reviews, reason });
+  const { findings, exitCode: code } = await runCheck({ config, hostname: nodeName, diagnostics, reviews, reason });
   await opened?.close();
   await write(io.stdout, formatFindings(findings));
   return code === 0 ? exitCode.done : exitCode.failure;

@@ -1,5 +1,5 @@
 // Addresses as KubeProxyConfiguration writes them. Their parts may have leading zeros, as Go's sloppy parsers take them.
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import type { Family } from "../contract.ts";
 import { shown } from "./shown.ts";
 
@@ -24,6 +24,22 @@ export function familyOfCidr(cidr: string): Family | undefined {
   const prefix = cidr.slice(slash + 1);
   if (family === undefined || !/^\d{1,20}$/.test(prefix)) return undefined;
   return Number(prefix) <= (family === "ipv4" ? 32 : 128) ? family : undefined;
+}
+
+/** fe80::/10, of an address in canonical form. */
+export function isLinkLocal(address: string): boolean {
+  return /^fe[89ab][\da-f]:/i.test(address);
+}
+
+/** Some of them name IPv6 link-local addresses. `::/0` names none: it stands for all that come in. */
+export function nameLinkLocal(cidrs: readonly string[]): boolean {
+  return cidrs.some((cidr) => {
+    const [address = "", prefix = ""] = cidr.split("/");
+    if (familyOfCidr(cidr) !== "ipv6" || Number(prefix) === 0) return false;
+    const list = new BlockList();
+    list.addSubnet(withoutLeadingZeros(address), Number(prefix), "ipv6");
+    return isLinkLocal(address) || list.check("fe80::", "ipv6");
+  });
 }
 
 /**

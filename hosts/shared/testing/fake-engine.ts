@@ -73,6 +73,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
   return {
     setEncoding() {},
     keepChains() {},
+    keepLastNode() {},
     plannedServices: () => [],
     setBatchLimits: () => {},
     refused: () => [],

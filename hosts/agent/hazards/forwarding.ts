@@ -1,0 +1,30 @@
+// Packets to node ports, load-balancer and external IPs are forwarded to pods. Where a firewall drops what it does not know,
+// kube-proxy's iptables mode lets them pass (chain KUBE-FORWARD in the same table); an accept in a table of nf_tables of its own
+// can't: whichever chain on the hook drops a packet, it is gone.
+import type { Family } from "../../shared/contract.ts";
+import { FAMILIES } from "../../shared/families.ts";
+import { readLegacyTable } from "../kernel/legacy-table.ts";
+import { type ForwardDrop, listForwardDrops } from "../kernel/nft-listing.ts";
+import type { NetlinkSocket } from "../netlink/socket.ts";
+import type { Hazard } from "./hazard.ts";
+
+/** @throws {NetlinkError} */
+export async function forwardingHazards(socket: NetlinkSocket): Promise<Hazard[]> {
+  const dropping = [...(await listForwardDrops(socket)), ...FAMILIES.flatMap(legacyDrop)];
+  return dropping.map(({ table, chain }) => ({
+    subject: `${table} ${chain}`,
+    message: `chain ${chain} of table ${table} drops what it has no rule for: traffic of node ports, load-balancer and external IPs to pods may be dropped there (kube-proxy's iptables mode lets it pass)`,
+    hint: `${remedy(table, chain)}, or mode: iptables`,
+  }));
+}
+
+function legacyDrop(family: Family): ForwardDrop[] {
+  const dropsByDefault = readLegacyTable(family, "filter")?.dropsByDefault("FORWARD") === true;
+  return dropsByDefault ? [{ table: `${family === "ipv4" ? "ip" : "ip6"} filter`, chain: "FORWARD" }] : [];
+}
+
+function remedy(table: string, chain: string): string {
+  if (chain !== "FORWARD" || !table.endsWith(" filter")) return `give ${table} ${chain} the policy accept`;
+  const command = table.startsWith("ip6") ? "ip6tables" : "iptables";
+  return `${command} -P FORWARD ACCEPT (and, so that it stays: docker's "ip-forward-no-drop", ufw's DEFAULT_FORWARD_POLICY)`;
+}

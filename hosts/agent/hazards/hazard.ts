@@ -1,0 +1,43 @@
+// What on this node lets Services fail although our rules are right, and nothing else would tell: other programs' rules, names
+// that don't fit, objects that are gone. The agent says each once, in its log and for as long as it stands in /readyz;
+// `--check` has them as well.
+import type { HealthState } from "../http/health-state.ts";
+import type { Log } from "../log.ts";
+
+export interface Hazard {
+  /** What it is about, for a table: a field, a chain, an object. */
+  readonly subject: string;
+  /** One line. */
+  readonly message: string;
+  /** What to do. */
+  readonly hint: string;
+}
+
+/** Who finds them: each tells all that it finds, and takes back what it does not find any more. */
+export type HazardSource = "clusterCIDR" | "node" | "forwarding" | "marks" | "affinity";
+
+export class HazardReport {
+  readonly #log: Pick<Log, "warn" | "info">;
+  readonly #health: Pick<HealthState, "warn">;
+  readonly #standing = new Map<HazardSource, readonly Hazard[]>();
+
+  constructor(log: Pick<Log, "warn" | "info">, health: Pick<HealthState, "warn">) {
+    this.#log = log;
+    this.#health = health;
+  }
+
+  /** All that the source finds now. */
+  tell(source: HazardSource, found: readonly Hazard[]): void {
+    const before = this.#standing.get(source) ?? [];
+    const isKnown = (hazard: Hazard, among: readonly Hazard[]) =>
+      among.some(({ subject, message }) => subject === hazard.subject && message === hazard.message);
+    for (const hazard of found) {
+      if (!isKnown(hazard, before)) this.#log.warn({ subject: hazard.subject, hint: hazard.hint }, hazard.message);
+    }
+    for (const hazard of before) {
+      if (!isKnown(hazard, found)) this.#log.info({ subject: hazard.subject }, `no more: ${hazard.message}`);
+    }
+    this.#standing.set(source, found);
+    this.#health.warn(source, found.map(({ message, hint }) => `${message}; ${hint}`).join("; ") || undefined);
+  }
+}

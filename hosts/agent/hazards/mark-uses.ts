@@ -1,0 +1,175 @@
+// Who else uses bits of the packets' mark: WireGuard, tailscale, Calico and others keep a number there, as we keep one bit.
+// Read from routing rules, nf_tables (iptables-nft's extensions among it) and legacy iptables.
+import { FAMILIES } from "../../shared/families.ts";
+import { type LegacyExtension, readLegacyTable } from "../kernel/legacy-table.ts";
+import { listOthersRules } from "../kernel/nft-listing.ts";
+import { askAll } from "../netlink/ask.ts";
+import {
+  type Attribute,
+  AttributeWriter,
+  findAttribute,
+  readHostU32,
+  readString,
+  readU32,
+  viewOf,
+} from "../netlink/attributes.ts";
+import { NetlinkError } from "../netlink/errno.ts";
+import type { Message } from "../netlink/messages.ts";
+import type { NetlinkSocket } from "../netlink/socket.ts";
+import * as uapi from "../netlink/uapi.ts";
+
+export interface MarkUse {
+  /** "ip rule 32764", "ip mangle PREROUTING". */
+  readonly place: string;
+  readonly value: number;
+  /** The bits that it looks at or sets. */
+  readonly mask: number;
+}
+
+const ALL_BITS = 0xffffffff;
+const NFT_META_MARK = 3;
+/** Of kubelet and kube-proxy, who use the same bit for the same purpose, and of ours. */
+const OUR_TABLES: readonly string[] = ["sluice", "kube-proxy"];
+const isOurs = (table: string, chain: string) => OUR_TABLES.includes(table) || chain.startsWith("KUBE-");
+/** Tables of legacy iptables in which packets are marked. */
+const LEGACY_TABLES = ["raw", "mangle", "nat", "filter"] as const;
+
+/** `socket`: of NETLINK_ROUTE. @throws {NetlinkError} */
+export async function routingRuleMarks(socket: NetlinkSocket): Promise<MarkUse[]> {
+  const found: MarkUse[] = [];
+  const sequence = socket.nextSequence();
+  const end = await askAll(socket, rulesRequest(sequence), sequence, (message) => {
+    const use = markOfRoutingRule(message);
+    if (use !== undefined) found.push(use);
+    return true;
+  });
+  if (end.errno !== 0) throw new NetlinkError("dump of routing rules", end.errno);
+  return found;
+}
+
+/** `socket`: of NETLINK_NETFILTER. @throws {NetlinkError} */
+export async function netfilterMarks(socket: NetlinkSocket): Promise<MarkUse[]> {
+  const found: MarkUse[] = [];
+  for await (const { place, expressions } of listOthersRules(socket, isOurs)) {
+    for (const { value, mask } of marksOf(expressions)) found.push({ place, value, mask });
+  }
+  return [...found, ...legacyMarks()];
+}
+
+function legacyMarks(): MarkUse[] {
+  return FAMILIES.flatMap((family) =>
+    LEGACY_TABLES.flatMap((table) => {
+      const place = `${family === "ipv4" ? "iptables" : "ip6tables"}-legacy ${table}`;
+      const rules = [...(readLegacyTable(family, table)?.rules() ?? [])];
+      const extensions = rules.flatMap(({ matches, target }) => [...matches, target]);
+      return extensions.flatMap((each) => ofExtension(each) ?? []).map((mark) => ({ place, ...mark }));
+    }),
+  );
+}
+
+interface Mark {
+  readonly value: number;
+  readonly mask: number;
+}
+
+/** struct xt_mark_tginfo2 { u32 mark, mask }: mark = (mark & ~mask) ^ value. struct xt_mark_mtinfo1 begins alike. */
+function ofExtension({ name, data }: LegacyExtension): Mark | undefined {
+  if ((name !== "MARK" && name !== "mark") || data.length < 8) return undefined;
+  const view = viewOf(data);
+  const value = view.getUint32(0, true);
+  const mask = view.getUint32(4, true);
+  return { value, mask: (name === "MARK" ? mask | value : mask) >>> 0 };
+}
+
+/** What a register holds: a constant, or the mark with bits taken out and turned over. */
+type Held = { readonly kind: "constant"; readonly value: number } | ({ readonly kind: "mark" } & Bits);
+interface Bits {
+  readonly kept: number;
+  readonly flipped: number;
+}
+
+function marksOf(expressions: readonly Attribute[]): Mark[] {
+  const registers = new Map<number, Held>();
+  const found: Mark[] = [];
+  for (const { payload } of expressions) {
+    const data = findAttribute(payload, uapi.NFTA_EXPR.DATA) ?? new Uint8Array();
+    const number = (type: number) => readU32(findAttribute(data, type)) ?? -1;
+    const value = (type: number) =>
+      readHostU32(findAttribute(findAttribute(data, type) ?? new Uint8Array(), uapi.NFTA_DATA.VALUE));
+    switch (readString(findAttribute(payload, uapi.NFTA_EXPR.NAME))) {
+      case "match":
+      case "target": {
+        const extension = {
+          name: readString(findAttribute(data, uapi.NFTA_TARGET.NAME)) ?? "",
+          data: findAttribute(data, uapi.NFTA_TARGET.INFO) ?? new Uint8Array(),
+        };
+        found.push(...[ofExtension(extension)].filter((mark) => mark !== undefined));
+        break;
+      }
+      case "immediate": {
+        const constant = value(uapi.NFTA_IMMEDIATE.DATA);
+        if (constant === undefined) registers.delete(number(uapi.NFTA_IMMEDIATE.DREG));
+        else registers.set(number(uapi.NFTA_IMMEDIATE.DREG), { kind: "constant", value: constant });
+        break;
+      }
+      case "meta": {
+        const isMark = number(uapi.NFTA_META.KEY) === NFT_META_MARK;
+        const into = number(uapi.NFTA_META.DREG);
+        if (into >= 0 && isMark) registers.set(into, { kind: "mark", kept: ALL_BITS, flipped: 0 });
+        else if (into >= 0) registers.delete(into);
+        else if (isMark) found.push(...set(registers.get(number(uapi.NFTA_META.SREG))));
+        break;
+      }
+      case "bitwise": {
+        const from = registers.get(number(uapi.NFTA_BITWISE.SREG));
+        const into = number(uapi.NFTA_BITWISE.DREG);
+        const mask = value(uapi.NFTA_BITWISE.MASK);
+        const xor = value(uapi.NFTA_BITWISE.XOR);
+        if (from?.kind !== "mark" || mask === undefined || xor === undefined) registers.delete(into);
+        else
+          registers.set(into, {
+            kind: "mark",
+            kept: (from.kept & mask) >>> 0,
+            flipped: ((from.flipped & mask) ^ xor) >>> 0,
+          });
+        break;
+      }
+      case "cmp": {
+        const compared = registers.get(number(uapi.NFTA_CMP.SREG));
+        const constant = value(uapi.NFTA_CMP.DATA);
+        if (compared?.kind === "mark" && constant !== undefined) found.push({ value: constant, mask: compared.kept });
+        break;
+      }
+      default:
+    }
+  }
+  return found;
+}
+
+/** What `meta mark set` does. */
+function set(held: Held | undefined): Mark[] {
+  if (held === undefined) return [];
+  if (held.kind === "constant") return [{ value: held.value, mask: ALL_BITS }];
+  return [{ value: held.flipped, mask: (~held.kept | held.flipped) >>> 0 }];
+}
+
+function rulesRequest(sequence: number): Uint8Array {
+  const writer = new AttributeWriter(64);
+  // struct fib_rule_hdr all zero: every family.
+  writer.skip(uapi.NLMSG_HEADER + uapi.FIB_RULE_HEADER);
+  writer.setU32(0, writer.length);
+  writer.setU16(4, uapi.RTM_GETRULE);
+  writer.setU16(6, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP);
+  writer.setU32(8, sequence);
+  return writer.bytes();
+}
+
+function markOfRoutingRule({ type, bytes }: Message): MarkUse | undefined {
+  if (type !== uapi.RTM_NEWRULE) return undefined;
+  const attribute = (which: number) =>
+    readHostU32(findAttribute(bytes, which, uapi.NLMSG_HEADER + uapi.FIB_RULE_HEADER));
+  const value = attribute(uapi.FRA.FWMARK);
+  if (value === undefined) return undefined;
+  const priority = attribute(uapi.FRA.PRIORITY) ?? 0;
+  return { place: `ip rule ${priority}`, value, mask: attribute(uapi.FRA.FWMASK) ?? ALL_BITS };
+}

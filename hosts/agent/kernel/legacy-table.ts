@@ -1,0 +1,112 @@
+// A table of legacy iptables (x_tables) as the kernel has it, by the getsockopt calls that iptables makes itself
+// (linux/netfilter_ipv4/ip_tables.h, ip6_tables.h): no command is needed, and CAP_NET_ADMIN is enough.
+import type { Family } from "../../shared/contract.ts";
+import { viewOf } from "../netlink/attributes.ts";
+import { EAGAIN } from "../netlink/errno.ts";
+import { loadLibc } from "../netlink/libc.ts";
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM } from "../netlink/uapi.ts";
+import { readIfThere } from "./read-if-there.ts";
+
+/** Of struct ipt_entry and ip6t_entry: what stands before its matches, and where it says how long it is. */
+const LAYOUTS = {
+  ipv4: { domain: AF_INET, level: 0, names: "/proc/net/ip_tables_names", entry: 112, targetOffset: 88 },
+  ipv6: { domain: AF_INET6, level: 41, names: "/proc/net/ip6_tables_names", entry: 168, targetOffset: 140 },
+} as const;
+
+const SO_GET_INFO = 64;
+const SO_GET_ENTRIES = 65;
+const TABLE_NAME = 32;
+/** struct ipt_getinfo: name, valid hooks, five hook entries, five underflows, number of entries, size. */
+const GETINFO = { length: 84, underflow: 56, size: 80 } as const;
+/** struct ipt_get_entries: name, size, then the entries, aligned to 8. */
+const ENTRIES = 40;
+/** struct xt_entry_target and xt_entry_match: u16 size, name, u8 revision; then what it knows itself. */
+const EXTENSION = { name: 2, data: 32 } as const;
+const HOOKS = { PREROUTING: 0, INPUT: 1, FORWARD: 2, OUTPUT: 3, POSTROUTING: 4 } as const;
+/** A standard target's verdict: -NF_DROP - 1. */
+const DROP = -1;
+/** The table may have grown between the two calls. */
+const ATTEMPTS = 5;
+
+export interface LegacyExtension {
+  /** "MARK", "mark", "conntrack"; "" for a verdict. */
+  readonly name: string;
+  /** Without its header. */
+  readonly data: Uint8Array;
+}
+
+export interface LegacyRule {
+  readonly matches: readonly LegacyExtension[];
+  readonly target: LegacyExtension;
+}
+
+export interface LegacyTable {
+  /** The policy of a built-in chain. */
+  dropsByDefault(chain: keyof typeof HOOKS): boolean;
+  rules(): Generator<LegacyRule>;
+}
+
+/** Undefined: it is not there, or may not be read. Does not make it, as asking for a table that is not there would. */
+export function readLegacyTable(family: Family, name: string): LegacyTable | undefined {
+  const { domain, level, names, entry, targetOffset } = LAYOUTS[family];
+  if (!(readIfThere(names) ?? "").split("\n").includes(name)) return undefined;
+  const read = readEntries(domain, level, name);
+  if (read === undefined) return undefined;
+  const { info, entries } = read;
+  const view = viewOf(entries);
+  const targetAt = (at: number) => at + view.getUint16(at + targetOffset, true);
+  const extensionAt = (at: number): LegacyExtension => {
+    const [text = ""] = new TextDecoder()
+      .decode(entries.subarray(at + EXTENSION.name, at + EXTENSION.data - 1))
+      .split("\0", 1);
+    return { name: text, data: entries.subarray(at + EXTENSION.data, at + view.getUint16(at, true)) };
+  };
+  return {
+    dropsByDefault(chain) {
+      const at = viewOf(info).getUint32(GETINFO.underflow + 4 * HOOKS[chain], true);
+      return at + entry <= entries.length && view.getInt32(targetAt(at) + EXTENSION.data, true) === DROP;
+    },
+    *rules() {
+      for (let at = 0; at + entry <= entries.length; ) {
+        const matches: LegacyExtension[] = [];
+        const target = targetAt(at);
+        for (let match = at + entry; match < target; match += Math.max(EXTENSION.data, view.getUint16(match, true))) {
+          matches.push(extensionAt(match));
+        }
+        yield { matches, target: extensionAt(target) };
+        at += Math.max(entry, view.getUint16(at + targetOffset + 2, true));
+      }
+    },
+  };
+}
+
+function readEntries(
+  domain: number,
+  level: number,
+  table: string,
+): { info: Uint8Array; entries: Uint8Array } | undefined {
+  const libc = loadLibc();
+  const fd = libc.socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return undefined;
+  try {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const info = named(table, GETINFO.length);
+      if (libc.getsockopt(fd, level, SO_GET_INFO, info) < 0) return undefined;
+      const size = viewOf(info).getUint32(GETINFO.size, true);
+      const answer = named(table, ENTRIES + size);
+      viewOf(answer).setUint32(TABLE_NAME, size, true);
+      const result = libc.getsockopt(fd, level, SO_GET_ENTRIES, answer);
+      if (result >= 0) return { info, entries: answer.subarray(ENTRIES) };
+      if (result !== -EAGAIN) return undefined;
+    }
+    return undefined;
+  } finally {
+    void libc.closeOnThread(fd);
+  }
+}
+
+function named(table: string, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  bytes.set(new TextEncoder().encode(table).subarray(0, TABLE_NAME - 1));
+  return bytes;
+}
