@@ -6,6 +6,7 @@ import { deleteNfacct, makeNfacct } from "../host/nfacct.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { writeResultOf } from "./iptables-refusal.ts";
 import type { IptablesTools } from "./iptables-tools.ts";
+import { readIfThere } from "./read-if-there.ts";
 import type { RunCommand } from "./run-command.ts";
 
 interface Probe {
@@ -88,6 +89,21 @@ export const PROBES: readonly Probe[] = [
   ).map(([name, table, rule, modules]) => ({ name, table, rule, consequence: NOTHING, modules, isNeeded: true })),
 ];
 
+/** What all rules of the variant legacy need. Distributions leave it out by and by. */
+const LEGACY_TABLES: Probe = {
+  name: "ip_tables",
+  table: "filter",
+  rule: "",
+  consequence: NOTHING,
+  modules: "ip_tables, iptable_filter and iptable_nat (for IPv6 ip6_tables and so on)",
+  isNeeded: true,
+};
+/** Not there as long as they are not loaded. */
+const LEGACY_NAMES: Readonly<Record<Family, string>> = {
+  ipv4: "/proc/net/ip_tables_names",
+  ipv6: "/proc/net/ip6_tables_names",
+};
+
 /** An extension that a node lacks. */
 export interface MissingExtension {
   readonly probe: Probe;
@@ -98,17 +114,24 @@ export interface MissingExtension {
 
 /**
  * Tries all extensions in all families that can be written. Where nothing can be told (the lock is held, the command
- * hangs, no rule at all is taken) none is missing: the writes will say what is wrong.
+ * hangs, no privilege) none is missing: the writes will say what is wrong.
  *
  * @param timeout milliseconds for each command
+ * @param read a file's text; undefined if there is none
  */
 export async function findMissingExtensions(
   tools: IptablesTools,
   run: RunCommand,
   timeout: number,
+  read: (path: string) => string | undefined = readIfThere,
 ): Promise<readonly MissingExtension[]> {
   const probes = PROBES.filter(({ name }) => tools.randomFully || !name.includes("--random-fully"));
   const found = new Map<Probe, { families: Family[]; reason: string }>();
+  const note = (probe: Probe, family: Family, reason: string) => {
+    const entry = found.get(probe) ?? { families: [], reason };
+    entry.families.push(family);
+    found.set(probe, entry);
+  };
   await withCounter(async () => {
     for (const family of FAMILIES) {
       if (tools.unusable[family] !== undefined) continue;
@@ -119,13 +142,15 @@ export async function findMissingExtensions(
         return writeResultOf(restore, result, input);
       };
       const all = await attempt(probes);
-      if (all.outcome !== "refused" || all.transient || (await attempt([])).outcome !== "written") continue;
+      if (all.outcome !== "refused" || all.transient) continue;
+      const none = await attempt([]);
+      const isLacking = tools.variant === "legacy" && read(LEGACY_NAMES[family]) === undefined;
+      if (none.outcome === "refused" && isLacking) note(LEGACY_TABLES, family, none.message);
+      if (none.outcome !== "written") continue;
       for (const probe of probes) {
         const result = await attempt([probe]);
         if (result.outcome !== "refused" || result.transient) continue;
-        const entry = found.get(probe) ?? { families: [], reason: result.message };
-        entry.families.push(family);
-        found.set(probe, entry);
+        note(probe, family, result.message);
       }
     }
   });
