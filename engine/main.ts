@@ -51,7 +51,17 @@ import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
 import { writeDescription } from "./routing/describe";
-import { computeFacts, factsOf, keepLastNode, nodeRecord, podCIDRRecord, primaryFamily, stock, zone, zoneLength } from "./routing/facts";
+import {
+  computeFacts,
+  factsOf,
+  keepLastNode,
+  nodeRecord,
+  podCIDRRecord,
+  primaryFamily,
+  stock,
+  zone,
+  zoneLength,
+} from "./routing/facts";
 import { beginCheck, checkIsDue, endCheck, interruptChecks } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
