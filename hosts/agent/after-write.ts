@@ -69,7 +69,10 @@ export class AfterWrite {
       dryRun: settings.conntrackDryRun,
       log: (removal) => {
         const { kind, dryRun, ...flow } = removal;
-        log.info(flow, dryRun ? `a stale ${FLOWS[kind]} would be removed` : `stale ${FLOWS[kind]} removed`);
+        log[dryRun ? "info" : "verbose"](
+          flow,
+          dryRun ? `a stale ${FLOWS[kind]} would be removed` : `stale ${FLOWS[kind]} removed`,
+        );
       },
     });
     this.#udpChecks = new PacedRuns(parts.clock, () => this.#checkFlows("udp"), udpPause);

@@ -128,7 +128,7 @@ class Running {
         families: ["ipv4", "ipv6"],
         health: this.health,
         metrics: new Metrics({ mode: "flat", version: "0" }),
-        log: openLog({ format: "json", verbosity: 0 }, { write: (line) => void this.lines.push(line) }).log,
+        log: openLog({ format: "json", verbosity: 2 }, { write: (line) => void this.lines.push(line) }).log,
         clock: this.clock,
         minSyncPeriodMs: 0,
         syncPeriodMs: 3_600_000,

@@ -17,6 +17,7 @@ import { FirstState } from "./sync/first-state.ts";
 import { type RunOutcome, Schedule } from "./sync/schedule.ts";
 import { type FamilyReport, Synchronizer } from "./sync/synchronizer.ts";
 import type { TrappingObject } from "./sync/trapping-objects.ts";
+import { WriteSummary } from "./write-summary.ts";
 
 /**
  * Others' rules change as well, and each time ours have to be read back to know that it was not them. At most a twentieth
@@ -71,6 +72,7 @@ export class Agent {
   readonly #schedule: Schedule;
   readonly #synchronizer: Synchronizer;
   readonly #problems: ProblemLog;
+  readonly #summary: WriteSummary;
   #cancelLook: (() => void) | undefined;
   #lookAt: number | undefined;
   #isLookDue = false;
@@ -100,6 +102,7 @@ export class Agent {
     this.#started = clock.now();
     this.#retryAt = this.#started + parts.syncPeriodMs;
     this.#problems = new ProblemLog(log);
+    this.#summary = new WriteSummary(log, clock);
     this.state = new ClusterState(parts.module, parts.options, parts.writer.batchLimits, {
       changed: (kind, count) => this.#changed(kind, count),
       synced: (kind) => {
@@ -197,6 +200,7 @@ export class Agent {
   /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
   async stop(): Promise<void> {
     this.#hasStopped = true;
+    this.#summary.close();
     this.#aheadOver.abort(new Error("the agent ends"));
     await this.#ahead;
     this.#cancelLook?.();
@@ -316,7 +320,7 @@ export class Agent {
     if (drift !== undefined && differs) {
       if (this.#hasSynced && !report.isForeign && !drift.rebuilt) {
         // Or a write had failed or got lost: nobody knows whose doing it is.
-        log.info({ family, ...drift }, "the rules were read back while changes were on their way");
+        log.verbose({ family, ...drift }, "the rules were read back while changes were on their way");
       } else if (this.#hasSynced) {
         metrics.drift(family, drift);
         log.warn({ family, ...drift }, "somebody else has changed our rules; they are as they should be again");
@@ -339,7 +343,10 @@ export class Agent {
     }
     metrics.synced(family, seconds, full || drift !== undefined, { bytes });
     health.updated(family);
-    if (transactions > 0) log.info(line, `rules written${of(names, services)}`);
+    if (transactions === 0) return;
+    // What a start writes is told; later on each change, and a sum of them.
+    log[this.#hasSynced ? "verbose" : "info"](line, `rules written${of(names, services)}`);
+    if (this.#hasSynced) this.#summary.add(report);
   }
 
   /** The engine looks through all Services for those left out: only where there are any, or were. */

@@ -24,15 +24,16 @@ const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
 export async function runAgent(
   settings: AgentSettings,
   signal: AbortSignal,
-  openContext: (config: AgentConfig) => Omit<AgentContext, "lock">,
+  openContext: (config: AgentConfig) => Omit<AgentContext, "lock" | "settingsSaid">,
 ): Promise<void> {
   // It stays taken while the agent starts anew with another configuration.
   const { log } = openContext(settings.config);
+  const settingsSaid = new Set<string>();
   const lock = new NodeLock({ mode: settings.config.mode, log, clock: systemClock });
   try {
     await runWithLock(settings, signal, (config) => {
       void lock.setMode(config.mode);
-      return { ...openContext(config), lock };
+      return { ...openContext(config), lock, settingsSaid };
     });
   } finally {
     await lock.close();
@@ -46,14 +47,17 @@ async function runWithLock(
 ): Promise<void> {
   let current = settings;
   let before: AgentSettings | undefined;
+  let rejected: string | undefined;
   while (!signal.aborted) {
     try {
-      const next = await runOnce(current, openContext(current.config), signal);
+      const next = await runOnce(current, openContext(current.config), signal, rejected);
+      rejected = undefined;
       before = current;
       current = next;
     } catch (error) {
       if (!(error instanceof StartError) || before === undefined) throw error;
       openContext(before.config).log.error({}, `the new configuration is not taken: ${error.message}`);
+      rejected = error.message;
       // The content is known now: only another one is looked at.
       current = { ...before, configContent: current.configContent };
       before = undefined;
@@ -61,10 +65,20 @@ async function runWithLock(
   }
 }
 
-/** Runs with one configuration. Returns the settings to go on with. */
-async function runOnce(settings: AgentSettings, context: AgentContext, signal: AbortSignal): Promise<AgentSettings> {
+/**
+ * Runs with one configuration. Returns the settings to go on with.
+ *
+ * @param rejected why it is not the one that the file has, if so
+ */
+async function runOnce(
+  settings: AgentSettings,
+  context: AgentContext,
+  signal: AbortSignal,
+  rejected: string | undefined,
+): Promise<AgentSettings> {
   const { log } = context;
   const agent = await RunningAgent.start(settings, context);
+  if (rejected !== undefined) agent.configurationRejected(rejected);
   let next = settings;
   await new Promise<void>((resolve) => {
     const watch = watchConfig(settings, context, agent, (config, configContent) => {
@@ -113,6 +127,7 @@ function watchConfig(
     flags: flagsBesideFile,
     ...(configContent === undefined ? {} : { content: configContent }),
     changed: (found, { diagnostics }, content) => {
+      agent.configurationRejected(undefined);
       const change = whatChanged(inForce, found);
       for (const each of diagnostics) log.warn({ hint: each.hint }, configurationText(each));
       const fields = change.fields.map(({ field }) => field);
@@ -129,6 +144,8 @@ function watchConfig(
         if (each.severity === "error") log.error({ hint: each.hint }, `the new configuration is not taken: ${text}`);
         else log.warn({ hint: each.hint }, text);
       }
+      const errors = diagnostics.filter(({ severity }) => severity === "error");
+      agent.configurationRejected(errors.map(configurationText).join("; "));
     },
   });
 }

@@ -1,7 +1,7 @@
 // Lines for people, in the form that klog gives them, so that whatever collects kube-proxy's logs can read these.
 import { unprintable } from "../shared/unprintable.ts";
 
-const LETTERS: Readonly<Record<number, string>> = { 10: "D", 20: "D", 30: "I", 40: "W", 50: "E", 60: "F" };
+const LETTERS: Readonly<Record<number, string>> = { 10: "D", 20: "D", 25: "I", 30: "I", 40: "W", 50: "E", 60: "F" };
 const OWN = new Set(["level", "ts", "msg"]);
 
 /**

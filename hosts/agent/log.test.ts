@@ -38,10 +38,18 @@ test("text: a line as klog's, one for each call whatever the values contain", ()
 });
 
 test("verbosity", () => {
-  assert.equal([0, 2, 3, 4, 5, 6, 10].map(levelOf), ["info", "info", "info", "debug", "debug", "trace", "trace"]);
+  assert.equal([0, 2, 3, 4, 5, 6, 10].map(levelOf), ["info", "verbose", "verbose", "debug", "debug", "trace", "trace"]);
   const { log, lines } = capture("json", 2);
   log.debug("not shown");
   assert.equal(lines, []);
+  log.verbose("shown");
+  assert.equal([JSON.parse(lines[0] ?? "").level, JSON.parse(lines[0] ?? "").v], ["info", 2]);
+  const quiet = capture("text", 1);
+  quiet.log.verbose("not shown");
+  assert.equal(quiet.lines, []);
+  const text = capture("text", 2);
+  text.log.verbose("shown");
+  assert.match(text.lines[0] ?? "", /^I/);
   const of = (level: "trace" | "debug" | "warn" | "error" | "fatal") => {
     const { log: all, lines: shown } = capture("json", 10);
     all[level]({}, "shown");

@@ -7,16 +7,26 @@ import { PacedOutput } from "./paced-output.ts";
 
 /**
  * Use as pino's: `log.info({ family, services, seconds }, "rules written")`. Fields first, the same words for the same
- * thing each time. `info` says what has changed and why, `debug` how it went, `trace` what came over the wire.
+ * thing each time. `info` says what an administrator wants to know of a node that is well, `verbose` each change and why, `debug`
+ * how it went, `trace` what came over the wire.
  */
-export type Log = Pick<Logger, "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "isLevelEnabled">;
+export type Log = Pick<
+  Logger<"verbose">,
+  "fatal" | "error" | "warn" | "info" | "verbose" | "debug" | "trace" | "isLevelEnabled"
+>;
 
 /** How much may wait for whoever reads the log, before lines are dropped: a stuck reader must not stop the agent. */
 const MOST_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** klog's verbosity: up to 3 what operators want to see, 4 and 5 debugging, above that everything. */
-export function levelOf(verbosity: number): Level {
-  return verbosity >= 6 ? "trace" : verbosity >= 4 ? "debug" : "info";
+/** klog's verbosity at which a level is shown: 2 and 3 tell steady-state changes, 4 and 5 are for debugging, then everything. */
+const VERBOSITIES = { verbose: 2, debug: 4, trace: 6 } as const;
+/** Between pino's debug (20) and info (30). */
+const VERBOSE = 25;
+
+export function levelOf(verbosity: number): Level | "verbose" {
+  if (verbosity >= VERBOSITIES.trace) return "trace";
+  if (verbosity >= VERBOSITIES.debug) return "debug";
+  return verbosity >= VERBOSITIES.verbose ? "verbose" : "info";
 }
 
 export interface OpenLog {
@@ -31,6 +41,7 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
   const log = pino(
     {
       level: levelOf(config.verbosity),
+      customLevels: { verbose: VERBOSE },
       base: null,
       timestamp: () => `,"ts":${Date.now()}`,
       formatters: {
@@ -57,7 +68,7 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
 /** As Kubernetes' components write it, errors have no verbosity; warnings are told from other lines by `level` alone. */
 function jsonLevel(level: string): object {
   if (level === "error" || level === "fatal") return { level };
-  return { level, v: level === "trace" ? 6 : level === "debug" ? 4 : 0 };
+  return { level: level === "verbose" ? "info" : level, v: VERBOSITIES[level as keyof typeof VERBOSITIES] ?? 0 };
 }
 
 /** `err` is text, as Kubernetes' components have it; what else is known of the error stands beside it. */

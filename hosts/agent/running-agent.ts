@@ -40,6 +40,8 @@ export interface AgentContext {
   readonly module: EngineModule;
   readonly log: Log;
   readonly version: string;
+  /** Of kernel settings, what has been said of them: an agent that starts anew does not say it again. */
+  readonly settingsSaid: Set<string>;
   /** No rules are written before it is free. */
   readonly lock: Pick<NodeLock, "free" | "holdUp" | "warning">;
 }
@@ -88,7 +90,7 @@ export class RunningAgent {
         onResponse: (verb, host, bytes) => agent?.metrics.apiResponse(verb, host, bytes),
       });
       opened.push(() => client.close());
-      await setUpMachine(settings.config, log);
+      await setUpMachine(settings.config, context);
       const writer = await openWriter(settings.config.mode, log);
       opened.push(() => writer.writer.close());
       const interfaces = await watchInterfaces({
@@ -240,10 +242,26 @@ export class RunningAgent {
     this.#config = config;
     this.#warnOfGates();
     this.#hazards.configured();
-    await setUpMachine(config, this.#context.log);
+    await setUpMachine(config, this.#context);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
     await this.#interfaces.look();
     this.reconfigure("the configuration changed");
+  }
+
+  /** What the configuration file has now is not taken, and why; undefined: it is. */
+  configurationRejected(why: string | undefined): void {
+    const note =
+      why === undefined ? undefined : `the new configuration is not taken, the one before stays in force: ${why}`;
+    this.#health.warn("configuration", note);
+    this.metrics.configurationRejected(note !== undefined);
+    if (note === undefined) return;
+    this.#events.event({
+      regarding: nodeReference(this.#settings.hostname),
+      type: "Warning",
+      reason: "ConfigurationNotTaken",
+      action: "ReadConfiguration",
+      note,
+    });
   }
 
   #firstWritten(): void {
@@ -268,7 +286,7 @@ export class RunningAgent {
     if (isDeepStrictEqual(options, this.#agent.state.options)) return;
     try {
       this.#agent.configure(options);
-      this.#context.log.info({ reason }, "rules are computed anew");
+      this.#context.log.verbose({ reason }, "rules are computed anew");
       this.#afterWrite.addressesChanged();
     } catch (error) {
       this.#context.log.error({ err: error, reason }, "the engine does not take the new options; the old ones stay");
@@ -300,7 +318,7 @@ export class RunningAgent {
       type: "Normal",
       reason: "Starting",
       action: "StartKubeProxy",
-      note: "",
+      note: `sluice ${this.#context.version}, mode ${this.#config.mode}`,
     });
     const ahead = this.#agent.writeAhead((signal) => readUrgentLists(this.#client, signal));
     const waiting = this.#reflectors.filter(({ resource }) => resource === services || resource === endpointSlices);
@@ -359,9 +377,12 @@ export class RunningAgent {
   }
 }
 
-/** Makes the kernel settings of the configuration, and says what is not as wanted. */
-async function setUpMachine(config: AgentConfig, log: Log): Promise<void> {
-  for (const { message, hint } of settingDiagnostics(await applySettings(config))) log.warn({ hint }, message);
+/** Makes the kernel settings of the configuration, and says once what is not as wanted. */
+async function setUpMachine(config: AgentConfig, { log, settingsSaid }: AgentContext): Promise<void> {
+  for (const { message, hint } of settingDiagnostics(await applySettings(config))) {
+    if (!settingsSaid.has(message)) log.warn({ hint }, message);
+    settingsSaid.add(message);
+  }
 }
 
 async function openClient(

@@ -180,7 +180,7 @@ check("iptables mode needs its commands, and nothing of nf_tables", async ({ run
 });
 
 check("an address that is taken: a warning, or worse with bindAddressHardFail", async ({ run }) => {
-  const server = createServer();
+  const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
   const yaml = `mode: flat\nmetricsBindAddress: 127.0.0.1:18249\nhealthzBindAddress: 127.0.0.1:${port}\n`;

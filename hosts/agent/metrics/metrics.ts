@@ -205,6 +205,11 @@ export class Metrics {
     this.#sluice.engineRestarts.inc();
   }
 
+  /** The configuration file has a content that is not taken. */
+  configurationRejected(isRejected: boolean): void {
+    this.#sluice.configurationRejected.set(Number(isRejected));
+  }
+
   /** Objects left out at the moment. */
   refused(by: "engine" | "kernel" | "size" | "trap", count: number): void {
     this.#sluice.refused.set({ by }, count);

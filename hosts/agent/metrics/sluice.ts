@@ -53,6 +53,9 @@ export function registerSluiceMetrics(registry: Registry) {
       ...named("desired_state_info", "Hash of the desired state: equal on nodes with the same view and options."),
       labelNames: ["hash"] as const,
     }),
+    configurationRejected: new Gauge(
+      named("configuration_rejected", "1 while the configuration file has a content that is not taken, else 0."),
+    ),
     refused: new Gauge({
       ...named(
         "refused_objects",
