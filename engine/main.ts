@@ -65,11 +65,13 @@ import {
 import { beginCheck, checkIsDue, endCheck, interruptChecks } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { Mode, Options, options, takeOptions } from "./routing/options";
+import { allowPortion, setPortion } from "./routing/portions";
 import {
   claimAnew,
   isLeftOut,
   keepUp,
   refresh,
+  refreshAll,
   refreshFacts,
   refreshSome,
   routeStale,
@@ -98,7 +100,7 @@ export function engine__configure(at: usize): usize {
     computeFacts();
     if (options().allowServiceExternalIPs != externalIPs) claimAnew();
     if (options().mode != mode) {
-      refresh();
+      refreshAll();
       retryRefused();
       forgetKernel(); // what the other layout has written is not ours to compare with
     }
@@ -225,7 +227,14 @@ export function cabi_post_engine__health_checks(result: usize): void {
   finish();
 }
 
+/** Before what is asked about everything. Under a plan that is not complete nothing may change. */
+function takeAllUp(): void {
+  if (isPlanning()) refresh();
+  else refreshAll();
+}
+
 export function engine__count(): usize {
+  takeAllUp();
   routeStale();
   return totals();
 }
@@ -265,7 +274,7 @@ export function cabi_post_engine__programmed(result: usize): void {
 }
 
 export function engine__problems(): usize {
-  refresh();
+  takeAllUp();
   reportConflicts();
   return problemsResult();
 }
@@ -274,7 +283,7 @@ export function cabi_post_engine__problems(result: usize): void {
 }
 
 function render(family: u32): void {
-  refresh();
+  refreshAll();
   if (options().mode == Mode.IPTABLES) renderIptables(family);
   else if (options().mode == Mode.NFTABLES) renderNftables(family);
   else renderFlat(family);
@@ -307,7 +316,7 @@ export function cabi_post_engine__blame(result: usize): void {
 
 export function engine__describe(): usize {
   abandon();
-  refresh();
+  refreshAll();
   writeDescription();
   return outResult();
 }
@@ -335,6 +344,15 @@ export function engine__keep_last_node(): void {
 
 export function engine__keep_chains(count: u32): void {
   keepFlatChains(count);
+}
+
+export function engine__set_portion(work: u32): void {
+  setPortion(work);
+}
+
+export function engine__begin_portion(): bool {
+  abandon();
+  return allowPortion();
 }
 
 export function engine__begin_plan(now: u64): void {
@@ -503,7 +521,7 @@ export function engine__suspects(id: u32): u32 {
 
 export function engine__trial(id: u32, first: u32, count: u32): usize {
   abandon();
-  refresh();
+  refreshAll();
   writeTrial(id, first, count);
   return outResult();
 }
@@ -566,7 +584,7 @@ export function engine__retry(): void {
 
 export function engine__forget(): void {
   abandon();
-  refresh();
+  refreshAll();
   forgetKernel();
   finish();
 }

@@ -37,6 +37,14 @@ export class Service extends Entry {
   refusedAgain: u32;
   /** The same for what the node lacks an extension of iptables for (layouts/iptables-extensions.ts). */
   lacking: u32;
+  // Of routing/portions.ts: what is still to be taken up (bits of `Change`), the port that is next, and whether it is the turn of
+  // ports that are gone; what the Service weighed when all of it was taken up.
+  postponed: u32;
+  nextPort: usize;
+  isAtGone: bool;
+  weight: u64;
+  /** It is being taken up as a whole, and some of its claims are given back already. */
+  isBegun: bool;
 
   /** Plans of the family leave it out. */
   isLeftOut(family: u32): bool {

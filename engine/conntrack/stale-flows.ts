@@ -56,7 +56,7 @@ export function staleFlowTable(): usize {
 
 /** The kernel holds what it should under the key and for that claim's service port. */
 function isProgrammed(key: Key, claim: Claim): bool {
-  return !key.changed && !key.open && !claim.port.stale && !claim.port.open;
+  return !key.changed && !key.open && !claim.port.stale && !claim.port.open && claim.port.pending == 0;
 }
 
 let reason: u32 = 0;

@@ -20,7 +20,7 @@ import {
 } from "./batches";
 import { fullText, leftoverCount, writeLeftovers } from "./nft-elements";
 import { writeEmptyTable, writeStock } from "./nftables-stock";
-import { keepChainsOfRefused, writeFor } from "./refusals";
+import { keepChainsOfWaiting, writeFor } from "./refusals";
 import { planDeletions, writeRetired } from "./retiring";
 import { isSpent } from "./slices";
 import { isWaiting } from "./waves";
@@ -171,7 +171,7 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
 
 /** Ends the transaction that `writeParts` has left open. */
 export function endParts(family: u32): void {
-  keepChainsOfRefused(family);
+  keepChainsOfWaiting(family);
   writeRetired(family);
   writeLeftovers();
   endNftBatch(openServices, openFull);

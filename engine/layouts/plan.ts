@@ -1,11 +1,12 @@
 // The plan of an instance: from what the kernel has acknowledged to what it should have, for both families.
 import { outReset } from "../bytes/out";
-import { Service, services, sortedServices } from "../cluster/services";
+import { Change, noteChange, Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
 import { stock } from "../routing/facts";
 import { Mode, options } from "../routing/options";
 import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
-import { markStale, refresh } from "../routing/refresh";
+import { isHeavy } from "../routing/portions";
+import { markStale, refresh, refreshAll } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import {
   adoptStock,
@@ -124,7 +125,9 @@ function begin(what: u32, time: u64): void {
   work = what;
   startedAt = time;
   beginPlan(time);
-  refresh();
+  // Of a table that is read back, or replaced, no Service may be there in part.
+  if (what == Work.RECONCILIATION || (what == Work.PLAN && (isForgotten(0) || isForgotten(1)))) refreshAll();
+  else refresh();
   if (stock.number != plannedStock) setStockDirty();
   plannedStock = stock.number;
 }
@@ -310,6 +313,8 @@ export function retryRefused(): void {
       if ((service.refused & 1) != 0) setFamilyStockDirty(0);
       if ((service.refused & 2) != 0) setFamilyStockDirty(1);
     }
+    // The rules of a heavy one come in portions again.
+    if (service.refused != 0 && isHeavy(service)) noteChange(service, Change.SERVICE);
     service.refused = 0;
     service.refusedAgain = 0;
   }

@@ -2,7 +2,7 @@
 // their messages was refused, of each family by itself. What the kernel holds of them stays as it is, until they change or are retried.
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
-import { compareServices, Service } from "../cluster/services";
+import { compareServices } from "../cluster/services";
 import { sequence } from "../encodings/netlink-message";
 import { nft } from "../encodings/nft";
 import { Mode, options } from "../routing/options";
@@ -104,16 +104,19 @@ function sortRefused(): void {
   refused.length = kept;
 }
 
-/** The kernel holds something else under the key than its owner, whose rules are left out, has had there. */
+/** The kernel holds something else under the key than its owner, whose rules are left out or postponed, has had there. */
 export function isHeldByAnother(key: Key): bool {
-  if (key.claims == 0 || !changetype<Service>(key.owner().port.port.service).isLeftOut(<u32>key.family)) return false;
-  return key.committedOwner != 0 && key.committedOwner != key.owner().port.port.number;
+  if (key.claims == 0) return false;
+  const owner = key.owner().port;
+  if (owner.pending == 0 && !owner.port.service.isLeftOut(<u32>key.family)) return false;
+  return key.committedOwner != 0 && key.committedOwner != owner.port.number;
 }
 
-/** Chains that a refused plan had retired are in use as long as their Service is left out. */
-export function keepChainsOfRefused(family: u32): void {
+/** Chains that a plan had retired that never came to pass are in use as long as their service port is left out, or waits. */
+export function keepChainsOfWaiting(family: u32): void {
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
-    if (port.family == family && port.committed != 0 && port.port.service.isLeftOut(family)) keepChains(port);
+    if (port.family != family || port.committed == 0) continue;
+    if (port.pending != 0 || port.port.service.isLeftOut(family)) keepChains(port);
   }
 }

@@ -39,7 +39,8 @@ function isUrgent(service: Service): bool {
 
 /** The plan leaves the service port out; it stays stale. */
 export function isWaiting(port: FamilyPort): bool {
-  return port.port.service.isLeftOut(port.family) || (isFirstWave && !isUrgent(port.port.service));
+  if (port.pending != 0 || port.port.service.isLeftOut(port.family)) return true;
+  return isFirstWave && !isUrgent(port.port.service);
 }
 
 /** Keys that nobody claims wait in the first wave too: whatever is to be deleted can. */

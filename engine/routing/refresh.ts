@@ -8,6 +8,16 @@ import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
 import { rememberGone } from "./gone-entry-points";
 import { beginHealthCheck, continueHealthCheck, hasHealthCheck, healthCheckWork } from "./health-checks";
 import { beginClaims, continueClaims, dropClaims, updateHairpins } from "./ownership";
+import {
+  allowEverything,
+  endTurn,
+  endWaiting,
+  isHeavy,
+  nextOfPortion,
+  nextPending,
+  noteWeight,
+  postpone,
+} from "./portions";
 import { route, withdraw } from "./route";
 import { beginPorts, continuePorts, dropGonePorts, FamilyPort, ServicePort } from "./service-ports";
 
@@ -56,6 +66,8 @@ namespace Step {
   /** Present ports make their claims. */
   export const CLAIM: u32 = 2;
   export const HEALTH_CHECK: u32 = 3;
+  /** It is taken up in portions: the rest waits. */
+  export const POSTPONE: u32 = 4;
 }
 
 /** How many of `changedServices` have had their turn; the last of them is `current`, unless that is 0. */
@@ -68,6 +80,11 @@ let changes: u32 = 0;
 let portAt: usize = 0;
 let family: u32 = 0;
 let isClaiming: bool = false;
+/** `current` is taken up in portions. */
+let isPostponed: bool = false;
+/** The FamilyPort that has its turn in a portion, or 0; and how many claims it has given back. */
+let turn: usize = 0;
+let givenBack: u32 = 0;
 
 /** What of this call's work is left. */
 let left: u32 = 0;
@@ -87,7 +104,15 @@ function begin(service: Service): void {
     service.refusedAgain = 0;
     service.lacking = 0;
   }
-  step = (changes & Change.SERVICE) != 0 ? Step.DROP : Step.CLAIM;
+  const own = (changes & Change.SERVICE) != 0;
+  isPostponed = (changes & ~Change.HEALTH_CHECK) != 0 && isHeavy(service);
+  if (isPostponed) {
+    step = own ? Step.PORTS : Step.POSTPONE;
+    if (own) beginPorts(service);
+  } else {
+    step = own ? Step.DROP : Step.CLAIM;
+    service.isBegun = service.isBegun || own;
+  }
   rewind(service);
 }
 
@@ -166,23 +191,73 @@ function goOn(service: Service): bool {
       return false;
     }
     spend(count);
-    step = Step.CLAIM;
+    step = isPostponed ? Step.POSTPONE : Step.CLAIM;
     rewind(service);
+  }
+  if (step == Step.POSTPONE) {
+    postpone(service, changes);
+    return true;
   }
   if (step == Step.CLAIM) {
     if (!claimSome()) return false;
-    countService(service);
-    step = Step.HEALTH_CHECK;
-    beginHealthCheck(service);
+    beginLastStep(service);
   }
   while (!continueHealthCheck()) if (!spend(healthCheckWork())) return false;
+  if (service.postponed != 0) return true;
+  noteWeight(service);
+  service.isBegun = false;
   return true;
+}
+
+function beginLastStep(service: Service): void {
+  countService(service);
+  step = Step.HEALTH_CHECK;
+  beginHealthCheck(service);
 }
 
 function finish(service: Service): void {
   current = 0;
+  dropGone(service);
+}
+
+/** Not while some of its ports wait for their turn. */
+function dropGone(service: Service): void {
+  if (service.postponed != 0) return;
   dropGonePorts(service);
   if (service.ports == 0 && service.changes == 0) dropUnusedService(service);
+}
+
+// ---- heavy Services, port by port
+
+/** Begins with the next port of a portion, or with the end of a Service that has no more. False: no portion is allowed. */
+function beginTurn(): bool {
+  const at = nextOfPortion();
+  if (at == 0) return false;
+  const service = changetype<Service>(at);
+  turn = nextPending(service);
+  givenBack = 0;
+  isClaiming = false;
+  if (turn != 0) return true;
+  current = at;
+  changes = 0;
+  endWaiting();
+  beginLastStep(service);
+  return true;
+}
+
+/** Goes on with the port that has its turn; false: it is not done. */
+function takeTurn(): bool {
+  const port = changetype<FamilyPort>(turn);
+  changes = port.pending;
+  if ((changes & Change.SERVICE) != 0 && !isClaiming) {
+    const count = dropClaims(port, left);
+    givenBack += count;
+    if (!spend(count)) return false;
+  }
+  if (!refreshPort(port)) return false;
+  turn = 0;
+  endTurn(port, givenBack);
+  return spend(1);
 }
 
 /** All claims are made anew: what may be claimed has changed. */
@@ -192,8 +267,8 @@ export function claimAnew(): void {
 }
 
 /**
- * Takes changes up, about `work` entry points of them. True: all are. Until then nothing of routing may be read: it is
- * partly old and partly new.
+ * Takes changes up, about `work` entry points of them, of heavy Services as much as is allowed. True: that is all. Until then
+ * nothing of routing may be read: it is partly old and partly new.
  */
 export function refreshSome(work: u32): bool {
   left = max<u32>(work, 1);
@@ -203,7 +278,9 @@ export function refreshSome(work: u32): bool {
     routingFactsRead();
   }
   while (left != 0) {
-    if (current != 0) {
+    if (turn != 0) {
+      if (!takeTurn()) return false;
+    } else if (current != 0) {
       const service = changetype<Service>(current);
       if (service.changes != 0) {
         // It has changed again and waits once more: then all of it is done anew.
@@ -219,11 +296,13 @@ export function refreshSome(work: u32): bool {
     } else {
       changedServices.clear();
       taken = 0;
-      rememberGone();
-      return true;
+      if (!beginTurn()) {
+        rememberGone();
+        return true;
+      }
     }
   }
-  return current == 0 && changedServices.length == 0;
+  return false;
 }
 
 /** Plans leave the Service out: the kernel has refused it or lacks something for it, and it has not changed since. */
@@ -241,9 +320,16 @@ export function takesLong(): bool {
   return !refreshSome(WORK_AT_ONCE);
 }
 
-/** Takes all changes up. */
+/** Takes all changes up, of heavy Services what is allowed. */
 export function refresh(): void {
   while (!refreshSome(u32.MAX_VALUE)) {}
+}
+
+/** The same with all of heavy Services. */
+export function refreshAll(): void {
+  do {
+    refresh();
+  } while (allowEverything());
 }
 
 /** So many changed Services may wait: after a long list a plan must not begin with all of it. */
@@ -253,12 +339,11 @@ const WORK_AT_ONCE: u32 = 4000;
 
 /** After objects have come: takes some of them up if many wait. */
 export function keepUp(): void {
-  if (current != 0 || changedServices.length - taken >= MOST_WAITING) refreshSome(WORK_AT_ONCE);
+  if ((current | turn) != 0 || changedServices.length - taken >= MOST_WAITING) refreshSome(WORK_AT_ONCE);
 }
 
-/** As `refresh`, and routes what the next plan will have to look at: after it, decisions and counters are up to date. */
+/** Routes what the next plan will have to look at: after it, decisions and counters are up to date. */
 export function routeStale(): void {
-  refresh();
   for (let i: u32 = 0; i < stalePorts.length; i++) {
     const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
     if (port.present) route(port);
@@ -267,7 +352,5 @@ export function routeStale(): void {
 
 /** Forgets what is left of a Service whose last rules are gone from the kernel. */
 export function forgetGone(service: Service): void {
-  if (changetype<usize>(service) == current) return; // `finish` does it
-  dropGonePorts(service);
-  if (service.ports == 0 && service.changes == 0) dropUnusedService(service);
+  if (changetype<usize>(service) != current) dropGone(service); // else `finish` does it
 }

@@ -70,6 +70,8 @@ export class FamilyPort {
   present: bool;
   /** Waits among the stale ports for the next plan. */
   stale: bool;
+  /** What of it waits for a portion (routing/portions.ts): bits of `Change`. Until then plans leave it out. */
+  pending: u32;
   /** Bits of `Decision`, as of the last `route`. */
   decision: u32;
   /** Endpoints of all slices, distinct, ready or not, as of the last `route`. */
@@ -256,7 +258,7 @@ export function continuePorts(service: Service, most: u32): u32 {
 function unused(at: usize): bool {
   if (at == 0) return true;
   const port = changetype<FamilyPort>(at);
-  return !port.present && !port.stale && !port.open && port.committed == 0;
+  return !port.present && !port.stale && port.pending == 0 && !port.open && port.committed == 0;
 }
 
 /** Frees what the Service, the kernel and open batches have no use for any more. */

@@ -22,6 +22,7 @@ const DUMP_MS = 300;
 const PER_CHANGE = [
   "take-up",
   "apply",
+  "begin-portion",
   "begin-plan",
   "continue-plan",
   "planned-services",

@@ -276,7 +276,11 @@ export class Agent {
     const first = !this.#hasSynced;
     this.#hasSynced = true;
     if (first) {
-      this.#parts.log.info(this.#sinceStart(), "the kernel has all rules");
+      const text =
+        outcome.portionMs === undefined
+          ? "the kernel has all rules"
+          : "the kernel has all rules but those of large Services, which follow";
+      this.#parts.log.info(this.#sinceStart(), text);
       for (const family of this.#parts.families) this.#parts.metrics.waveProgress(family, 1, 1);
     }
     for (const family of this.#parts.families) {

@@ -88,8 +88,8 @@ export class Servers {
     const { agent, log, resourceVersions } = this.#parts;
     const { state } = agent;
     const pages = {
-      describe: () => state.ask((engine) => engine.describe()),
-      rules: (family: "ipv4" | "ipv6") => state.ask((engine) => engine.render(family)),
+      describe: () => state.ask((engine) => engine.describe(), true),
+      rules: (family: "ipv4" | "ipv6") => state.ask((engine) => engine.render(family), true),
       plan: () =>
         state.ask(() => {
           const plan: PlanPage = { ...agent.outlook(), resourceVersions: resourceVersions() };

@@ -119,6 +119,13 @@ export class EngineInstance {
   takeUp(work: number): boolean {
     return this.#call("take-up", (engine) => engine.takeUp(work));
   }
+  setPortion(work: number): void {
+    this.#call("set-portion", (engine) => engine.setPortion(work));
+  }
+  /** False: no heavy Service waits for a portion. */
+  beginPortion(): boolean {
+    return this.#call("begin-portion", (engine) => engine.beginPortion());
+  }
   healthChecksRevision(): number {
     return this.#call("health-checks-revision", (engine) => engine.healthChecksRevision());
   }

@@ -133,13 +133,13 @@ test("a plan that takes long gives others their turns, and objects wait until it
   assert.is(sink.ready?.(), undefined);
 });
 
-test("a million entry points are taken up in turns with others, before the plan and before a question", async () => {
+test("a hundred thousand entry points are taken up in turns with others, before a reconciliation and before a question", async () => {
   const state = new ClusterState(engineModule, defaultOptions("flat"), undefined, recorded().events);
   const ports = Array.from({ length: 200 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
   const externalIPs = Array.from({ length: 500 }, (_, i) => `192.0.${i >> 8}.${i & 255}`);
   for (const ask of [
-    () => state.ask((engine) => engine.healthChecksRevision()),
-    () => state.plan((engine) => engine.beginPlan(0)),
+    () => state.ask((engine) => engine.healthChecksRevision(), true),
+    () => state.plan((engine) => engine.beginReconcile("ipv4", 0, 0), []),
   ]) {
     list(state, "service", makeService("shop/big", { ports, externalIPs: externalIPs.splice(0, 250) }));
     let turns = 0;

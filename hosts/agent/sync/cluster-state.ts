@@ -28,6 +28,12 @@ export interface ClusterStateEvents {
 
 /** Endpoints that are planned or compared, or entry points that are taken up, before others have a look in: some milliseconds. */
 const SLICE = 4000;
+/**
+ * Services with more entry points and endpoints than this are written in portions of about so many, and others in between. A
+ * portion is a transaction or a few. The kernel walks over all verdicts with each of them, so smaller ones would take it longer
+ * in all: a Service with a million entry points takes 43 s in portions of this size, 41 s without any.
+ */
+export const PORTION = 16_384;
 /** Times that a plan may be ended before its time by somebody who can't wait, before it is made in one go. */
 const ABANDONED_AT_MOST = 3;
 
@@ -131,12 +137,13 @@ export class ClusterState {
   }
 
   /**
-   * Makes a plan of what `begin` begins, for a reconciliation with the dump, in turns with other work on this thread.
+   * Makes a plan of what `begin` begins, for a reconciliation with the dump, in turns with other work on this thread. Of
+   * heavy Services it has what waits for its portion only in a reconciliation, or as far as `beginPortion` of the engine allows.
    * What a sink gets meanwhile should wait (`ready`).
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
-  async plan(begin: (engine: EngineInstance) => void, dump: readonly Uint8Array[] = []): Promise<Batch[]> {
+  async plan(begin: (engine: EngineInstance) => void, dump?: readonly Uint8Array[]): Promise<Batch[]> {
     for (let abandoned = 0; abandoned < ABANDONED_AT_MOST; abandoned++) {
       const batches = await this.#planInTurns(begin, dump);
       if (batches === undefined) continue;
@@ -145,35 +152,39 @@ export class ClusterState {
     }
     return this.use((engine) => {
       begin(engine);
-      for (const messages of dump) engine.readDump(messages);
+      for (const messages of dump ?? []) engine.readDump(messages);
       return engine.completePlan();
     });
   }
 
   /**
    * For what can be answered only when all that has come is taken up: that is done first, in turns with other work, and
-   * after a plan that is being made. What a sink gets meanwhile should wait (`ready`).
+   * after a plan that is being made. `everything`: also what waits for its portion, so that the next plan has all of it. What a
+   * sink gets meanwhile should wait (`ready`).
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
-  async ask<T>(run: (engine: EngineInstance) => T): Promise<T> {
+  async ask<T>(run: (engine: EngineInstance) => T, everything = false): Promise<T> {
     return this.#inTurns(async (inTurn) => {
-      await takeUp(inTurn);
+      await takeUp(inTurn, everything);
       return step(() => this.use(run));
     });
   }
 
   /** Undefined: somebody who couldn't wait has ended it before its time. */
-  #planInTurns(begin: (engine: EngineInstance) => void, dump: readonly Uint8Array[]): Promise<Batch[] | undefined> {
+  #planInTurns(
+    begin: (engine: EngineInstance) => void,
+    dump: readonly Uint8Array[] | undefined,
+  ): Promise<Batch[] | undefined> {
     return this.#inTurns(async (turnOf) => {
       const inTurn: InTurn = async (run) => {
         const result = await turnOf(run);
         this.#events.progressed();
         return result;
       };
-      await takeUp(inTurn);
+      await takeUp(inTurn, dump !== undefined);
       await inTurn(begin);
-      for (const messages of dump) await inTurn((engine) => engine.readDump(messages));
+      for (const messages of dump ?? []) await inTurn((engine) => engine.readDump(messages));
       const batches: Batch[] = [];
       for (;;) {
         const progress = await inTurn((engine) => engine.continuePlan(SLICE));
@@ -264,6 +275,7 @@ export class ClusterState {
     engine.setEncoding("netlink");
     engine.keepChains(KEPT_CHAINS);
     engine.keepLastNode();
+    engine.setPortion(PORTION);
     if (this.#limits !== undefined) engine.setBatchLimits(this.#limits.preferred, this.#limits.largest);
     return engine;
   }
@@ -314,7 +326,7 @@ export class ClusterState {
         await turn();
         return step(() => run(engine));
       };
-      await takeUp(inTurn);
+      await takeUp(inTurn, true);
       await inTurn((each) => each.beginPlan(0));
       while ((await inTurn((each) => each.continuePlan(SLICE))).tag !== "batches") {}
       await inTurn((each) => each.healthChecks());
@@ -337,8 +349,11 @@ export class ClusterState {
 
 type InTurn = <T>(run: (engine: EngineInstance) => T) => Promise<T>;
 
-async function takeUp(inTurn: InTurn): Promise<void> {
-  while (!(await inTurn((engine) => engine.takeUp(SLICE)))) {}
+/** `everything`: also what waits for its portion. */
+async function takeUp(inTurn: InTurn, everything = false): Promise<void> {
+  do {
+    while (!(await inTurn((engine) => engine.takeUp(SLICE)))) {}
+  } while (everything && (await inTurn((engine) => engine.beginPortion())));
 }
 
 /** The engine does not take these options. */

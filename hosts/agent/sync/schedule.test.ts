@@ -161,4 +161,20 @@ test("stop waits for the run at work, and nothing runs after it", async () => {
   assert.is(runs, 1);
 });
 
+test("a portion of a heavy Service is followed by another after a pause, for which no change waits", async () => {
+  const runs = new Runs();
+  runs.cost = 100;
+  runs.outcome = { failed: false, portionMs: 90 };
+  runs.schedule.request();
+  await runs.clock.advance(0);
+  await runs.clock.advance(95);
+  assert.equal(runs.starts, [0, 190], "90 ms after the first has ended");
+  runs.schedule.request();
+  await runs.clock.advance(15);
+  assert.equal(runs.starts, [0, 190, 300], "a change waits for what the rest of the run took");
+  runs.outcome = { failed: false };
+  await runs.clock.advance(10_000);
+  assert.equal(runs.starts.length, 4);
+});
+
 test.run();

@@ -7,6 +7,11 @@ export interface RunOutcome {
   readonly failed: boolean;
   /** Milliseconds from now at which there is more to write, if nothing changes until then. */
   readonly dueIn?: number | undefined;
+  /**
+   * What of the run's time went into a portion of a heavy Service. There may be more of it: it goes on after a pause as long
+   * as that, for which nothing else waits.
+   */
+  readonly portionMs?: number;
 }
 
 /** When the next run begins, for people. */
@@ -29,7 +34,8 @@ export interface ScheduleOptions {
 /**
  * Calls `run`, never twice at the same time. Requests that come while it waits or runs become one. After a run of d
  * milliseconds the next one starts d milliseconds later at the earliest, so under churn half of the time is left to
- * others and the changes of that time are written together; what comes after a quiet time is written at once.
+ * others and the changes of that time are written together; what comes after a quiet time is written at once. The time of
+ * portions of heavy Services counts for these alone.
  */
 export class Schedule {
   readonly #run: () => Promise<RunOutcome>;
@@ -109,9 +115,10 @@ export class Schedule {
   async #work(): Promise<void> {
     const start = this.#clock.now();
     this.#startedAt = start;
-    const { failed, dueIn } = await this.#run();
+    const { failed, dueIn, portionMs } = await this.#run();
     const end = this.#clock.now();
-    this.#notBefore = end + Math.max(this.#minInterval, Math.min(end - start, this.#maxPause));
+    const pause = Math.min(end - start - (portionMs ?? 0), this.#maxPause);
+    this.#notBefore = end + Math.max(this.#minInterval, pause);
     if (failed) {
       this.#notBefore = end + Math.min(this.#firstRetry * 2 ** this.#failures, this.#maxRetry);
       this.#failures++;
@@ -120,5 +127,6 @@ export class Schedule {
       this.#failures = 0;
     }
     if (dueIn !== undefined) this.#wakeAt(Math.max(this.#notBefore, end + dueIn));
+    if (portionMs !== undefined) this.#wakeAt(Math.max(this.#notBefore, end + Math.min(portionMs, this.#maxPause)));
   }
 }

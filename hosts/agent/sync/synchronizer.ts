@@ -202,14 +202,18 @@ export class Synchronizer {
     try {
       await this.#readUnread();
       if (this.#families.every((each) => each.fresh && !each.unread)) await this.#writeFirstWave();
-      const dueIn = await this.#writePlan();
+      let dueIn = await this.#writePlan();
+      const portionMs = await this.#writePortion((then) => {
+        dueIn = Math.min(dueIn ?? Number.POSITIVE_INFINITY, then);
+      });
       for (const each of this.#families) {
         each.isExact = each.failure === undefined && !each.unread;
         if (each.failure !== undefined) continue;
         each.isContradicted = false;
         if (each.leftOut.length === 0) this.#refusals.settled(each.family);
       }
-      return { failed: this.#families.some(({ failure }) => failure !== undefined), dueIn };
+      const failed = this.#families.some(({ failure }) => failure !== undefined);
+      return { failed, dueIn, ...(portionMs === undefined ? {} : { portionMs }) };
     } catch (error) {
       if (!(error instanceof EngineTrapError)) throw error;
       // The state has a fresh instance by now, and asks for a run when everything is listed again.
@@ -303,7 +307,7 @@ export class Synchronizer {
         if (dump.outcome === "unsupported") each.drift = dump.drift;
         if (dump.outcome === "unsupported") each.isForeign = dump.drift !== undefined;
         // `forget` is for both families.
-        await this.#state.ask((engine) => engine.forget());
+        await this.#state.ask((engine) => engine.forget(), true);
         for (const other of this.#families) {
           other.unread = false;
           other.refusedReconciliations = 0;
@@ -314,6 +318,8 @@ export class Synchronizer {
         each.unread = false;
         return;
       }
+      // What heavy Services have changed is in the difference.
+      each.isForeign &&= !this.#use((engine) => engine.beginPortion());
       const batches = await this.#state.plan((engine) => {
         // Not all can be held up: options may change.
         each.isForeign &&= this.#state.revision === revision;
@@ -373,6 +379,19 @@ export class Synchronizer {
       plans++;
     }
     return 0;
+  }
+
+  /**
+   * Writes a portion of what heavy Services have changed, if any of it waits: what others have changed has been written before.
+   * Returns how many milliseconds that took. `due`: told in how many milliseconds there is more to delete.
+   */
+  async #writePortion(due: (inMs: number) => void): Promise<number | undefined> {
+    if (this.#isLost() || this.#families.some(({ failure }) => failure !== undefined)) return undefined;
+    if (!this.#use((engine) => engine.beginPortion())) return undefined;
+    const start = this.#clock.now();
+    const dueIn = await this.#writePlan();
+    if (dueIn !== undefined) due(dueIn);
+    return this.#clock.now() - start;
   }
 
   /** Writes batches in order until one of the family fails or is not due yet. */

@@ -76,6 +76,8 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     keepLastNode() {},
     plannedServices: () => [],
     setBatchLimits: () => {},
+    setPortion: () => {},
+    beginPortion: () => false,
     refused: () => [],
     setMissingExtensions() {},
     lacking: () => [],
