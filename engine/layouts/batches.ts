@@ -10,6 +10,7 @@ import { Mode, options } from "../routing/options";
 import { Key, noteKeyChange } from "../routing/ownership";
 import { markStale } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
+import { commitPartOfAffinity } from "./affinity-parts";
 import { FlatChain } from "./flat-chains";
 import { joinKeys } from "./flat-elements";
 import { holdNeeds } from "./flat-needs";
@@ -62,8 +63,10 @@ export namespace JournalKind {
   export const PART_OF_MAPS: u32 = 13;
   export const PART_OF_KEY: u32 = 14;
   export const PART_OF_ENTRIES: u32 = 15;
-  /** A FamilyPort's `external-X` is written after its elements. */
-  export const LATE_CHAIN: u32 = 16;
+  /** Some of a FamilyPort's chains of endpoints are written (layouts/affinity-parts.ts): a PartOfAffinity. */
+  export const PART_OF_AFFINITY: u32 = 17;
+  /** A FamilyPort's `external-X` is as it should be again (layouts/closed-chains.ts). */
+  export const CLOSED_CHAIN: u32 = 16;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -360,6 +363,8 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     settleKey(key);
   } else if (kind == JournalKind.PART_OF_MAPS) {
     commitPartOfMaps(object);
+  } else if (kind == JournalKind.PART_OF_AFFINITY) {
+    commitPartOfAffinity(object);
   } else if (kind == JournalKind.PART_OF_KEY) {
     commitPartOfKey(object);
   } else if (kind == JournalKind.PART_OF_ENTRIES) {
@@ -368,7 +373,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     checking |= 1 << (<u32>object);
   } else if (kind == JournalKind.SKIP_FIREWALLS) {
     checking &= ~(1 << (<u32>object));
-  } else if (kind == JournalKind.LATE_CHAIN) {
+  } else if (kind == JournalKind.CLOSED_CHAIN) {
     // Its snapshot says so already.
   } else if (kind == JournalKind.EMPTY) {
     chainEmptied(object, now);
@@ -400,11 +405,11 @@ function failEntry(kind: u32, object: usize, now: u64): void {
     noteKeyChange(key);
   } else if (kind == JournalKind.EMPTY_SLOTS || kind == JournalKind.EMPTY_LOCAL_SLOTS) {
     noteKeyChange(changetype<Key>(object));
-  } else if (kind == JournalKind.PART_OF_MAPS) {
+  } else if (kind == JournalKind.PART_OF_MAPS || kind == JournalKind.PART_OF_AFFINITY) {
     heap.free(object);
   } else if (kind == JournalKind.PART_OF_KEY) {
     failPartOfKey(object);
-  } else if (kind == JournalKind.LATE_CHAIN) {
+  } else if (kind == JournalKind.CLOSED_CHAIN) {
     forgetSignatures(changetype<FamilyPort>(object).committed);
     markStale(changetype<FamilyPort>(object));
   } else if (kind == JournalKind.EMPTY) {

@@ -90,16 +90,18 @@ let nextClaim: usize = 0;
 /** A transaction ends within a service port, or between two of its keys, and its snapshot is planned in a later one. */
 function noteSplitPort(): void {
   noteSplitKey();
-  const snapshot = changetype<Snapshot>(now);
-  if (!snapshot.split) {
-    snapshot.split = true;
-    // What has been written for it is not in the snapshot of what the kernel is known to hold.
-    let at = changetype<FamilyPort>(splitPort).claims;
-    for (; at != nextClaim; at = changetype<Claim>(at).nextOfPort) {
-      if (changetype<Claim>(at).isOwner()) splitKey(changetype<Claim>(at));
-    }
-  }
+  splitSnapshot();
   journal(currentBatch(), JournalKind.PART_OF_ENTRIES, splitPort);
+}
+
+/** What has been written for the snapshot is not in that of what the kernel is known to hold. */
+function splitSnapshot(): void {
+  const snapshot = changetype<Snapshot>(now);
+  if (snapshot.split) return;
+  snapshot.split = true;
+  for (let at = changetype<FamilyPort>(splitPort).claims; at != nextClaim; at = changetype<Claim>(at).nextOfPort) {
+    if (changetype<Claim>(at).isOwner()) splitKey(changetype<Claim>(at));
+  }
 }
 
 /** The key has the slots of a snapshot that is not committed yet. */
@@ -333,7 +335,7 @@ function trimSlots(claim: Claim, pool: u64, slots: u32, localSlots: u32): void {
   deleteSlots(key, false, slots, had);
   deleteSlots(key, true, localSlots, hadLocal);
   partKey = 0;
-  if (splitPort != 0) changetype<Snapshot>(now).split = true;
+  if (splitPort != 0) splitSnapshot();
   journalPartOfKey(key, slots, localSlots, splitPort == 0 || pool == 0 ? pool : splitPoolOf(claim));
 }
 

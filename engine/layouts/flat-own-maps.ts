@@ -246,7 +246,7 @@ export function writeOwnMaps(port: FamilyPort, snapshot: usize, old: usize): voi
   for (let bit: u32 = OwnMap.CLUSTER; bit <= OwnMap.LOCAL; bit <<= 1) {
     if ((wanted.maps & bit) != 0) writeOwnMap(port, bit, wanted, old);
   }
-  const chains = differingChains(wanted, old) & (wanted.late ? ~ChainPrefix.EXTERNAL : u32.MAX_VALUE);
+  const chains = differingChains(wanted, old);
   if (chains != 0) {
     makeRoomForAll(RULE_BYTES);
     writeOwnRules(port, wanted, chains);

@@ -3,18 +3,18 @@
 // A plan has up to four kinds of transactions, in this order, so that no packet meets a hole (a packet keeps the rules
 // of the moment in which it came in, but looks sets and maps up as they are at that moment):
 //   1. chains that do not exist yet, with their rules; nothing points to them;
-//   2. elements, which may point to those chains now; chains that lose what they lead to, once the elements say `drop`;
-//      chains that are not needed any more are emptied;
+//   2. elements, which may point to those chains now; chains that are not needed any more are emptied;
 //   3. deletion of the slots of entry points that lead elsewhere now;
 //   4. a little later, deletion of what was emptied.
 import { Vector } from "../bytes/memory";
 import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { endpoints, Routed } from "../routing/endpoints";
-import { Claim, changedKeys, clusterIP, EntryPoint, Key, KeyKind, keyOf, updateHairpins } from "../routing/ownership";
+import { Claim, changedKeys, clusterIP, EntryPoint, KeyKind, keyOf, updateHairpins } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
 import { route, routeAgain, routeSignature, serviceSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
+import { splitAffinity } from "./affinity-parts";
 import {
   checksFirewalls,
   currentBatch,
@@ -47,14 +47,13 @@ import {
 import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./flat-needs";
 import { hasOwnChains, hasOwnMap, mapsOf, signChains, writeOwnMaps } from "./flat-own-maps";
 import { freshSlots, keepSlots } from "./flat-slots";
-import { forgetLateChains, losesExternal, writeLateChains, writeLater } from "./late-chains";
 import {
   beginChangedKeys,
   beginFullText,
   continueChangedKeys,
   endFullText,
   writeClusterIP,
-  writeSetElement,
+  writeHairpins,
 } from "./nft-elements";
 import {
   allowCutsWithin,
@@ -64,6 +63,7 @@ import {
   countEntryPoints,
   cutIfLong,
   endParts,
+  hasRoom,
   isLimited,
   longestTransaction,
   makeRoomForAll,
@@ -110,9 +110,7 @@ function takeSnapshot(port: FamilyPort, signature: u64, old: usize): usize {
 
 /** All elements of a service port that has just been routed, as `useSnapshots` has said. */
 function writeElements(port: FamilyPort): void {
-  for (let i: u32 = 0; i < port.hairpinCount; i++) {
-    writeSetElement(changetype<Key>(<usize>load<u32>(port.hairpins + ((<usize>i) << 2))));
-  }
+  writeHairpins(port);
   for (let at = port.claims; at != 0; at = changetype<Claim>(at).nextOfPort) {
     const claim = changetype<Claim>(at);
     if (claim.entryPoint == EntryPoint.CLUSTER_IP) {
@@ -122,11 +120,10 @@ function writeElements(port: FamilyPort): void {
   }
 }
 
-/** `late`: all but `external-X`. */
-function writeOwnChains(port: FamilyPort, late: bool): void {
-  const chains = ownChains(port) & (late ? ~ChainPrefix.EXTERNAL : u32.MAX_VALUE);
-  writePortChains(port, chains);
-  writeRules(port, chains);
+function writeOwnChains(port: FamilyPort, endpointsToo: bool): void {
+  const chains = ownChains(port);
+  writePortChains(port, chains, endpointsToo);
+  writeRules(port, chains, endpointsToo);
 }
 
 const ports = new Vector();
@@ -154,7 +151,7 @@ export function renderFlat(family: u32): void {
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
     routeAgain(port);
-    if (hasAffinity(port)) writeOwnChains(port, false);
+    if (hasAffinity(port)) writeOwnChains(port, true);
     const snapshot = takeSnapshot(port, 0, 0);
     if (hasOwnMap(port)) writeOwnMaps(port, snapshot, 0);
     useSnapshots(snapshot, 0, firewallOf(port));
@@ -191,12 +188,15 @@ function prepare(port: FamilyPort): void {
   updateNeeds(port);
   if (!port.present || !hasOwnChains(port) || holdsRoute(port)) return;
   const snapshot = takeSnapshot(port, routeSignature(port), port.committed);
-  const late = losesExternal(port, port.committed);
-  changetype<Snapshot>(snapshot).late = late;
   holdPlanned(port, snapshot);
-  makeRoomForAll(sizeOfChains(port));
-  if (hasAffinity(port)) writeOwnChains(port, late);
-  else writeOwnMaps(port, snapshot, port.committed);
+  const size = sizeOfChains(port);
+  makeRoomForAll(size);
+  const fits = hasRoom(size);
+  writeHairpins(port);
+  if (hasAffinity(port)) {
+    if (!fits) splitAffinity(port, snapshot);
+    writeOwnChains(port, fits);
+  } else writeOwnMaps(port, snapshot, port.committed);
   reviveChains(port, snapshot);
   journalOwnChains(port, snapshot);
 }
@@ -232,7 +232,6 @@ function planPort(port: FamilyPort): void {
     writeElements(port);
   }
   endEntries();
-  if (changetype<Snapshot>(snapshot).late) writeLater(port);
   reviveChains(port, snapshot);
   retireChains(port, old, snapshot);
   journalPort(port, snapshot);
@@ -282,7 +281,6 @@ export function beginFlatPlan(family: u32): void {
   prepared = 0;
   hasChains = false;
   hasParts = false;
-  forgetLateChains();
   allowCutsWithin(!together);
 }
 
@@ -295,7 +293,6 @@ export function continueFlatPlan(family: u32, now: u64): bool {
     hasParts = true;
   }
   if (!continueChangedKeys(writeMovedEntry, dropFlatKey)) return false;
-  writeLateChains();
   retireFlatChains(family, noteDropped);
   if (!hasFirewalls(family) && checksFirewalls(family)) {
     dropFirewallJumps();

@@ -5,7 +5,7 @@ import { sortVector } from "../bytes/sort";
 import { nft } from "../encodings/nft";
 import { Verb } from "../encodings/nft-encoding";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
-import { Decision } from "../routing/service-ports";
+import { Decision, FamilyPort } from "../routing/service-ports";
 import { journalKey } from "./batches";
 import { makeRoom } from "./nft-parts";
 import { ownClaim } from "./owning";
@@ -192,6 +192,13 @@ export function writeSetElement(key: Key): void {
   }
   if (fullText || key.open) return;
   settle(key, key.wanted != 0 ? 1 : 0, 0, 0, 0);
+}
+
+/** The endpoints of a service port on this node, which reach themselves through it only if they are masqueraded. */
+export function writeHairpins(port: FamilyPort): void {
+  for (let i: u32 = 0; i < port.hairpinCount; i++) {
+    writeSetElement(changetype<Key>(<usize>load<u32>(port.hairpins + ((<usize>i) << 2))));
+  }
 }
 
 /** The cluster IP of a service port, in the set of all of them. */

@@ -64,8 +64,15 @@ export function isTooLong(): bool {
   return largest != 0 && longestBatch() > largest;
 }
 
+/** Bytes that the open transaction has to have room for when it ends. */
+let reserved: usize = 0;
+
+export function reserve(bytes: usize): void {
+  reserved += bytes;
+}
+
 function batchLength(): usize {
-  return outLength() + heldBack() + <usize>leftoverCount() * LEFTOVER;
+  return outLength() + heldBack() + reserved + <usize>leftoverCount() * LEFTOVER;
 }
 
 function isLong(): bool {
@@ -82,6 +89,14 @@ function noteNothing(): void {}
 /** Says what notes how far the kernel is when a transaction ends within what is being written. */
 export function whenCut(note: () => void): void {
   beforeCut = note;
+}
+
+/** Called with each transaction that ends while others follow: writes what it can't do without. */
+let finishing: () => void = noteNothing;
+
+/** Says what does that until the family is planned. */
+export function whenTransactionEnds(finish: () => void): void {
+  finishing = finish;
 }
 
 /** Nothing that is being written depends on where transactions end. */
@@ -103,6 +118,8 @@ export function hasRoom(bytes: usize): bool {
 /** Ends the open transaction, with what is left over of the elements in it, and begins another. */
 export function cut(): void {
   beforeCut();
+  finishing();
+  reserved = 0;
   writeLeftovers();
   endNftBatch(openServices, openFull);
   beginBatch(openFamily, openWait);
@@ -159,7 +176,9 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
   openServices = 0;
   openWait = 0;
   cuts = true;
+  reserved = 0;
   cutAnywhere();
+  whenTransactionEnds(noteNothing);
   const id = beginBatch(family, 0);
   if (full) {
     if (isForgotten(family)) writeEmptyTable(flat);

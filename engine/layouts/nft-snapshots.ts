@@ -29,8 +29,6 @@ export class Snapshot {
   localCount: u32;
   /** Its elements are written by several transactions: keys say so until the last one is acknowledged. */
   split: bool;
-  /** `external-X` is written after all elements, not with its other chains (layouts/late-chains.ts). */
-  late: bool;
 
   slots(local: bool): usize {
     const first = changetype<usize>(this) + offsetof<Snapshot>() + <usize>this.affinityCount * TEXT;
@@ -76,7 +74,6 @@ export function makeSnapshot(port: FamilyPort, signature: u64, chains: u32, clus
   snapshot.clusterCount = clusterCount;
   snapshot.localCount = localCount;
   snapshot.split = false;
-  snapshot.late = false;
   let to = at + offsetof<Snapshot>();
   for (let i: u32 = 0; count != 0 && i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
@@ -163,38 +160,51 @@ function eachName(
  */
 export function mergeSnapshots(committed: usize, planned: usize): usize {
   const plan = changetype<Snapshot>(planned);
-  const old = changetype<Snapshot>(committed);
-  const oldCount: u32 = committed == 0 ? 0 : old.affinityCount;
   const cluster = (plan.maps & OwnMap.CLUSTER) != 0 ? planned : committed;
   const local = (plan.maps & OwnMap.LOCAL) != 0 ? planned : committed;
+  const made = mergeTexts(committed, planned, plan.affinityCount, cluster, local);
+  const snapshot = changetype<Snapshot>(made);
+  snapshot.chainSignature = plan.chainSignature;
+  snapshot.chains |= plan.chains;
+  snapshot.maps |= plan.maps;
+  return made;
+}
+
+/** The same when only the chains and sets of the first `count` endpoints of `planned` are written. */
+export function mergeEndpointChains(committed: usize, planned: usize, count: u32): usize {
+  return mergeTexts(committed, planned, count, committed, committed);
+}
+
+/**
+ * A copy of `committed` (or 0) of unknown signature, with chains of the first `planCount` endpoints of `planned` besides, and
+ * with the slots of the snapshots `cluster` and `local` (0: none).
+ */
+function mergeTexts(committed: usize, planned: usize, planCount: u32, cluster: usize, local: usize): usize {
+  const old = changetype<Snapshot>(committed);
+  const oldCount: u32 = committed == 0 ? 0 : old.affinityCount;
   const clusterCount: u32 = cluster == 0 ? 0 : changetype<Snapshot>(cluster).clusterCount;
   const localCount: u32 = local == 0 ? 0 : changetype<Snapshot>(local).localCount;
   const slotBytes = <usize>(clusterCount + localCount) * offsetof<Slot>();
-  const at = heap.alloc(offsetof<Snapshot>() + <usize>(oldCount + plan.affinityCount) * TEXT + slotBytes);
+  const at = heap.alloc(offsetof<Snapshot>() + <usize>(oldCount + planCount) * TEXT + slotBytes);
   const made = changetype<Snapshot>(at);
   made.signature = 0;
   made.signatureRest = 0;
-  made.chainSignature = plan.late ? 0 : plan.chainSignature;
+  made.chainSignature = 0;
   made.entrySignature = committed == 0 ? 0 : old.entrySignature;
-  made.chains = plan.chains | (committed == 0 ? 0 : old.chains);
-  made.maps = plan.maps | (committed == 0 ? 0 : old.maps);
+  made.chains = committed == 0 ? 0 : old.chains;
+  made.maps = committed == 0 ? 0 : old.maps;
   made.clusterCount = clusterCount;
   made.localCount = localCount;
   made.split = false;
-  made.late = false;
   let to = at + offsetof<Snapshot>();
   let a: u32 = 0;
   let b: u32 = 0;
   let count: u32 = 0;
   const left = committed + offsetof<Snapshot>();
   const right = planned + offsetof<Snapshot>();
-  while (a < oldCount || b < plan.affinityCount) {
+  while (a < oldCount || b < planCount) {
     const order: i32 =
-      a >= oldCount
-        ? 1
-        : b >= plan.affinityCount
-          ? -1
-          : memory.compare(left + <usize>a * TEXT, right + <usize>b * TEXT, TEXT);
+      a >= oldCount ? 1 : b >= planCount ? -1 : memory.compare(left + <usize>a * TEXT, right + <usize>b * TEXT, TEXT);
     memory.copy(to, order <= 0 ? left + <usize>a * TEXT : right + <usize>b * TEXT, TEXT);
     if (order <= 0) a++;
     if (order >= 0) b++;

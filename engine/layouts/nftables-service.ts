@@ -147,6 +147,14 @@ export function writeExternalChain(port: FamilyPort): void {
   writeExternalRules(port);
 }
 
+/** Whatever comes to the end of `external-X` is dropped. */
+export function closeExternalChain(port: FamilyPort): void {
+  ownPort(port);
+  appendTo(port, ChainPrefix.EXTERNAL);
+  nft.drop();
+  nft.endRule();
+}
+
 /** The rules of `external-X`. */
 export function writeExternalRules(port: FamilyPort): void {
   if (!externalIsLocal(port)) {
@@ -162,7 +170,10 @@ export function writeExternalRules(port: FamilyPort): void {
     const from = prefixText(ChainPrefix.EXTERNAL);
     writeShortCircuits(port.family, from, owner.base, owner.baseLength, to, owner.base, owner.baseLength);
   }
-  if ((port.decision & Decision.EXTERNAL) == 0) return;
+  if ((port.decision & Decision.EXTERNAL) == 0) {
+    if (options().mode == Mode.FLAT) closeExternalChain(port);
+    return;
+  }
   ownPort(port);
   appendTo(port, ChainPrefix.EXTERNAL);
   gotoChain(port, externalPolicyChain(port));
@@ -311,15 +322,27 @@ function writeEndpointRules(port: FamilyPort, endpoint: RoutedEndpoint): void {
   nft.endRule();
 }
 
-/** Adds (and empties) those chains of a service port that has just been routed, and its endpoints' chains. */
-export function writePortChains(port: FamilyPort, chains: u32): void {
-  const affinity = hasAffinity(port);
+/** The chain and the set of an endpoint of a service port with affinity. */
+export function writeEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint): void {
+  addEndpointChain(port, endpoint);
+  writeAffinitySet(port, endpoint);
+  writeEndpointRules(port, endpoint);
+}
+
+function addEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint): void {
+  ownEndpoint(endpoint);
+  nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
+  freshChain("endpoint-", nameBuffer, nameLength);
+}
+
+/**
+ * Adds (and empties) those chains of a service port that has just been routed, and, with `endpointsToo`, its
+ * endpoints' chains.
+ */
+export function writePortChains(port: FamilyPort, chains: u32, endpointsToo: bool): void {
+  const affinity = endpointsToo && hasAffinity(port);
   for (let i: u32 = 0; affinity && i < endpoints.length; i++) {
-    const endpoint = endpointAt(i);
-    if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
-    ownEndpoint(endpoint);
-    nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
-    freshChain("endpoint-", nameBuffer, nameLength);
+    if ((endpointAt(i).flags & Routed.REACHABLE) != 0) addEndpointChain(port, endpointAt(i));
   }
   ownPort(port);
   for (let prefix: u32 = 1; prefix <= ChainPrefix.FIREWALL; prefix <<= 1) {
@@ -327,12 +350,13 @@ export function writePortChains(port: FamilyPort, chains: u32): void {
   }
 }
 
-/** The rules of those chains of a service port that has just been routed, and of its endpoints' chains. */
-export function writeRules(port: FamilyPort, chains: u32): void {
+/** The rules of chains that `writePortChains` has made. */
+export function writeRules(port: FamilyPort, chains: u32, endpointsToo: bool): void {
   const affinity = hasAffinity(port);
+  const own = affinity && endpointsToo;
   if ((chains & ChainPrefix.EXTERNAL) != 0) writeExternalRules(port);
   if ((chains & ChainPrefix.FIREWALL) != 0) writeFirewallRule(port);
-  for (let i: u32 = 0; affinity && i < endpoints.length; i++) {
+  for (let i: u32 = 0; own && i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) != 0) writeAffinitySet(port, endpointAt(i));
   }
   if ((chains & ChainPrefix.CLUSTER) != 0) {
@@ -343,7 +367,7 @@ export function writeRules(port: FamilyPort, chains: u32): void {
     if (affinity) writeAffinityBalancer(port, ChainPrefix.LOCAL, Routed.LOCAL_POLICY);
     else writeBalancer(port, ChainPrefix.LOCAL, Routed.LOCAL_POLICY);
   }
-  for (let i: u32 = 0; affinity && i < endpoints.length; i++) {
+  for (let i: u32 = 0; own && i < endpoints.length; i++) {
     if ((endpointAt(i).flags & Routed.REACHABLE) != 0) writeEndpointRules(port, endpointAt(i));
   }
 }

@@ -6,9 +6,17 @@ import { changedKeys, updateHairpins } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
 import { route, routeSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
+import { splitAffinity } from "./affinity-parts";
 import { isForgotten, journalOwnChains, journalPort } from "./batches";
-import { forgetLateChains, losesExternal, writeLateChains, writeLater } from "./late-chains";
-import { beginChangedKeys, beginFullText, continueChangedKeys, endFullText, settleUnclaimed } from "./nft-elements";
+import { closeChains, forgetClosedChains, noteExternalChain, writeClosedChains } from "./closed-chains";
+import {
+  beginChangedKeys,
+  beginFullText,
+  continueChangedKeys,
+  endFullText,
+  settleUnclaimed,
+  writeHairpins,
+} from "./nft-elements";
 import {
   allowCutsWithin,
   beginFamily,
@@ -21,10 +29,11 @@ import {
   makeRoom,
   mayCut,
   planAllDeletions,
+  whenTransactionEnds,
   writeParts,
 } from "./nft-parts";
 import { holdsRoute, keepChains, makeSnapshot, retireChains, reviveChains } from "./nft-snapshots";
-import { ChainPrefix, writeEntryElements } from "./nftables-elements";
+import { writeEntryElements } from "./nftables-elements";
 import { chainsOf, writeChainsAndElements, writePortChains, writeRules } from "./nftables-service";
 import { writeStock } from "./nftables-stock";
 
@@ -43,7 +52,7 @@ export function renderNftables(family: u32): void {
     route(port);
     updateHairpins(port);
     writeChainsAndElements(port, true);
-    writeRules(port, chainsOf(port));
+    writeRules(port, chainsOf(port), true);
   }
   endFullText();
   nft.finish();
@@ -74,20 +83,22 @@ function planPort(port: FamilyPort): void {
   if (together || (hasRoom(size) && (longestTransaction() == 0 || size < longestTransaction()))) {
     allowCutsWithin(false);
     writeChainsAndElements(port, true);
-    writeRules(port, chainsOf(port));
+    writeRules(port, chainsOf(port), true);
+    noteExternalChain(port, port.committed);
     allowCutsWithin(!together);
   } else {
-    // Chains are a transaction that holds together, however long; elements that lead to them come after it.
-    const late = losesExternal(port, port.committed);
-    const chains = chainsOf(port) & (late ? ~ChainPrefix.EXTERNAL : u32.MAX_VALUE);
+    // Endpoints' own chains come first; those that go to them are a transaction that holds together, however long; and
+    // elements that lead there come after it.
+    writeHairpins(port);
+    if (hasAffinity(port)) splitAffinity(port, snapshot);
     allowCutsWithin(false);
-    writePortChains(port, chains);
-    writeRules(port, chains);
+    writePortChains(port, chainsOf(port), false);
+    writeRules(port, chainsOf(port), false);
     allowCutsWithin(true);
+    noteExternalChain(port, port.committed);
     journalOwnChains(port, snapshot);
     cut();
     writeChainsAndElements(port, false);
-    if (late) writeLater(port);
   }
   reviveChains(port, snapshot);
   retireChains(port, port.committed, snapshot);
@@ -113,7 +124,8 @@ export function beginNftablesPlan(family: u32): void {
   allowCutsWithin(!together);
   beginParts(ports, full, !together, sizeOfPort);
   hasParts = false;
-  forgetLateChains();
+  forgetClosedChains();
+  whenTransactionEnds(closeChains);
 }
 
 /** All of the family's plan is one transaction. */
@@ -129,7 +141,7 @@ export function continueNftablesPlan(family: u32, now: u64): bool {
     hasParts = true;
   }
   if (!continueChangedKeys(writeEntryElements, settleUnclaimed)) return false;
-  writeLateChains();
+  writeClosedChains();
   endParts(family);
   planAllDeletions(family, now);
   return true;

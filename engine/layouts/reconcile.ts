@@ -253,7 +253,6 @@ function adoptSlots(port: FamilyPort, cluster: u32, local: u32): u32 {
   snapshot.chains = 0;
   snapshot.maps = 0; // where they stand is written anew, too
   snapshot.split = false;
-  snapshot.late = false;
   snapshot.affinityCount = 0;
   snapshot.clusterCount = cluster;
   snapshot.localCount = local;

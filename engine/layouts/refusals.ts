@@ -35,6 +35,11 @@ export function writeFor(service: usize): void {
   rows.push(<u32>service);
 }
 
+/** What `writeFor` was called with last. */
+export function writtenFor(): usize {
+  return current;
+}
+
 /** The Service that caused the message of that number in the last plan; 0: none. */
 export function serviceOf(message: u32): u32 {
   // Numbers go up by one and wrap.

@@ -1,4 +1,6 @@
 // Taking chains and sets out of an nftables table that a plan does not need any more (layouts/stale-chains.ts).
+
+import { equalLiteral } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { writeLiteral } from "../bytes/out";
 import { nft } from "../encodings/nft";
@@ -56,20 +58,33 @@ function goesAtOnce(stale: StaleChain): bool {
   return stale.isSet && !isOwnMap(stale.key, stale.keyLength);
 }
 
-/** Empties what is retired, so that it refers to nothing, then deletes the sets that only it referred to. */
-export function writeRetired(family: u32): void {
-  if (nothingStale(family)) return;
-  listStale(family, list);
-  ownedByNobody();
+/** Other chains go to those with such a name, and by the order of names they would come before these. */
+function isGoneTo(name: usize, length: usize): bool {
+  if (length > 9 && equalLiteral(name, 9, "endpoint-")) return true;
+  return length > 3 && equalLiteral(name, 3, "lb-");
+}
+
+/** Of what is listed, and is or is not gone to by others. */
+function emptyRetired(goneTo: bool): void {
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
     if (goesAtOnce(chain) || chain.state != StaleState.RETIRED) continue;
+    if (isGoneTo(chain.key, chain.keyLength) != goneTo) continue;
     makeRoom(NAME_BYTES);
     // A map keeps its slots as long as a packet may be on its way to them.
     if (!chain.isSet) nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
     chain.state = StaleState.EMPTYING;
     journal(currentBatch(), JournalKind.EMPTY, changetype<usize>(chain));
   }
+}
+
+/** Empties what is retired, so that it refers to nothing, then deletes the sets that only it referred to. */
+export function writeRetired(family: u32): void {
+  if (nothingStale(family)) return;
+  listStale(family, list);
+  ownedByNobody();
+  emptyRetired(false);
+  emptyRetired(true);
   for (let i: u32 = 0; i < list.length; i++) {
     const set = changetype<StaleChain>(<usize>list.get(i));
     if (!goesAtOnce(set)) continue;
