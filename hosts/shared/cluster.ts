@@ -4,6 +4,7 @@ import { type Diagnostic, diagnostic, fromProblem } from "./diagnostics.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "./engine.ts";
 import { ObjectIndex } from "./manifests/index-of-objects.ts";
 import type { Input } from "./manifests/input.ts";
+import { findMistakes } from "./mistakes/mistakes.ts";
 import { RestartingEngine } from "./restarting-engine.ts";
 
 export interface Counts {
@@ -78,6 +79,7 @@ export class Cluster {
 
   /** Reports what can only be said when all inputs are in. */
   finish(): void {
+    for (const found of findMistakes(this.#inputs)) this.#report(found);
     if (this.#unfinishedList === "") return;
     const hint = "give the pages that follow, too (`kubectl get` without --limit writes all)";
     const message = "this is one page of a list, and the list goes on";

@@ -1,7 +1,7 @@
 // Arguments → flags with their texts, as kube-proxy reads its command line: --flag=value, --flag value, --switch,
 // --switch=false, _ for -, -v 4.
 import { parseArgs } from "node:util";
-import { nearest } from "../../shared/config/nearest.ts";
+import { nearest } from "../../shared/nearest.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { typeOf } from "./flag-values.ts";
 import { type Flag, flags, spelled } from "./flags.ts";

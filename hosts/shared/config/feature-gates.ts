@@ -1,6 +1,7 @@
 // featureGates: one of them changes what Sluice does, all others of Kubernetes are known and change nothing.
+
+import { nearest } from "../nearest.ts";
 import { knownGates } from "./known-gates.ts";
-import { nearest } from "./nearest.ts";
 import type { RawConfig } from "./raw.ts";
 import type { Say } from "./sections.ts";
 

@@ -1,7 +1,8 @@
 // Checks a configuration against its fields: names as kube-proxy's strict decoder does, types as all of its decoders do.
+
+import { nearest } from "../nearest.ts";
 import { configFields, type Fields, type FieldType } from "./fields.ts";
 import { formerFields } from "./former-fields.ts";
-import { nearest } from "./nearest.ts";
 import { shown } from "./shown.ts";
 
 export interface Misfit {

@@ -1,0 +1,131 @@
+// The objects of an input as values, for a look at what the engine has no reason to complain of.
+import { type Diagnostic, diagnostic } from "../diagnostics.ts";
+import type { Input } from "../manifests/input.ts";
+import { endOfValue, fieldAt, type ObjectAt, objectsIn, parsePath } from "../manifests/scan.ts";
+
+export type Value = unknown;
+export type Fields = Readonly<Record<string, Value>>;
+
+/** One object, with the way back to its file. */
+export interface ManifestObject {
+  /** Empty where neither the object nor a list around it says it. */
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly fields: Fields;
+  /** Of a watch: it may come again and again. */
+  readonly isEvent: boolean;
+  /** A diagnostic about it, at that field. */
+  about(severity: Diagnostic["severity"], code: string, field: string, message: string, hint: string): Diagnostic;
+}
+
+function isObject(value: Value): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function fieldsOf(value: Value): Fields {
+  return isObject(value) ? value : {};
+}
+
+export function listOf(value: Value): readonly Value[] {
+  return Array.isArray(value) ? value : [];
+}
+
+export function textOf(value: Value): string {
+  return typeof value === "string" ? value : "";
+}
+
+/** An API server has sent it, and has checked it before. */
+export function isFromCluster({ fields }: ManifestObject): boolean {
+  return textOf(fieldsOf(fields.metadata).resourceVersion) !== "";
+}
+
+/** In the order in which they stand; what is no JSON ends it. */
+export function* objectsOf(input: Input): Generator<ManifestObject> {
+  const places = new Places(input);
+  const documents = wholeOf(input.json) ?? documentsOf(input.json);
+  for (const value of documents) yield* namedIn(value, { apiVersion: "", kind: "", isEvent: false }, places);
+}
+
+/** The one document that the input is. Undefined: it is several, or broken. */
+function wholeOf(json: Uint8Array): Value[] | undefined {
+  try {
+    return [JSON.parse(new TextDecoder().decode(json))];
+  } catch {
+    return undefined;
+  }
+}
+
+function* documentsOf(json: Uint8Array): Generator<Value> {
+  const decoder = new TextDecoder();
+  for (let at = 0; at < json.length; ) {
+    const end = endOfValue(json, at);
+    const text = decoder.decode(json.subarray(at, end)).trim();
+    at = Math.max(end, at + 1);
+    if (text === "") continue;
+    try {
+      yield JSON.parse(text);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** What a list or an event says of the object in it. */
+interface Around {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly isEvent: boolean;
+}
+
+/** As `objectsIn` finds them: the n-th here is the n-th there. */
+function* namedIn(value: Value, around: Around, places: Places): Generator<ManifestObject> {
+  if (Array.isArray(value)) {
+    for (const each of value) yield* namedIn(each, around, places);
+    return;
+  }
+  const fields = fieldsOf(value);
+  const kind = typeof fields.kind === "string" ? fields.kind : around.kind;
+  const apiVersion = typeof fields.apiVersion === "string" ? fields.apiVersion : around.apiVersion;
+  const { namespace, name } = fieldsOf(fields.metadata);
+  if (Array.isArray(fields.items) && kind.endsWith("List")) {
+    const of = { ...around, apiVersion: kind === "List" ? "" : apiVersion, kind: kind.slice(0, -"List".length) };
+    for (const item of fields.items) yield* namedIn(item, of, places);
+  } else if (kind === "" && isObject(fields.object)) {
+    yield* namedIn(fields.object, { apiVersion: "", kind: "", isEvent: true }, places);
+  } else if (textOf(name) !== "") {
+    const { isEvent } = around;
+    yield places.object({ apiVersion, kind, namespace: textOf(namespace), name: textOf(name), fields, isEvent });
+  }
+}
+
+/** Where the objects of an input stand: scanned once something is to be said of one. */
+class Places {
+  readonly #input: Input;
+  #objects: readonly ObjectAt[] | undefined;
+  #count = 0;
+
+  constructor(input: Input) {
+    this.#input = input;
+  }
+
+  object(known: Omit<ManifestObject, "about">): ManifestObject {
+    const index = this.#count++;
+    const { kind, namespace, name } = known;
+    return {
+      ...known,
+      about: (severity, code, field, message, hint) =>
+        diagnostic(severity, code, message, { ...this.#place(index, field), kind, namespace, name, field, hint }),
+    };
+  }
+
+  #place(index: number, field: string): Partial<Diagnostic> {
+    const { file, json } = this.#input;
+    this.#objects ??= [...objectsIn(json)];
+    const object = this.#objects[index];
+    if (object === undefined) return { file };
+    const at = fieldAt(json, object.start, parsePath(field));
+    return { file, ...this.#input.position(at.found ? at.key : at.value) };
+  }
+}
