@@ -1,8 +1,8 @@
 // Arguments → flags with their texts, as kube-proxy reads its command line: --flag=value, --flag value, --switch,
 // --switch=false, _ for -, -v 4.
 import { parseArgs } from "node:util";
-import { nearest } from "../../shared/nearest.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
+import { nearest } from "../../shared/nearest.ts";
 import { typeOf } from "./flag-values.ts";
 import { type Flag, flags, spelled } from "./flags.ts";
 

@@ -153,6 +153,13 @@ test("slices that feed nobody", () => {
   );
 });
 
+test("of many ports some are named", () => {
+  const ports = Array.from({ length: 50 }, (_, i) => `{name: p${i}, port: 1}`).join(", ");
+  const said = found(slice(`addressType: IPv4\nports: [${ports}]`), service(""));
+  assert.is(said.length, 6);
+  assert.match(said[5] ?? "", /slice-feeds-nobody ports$/);
+});
+
 test("slices that need not feed anybody", () => {
   const ports = "addressType: IPv4\nports: [{name: x, port: 8080}]";
   const headless = "apiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: web}\nspec: {clusterIP: None}\n";

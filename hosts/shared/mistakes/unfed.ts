@@ -1,10 +1,13 @@
 // EndpointSlices whose endpoints no Service gets, and why. Which port of a slice feeds which of a Service: the one of its name
 // and protocol (kube-proxy: pkg/proxy/endpointslicecache.go).
 import type { Diagnostic } from "../diagnostics.ts";
+import { plural } from "../plural.ts";
 import { type Fields, fieldsOf, isFromCluster, listOf, type ManifestObject, textOf } from "./objects.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
 const HEADLESS = "service.kubernetes.io/headless";
+/** Of one object; there may be thousands. */
+const PORTS_NAMED = 5;
 
 export class Unfed {
   readonly #services = new Map<string, ManifestObject>();
@@ -76,12 +79,13 @@ function* feeding(slice: ManifestObject, service: ManifestObject): Generator<Dia
   const ports = listOf(slice.fields.ports).map(fieldsOf);
   if (ports.length === 0) yield about("ports", "it lists no ports, so no rule leads to its endpoints", "list them");
   const wanted = listOf(fieldsOf(service.fields.spec).ports).map(fieldsOf);
+  let unfed = 0;
   for (const [index, port] of ports.entries()) {
     const why = whyUnfed(port, wanted);
-    if (why === undefined) continue;
-    const list = wanted.map(portText).join(", ");
-    yield about(`ports[${index}]`, `no rule leads to it: ${why}`, `Service ${service.name} has ${list}`);
+    if (why === undefined || ++unfed > PORTS_NAMED) continue;
+    yield about(`ports[${index}]`, `no rule leads to it: ${why}`, `Service ${service.name} has ${listText(wanted)}`);
   }
+  if (unfed > PORTS_NAMED) yield about("ports", `no rule leads to ${plural(unfed - PORTS_NAMED, "port")} more`);
 }
 
 /** Why the slice's port feeds none of the Service's. */
@@ -102,6 +106,11 @@ function protocolOf(port: Fields): string {
 
 function nameText(name: string): string {
   return name === "" ? "without a name" : name;
+}
+
+function listText(ports: readonly Fields[]): string {
+  const named = ports.slice(0, PORTS_NAMED).map(portText).join(", ");
+  return ports.length > PORTS_NAMED ? `${named}, …` : named;
 }
 
 /** `http 80/TCP` */
