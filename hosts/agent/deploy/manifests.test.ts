@@ -1,18 +1,18 @@
 // The manifests as an API server and kubectl would take them, and what they give the agent: no more than is shown here.
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parse, parseAllDocuments } from "yaml";
+import { parse } from "yaml";
 import { schemaProblems } from "../../../fixtures/recordings/openapi.ts";
 import packageJson from "../../../package.json" with { type: "json" };
 import { healthzPort } from "../../shared/config/config.ts";
 import { parseAgentConfig } from "../config/agent-config.ts";
-import { kubeadmConfig, kubeadmKubeconfig, onlyKubectl } from "./testing/kubeadm.ts";
+import { kubeadmConfig } from "./testing/kubeadm.ts";
 import { kustomize, type Manifest, manifestsIn } from "./testing/kustomize.ts";
+import { composed, replacement } from "./testing/renderings.ts";
 
 const deploy = fileURLToPath(new URL(".", import.meta.url));
 const command = fileURLToPath(new URL("../../../build/cli/sluice.js", import.meta.url));
@@ -28,9 +28,18 @@ interface Container {
     capabilities?: { drop: string[]; add?: string[] };
   };
   resources: { limits?: object };
-  livenessProbe: { httpGet: { path: string; port: number } };
-  readinessProbe: { httpGet: { path: string; port: number } };
+  startupProbe: Probe;
+  livenessProbe: Probe;
+  readinessProbe: Probe;
+  terminationMessagePolicy?: string;
   volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
+}
+
+interface Probe {
+  httpGet: { path: string; port: number };
+  initialDelaySeconds?: number;
+  periodSeconds: number;
+  failureThreshold?: number;
 }
 
 interface PodSpec {
@@ -54,41 +63,19 @@ test.before.each((context) => {
 });
 test.after.each(({ directory }) => rmSync(directory, { recursive: true, force: true }));
 
-/** The base with components, as a user would put them together in a directory of their own. */
-function composed(directory: string, components: string[]): string {
-  const own = join(directory, "own");
-  mkdirSync(own);
-  const kustomization = {
-    apiVersion: "kustomize.config.k8s.io/v1beta1",
-    kind: "Kustomization",
-    resources: ["../base"],
-    components: components.map((component) => `../components/${component}`),
-  };
-  writeFileSync(join(own, "kustomization.yaml"), JSON.stringify(kustomization));
-  return own;
-}
-
 /** The overlay, after its script has read kubeadm's ConfigMap. */
-function replacement(directory: string, config = kubeadmConfig): string {
-  const overlay = join(directory, "overlays/replace-kube-proxy");
-  const { status, stderr } = fromKubeProxy(directory, config);
+function overlay(directory: string, config = kubeadmConfig): string {
+  const { status, stderr } = replacement(directory, config, command);
   assert.is(stderr, "");
   assert.is(status, 0);
-  return overlay;
-}
-
-/** `sluice`: the command that checks; empty: there is none. */
-function fromKubeProxy(directory: string, config: string, sluice = command) {
-  const script = join(directory, "overlays/replace-kube-proxy/from-kube-proxy.sh");
-  const path = onlyKubectl(join(directory, "bin"), { "config\\.conf": config, "kubeconfig\\.conf": kubeadmKubeconfig });
-  return spawnSync(script, { env: { PATH: `${path}:${process.env.PATH}`, SLUICE: sluice }, encoding: "utf8" });
+  return join(directory, "overlays/replace-kube-proxy");
 }
 
 function rendered(directory: string): Record<string, Manifest[]> {
   return {
     base: kustomize(join(directory, "base")),
     "base with both components": kustomize(composed(directory, ["iptables", "kernel-settings"])),
-    "replace-kube-proxy": kustomize(replacement(directory)),
+    "replace-kube-proxy": kustomize(overlay(directory)),
     cleanup: kustomize(join(directory, "overlays/cleanup")),
   };
 }
@@ -96,7 +83,7 @@ function rendered(directory: string): Record<string, Manifest[]> {
 interface DaemonSetSpec {
   selector: object;
   updateStrategy: object;
-  template: { spec: PodSpec };
+  template: { metadata: { annotations?: object }; spec: PodSpec };
 }
 
 function daemonSetOf(manifests: Manifest[]): Manifest & { spec: DaemonSetSpec } {
@@ -138,27 +125,6 @@ test("the schemas find what is wrong", () => {
     `${at}.volumes: "run" is there twice`,
   ]);
   assert.equal(schemaProblems({ apiVersion: "apps/v2", kind: "DaemonSet" }).length, 1);
-});
-
-test("kubectl renders the same", ({ directory }) => {
-  if (spawnSync("kubectl", ["version", "--client"]).status !== 0) {
-    console.error("not compared with kubectl kustomize: kubectl is not installed");
-    return;
-  }
-  const both = composed(directory, ["iptables", "kernel-settings"]);
-  for (const path of ["base", "own", "overlays/replace-kube-proxy", "overlays/cleanup"]) {
-    if (path.endsWith("replace-kube-proxy")) replacement(directory);
-    const ours = kustomize(path === "own" ? both : join(directory, path));
-    const { stdout, stderr } = spawnSync("kubectl", ["kustomize", join(directory, path)], { encoding: "utf8" });
-    assert.is(stderr, "");
-    // Contents' hashes end the names of generated ConfigMaps.
-    const theirs = parseAllDocuments(stdout.replace(/name: sluice-[0-9a-z]{10}$/gm, "name: sluice")).map((document) =>
-      document.toJS(),
-    );
-    const sorted = (manifests: Manifest[]) =>
-      [...manifests].sort((a, b) => (a.kind < b.kind ? -1 : 1)).map((manifest) => JSON.parse(JSON.stringify(manifest)));
-    assert.equal(sorted(theirs), sorted(ours), path);
-  }
 });
 
 test("the agent may change the network and nothing else", ({ directory }) => {
@@ -239,6 +205,28 @@ test("images and probes are those of this version", ({ directory }) => {
   assert.equal(readinessProbe.httpGet, { path: "/readyz", port: healthzPort });
 });
 
+test("an ordinary start leaves no warnings: nobody asks before it listens, nor whether it is ready before it is", ({
+  directory,
+}) => {
+  const [{ startupProbe, livenessProbe, readinessProbe }] = podOf(kustomize(join(directory, "base"))).containers;
+  // A start takes some tenths of a second, and two seconds more where lists are long.
+  assert.equal([startupProbe.httpGet.path, startupProbe.initialDelaySeconds], ["/livez", 5]);
+  assert.is(readinessProbe.initialDelaySeconds, 10);
+  // A container that can't start to listen is ended as late as one that hangs.
+  const patience = (probe: Probe) => (probe.failureThreshold ?? 0) * probe.periodSeconds;
+  assert.is(patience(startupProbe), patience(livenessProbe));
+});
+
+test("why a container ended stands in the pod's status, and logs are those of the agent", ({ directory }) => {
+  const manifests = kustomize(composed(directory, ["kernel-settings"]));
+  const { initContainers = [], containers } = podOf(manifests);
+  for (const { name, terminationMessagePolicy } of [...initContainers, ...containers]) {
+    assert.is(terminationMessagePolicy, "FallbackToLogsOnError", name);
+  }
+  const annotation = { "kubectl.kubernetes.io/default-container": containers[0].name };
+  assert.equal(daemonSetOf(manifests).spec.template.metadata.annotations, annotation);
+});
+
 test("config.conf and kubeconfig.conf are what the agent reads, with nothing to say about them", ({ directory }) => {
   for (const name of ["base", "replace-kube-proxy"]) {
     const files = configMapOf(rendered(directory)[name] ?? []);
@@ -263,7 +251,7 @@ test("config.conf and kubeconfig.conf are what the agent reads, with nothing to 
 });
 
 test("from-kube-proxy.sh keeps what kubeadm configured", ({ directory }) => {
-  const files = configMapOf(kustomize(replacement(directory, kubeadmConfig.replace('mode: ""', "mode: iptables"))));
+  const files = configMapOf(kustomize(overlay(directory, kubeadmConfig.replace('mode: ""', "mode: iptables"))));
   const { config } = parseAgentConfig({ name: "config.conf", bytes: Buffer.from(files["config.conf"] ?? "") });
   assert.is(config?.mode, "flat");
   assert.is(config?.rules.clusterCidr, "10.244.0.0/16,fd00:244::/32");
@@ -271,7 +259,7 @@ test("from-kube-proxy.sh keeps what kubeadm configured", ({ directory }) => {
 });
 
 test("taking over from kube-proxy, it may remove what iptables-legacy holds", ({ directory }) => {
-  const [agent] = podOf(kustomize(replacement(directory))).containers;
+  const [agent] = podOf(kustomize(overlay(directory))).containers;
   assert.equal(agent.securityContext.capabilities?.add, ["NET_ADMIN", "NET_RAW"]);
   assert.ok(
     agent.volumeMounts?.some(({ mountPath, readOnly }) => mountPath === "/run/xtables.lock" && readOnly !== true),
@@ -279,13 +267,14 @@ test("taking over from kube-proxy, it may remove what iptables-legacy holds", ({
 });
 
 test("from-kube-proxy.sh says what is wrong with the configuration before a node is labelled", ({ directory }) => {
-  const clean = fromKubeProxy(directory, kubeadmConfig);
+  const clean = replacement(directory, kubeadmConfig, command);
   assert.is(clean.status, 0, clean.stderr);
   assert.match(clean.stdout, /^ok +configuration +mode +flat$/m);
   assert.not.match(clean.stdout, "API server");
-  const old = fromKubeProxy(
+  const old = replacement(
     directory,
     `${kubeadmConfig}\nudpIdleTimeout: 250ms\nfeatureGates: {HPAScaleToZero: true}\n`,
+    command,
   );
   assert.is(old.status, 1);
   assert.match(
@@ -295,15 +284,15 @@ test("from-kube-proxy.sh says what is wrong with the configuration before a node
   assert.match(old.stdout, /^ +→ remove it$/m);
   assert.match(old.stdout, /^warning +configuration +featureGates\.HPAScaleToZero/m);
   assert.match(old.stderr, /before a node is labelled/);
-  const broken = fromKubeProxy(directory, `${kubeadmConfig}\nportRange: nonsense\n`);
+  const broken = replacement(directory, `${kubeadmConfig}\nportRange: nonsense\n`, command);
   assert.is(broken.status, 1);
   assert.match(broken.stdout, /^FAILED +config\.conf:\d+:12: error: portRange/m);
-  const { stderr } = fromKubeProxy(directory, kubeadmConfig, "");
+  const { stderr } = replacement(directory, kubeadmConfig, "");
   assert.match(stderr, /config\.conf is not checked/);
 });
 
 test("from-kube-proxy.sh changes nothing when there is no such ConfigMap", ({ directory }) => {
-  const { status, stderr } = fromKubeProxy(directory, "");
+  const { status, stderr } = replacement(directory, "", command);
   assert.is(status, 1);
   assert.match(stderr, /write both by hand/);
   assert.throws(() => kustomize(join(directory, "overlays/replace-kube-proxy")), /ENOENT.*config\.conf/);
@@ -311,7 +300,7 @@ test("from-kube-proxy.sh changes nothing when there is no such ConfigMap", ({ di
 
 test("no node has both proxies, and none has neither", ({ directory }) => {
   const label = "service-proxy";
-  assert.is(podOf(kustomize(replacement(directory))).nodeSelector[label], "sluice");
+  assert.is(podOf(kustomize(overlay(directory))).nodeSelector[label], "sluice");
   const [patch] = manifestsIn(join(directory, "overlays/replace-kube-proxy/leave-to-sluice.yaml"));
   const others = { matchExpressions: [{ key: label, operator: "NotIn", values: ["sluice"] }] };
   const affinity = {

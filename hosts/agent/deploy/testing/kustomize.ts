@@ -1,4 +1,6 @@
-// Renders our own kustomizations as `kubectl kustomize` would: the few fields that they use, and no others.
+// Renders our own kustomizations as kustomize does (rendered.json has the answers of the real one): the few fields that they use,
+// and no others.
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
@@ -15,7 +17,7 @@ interface Kustomization {
   kind: string;
   resources?: string[];
   components?: string[];
-  configMapGenerator?: { name: string; namespace: string; behavior: "replace"; files: string[] }[];
+  configMapGenerator?: { name: string; namespace: string; behavior?: "replace"; files: string[] }[];
   patches?: { target: { kind: string; name: string }; patch: string }[];
 }
 
@@ -27,13 +29,48 @@ interface Operation {
 
 const fields = ["apiVersion", "kind", "resources", "components", "configMapGenerator", "patches"];
 
-/** Names of generated ConfigMaps are left without the hash of their contents. */
+/** In the order in which they are given; kustomize orders by kind. */
 export function kustomize(directory: string): Manifest[] {
-  return applied(directory, []);
+  return withHashes(applied(directory, []));
 }
 
 export function manifestsIn(file: string): Manifest[] {
   return parseAllDocuments(readFileSync(file, "utf8")).map((document) => document.toJS() as Manifest);
+}
+
+/** ConfigMaps are generated: their names, and what refers to them, get a hash of their contents. */
+function withHashes(manifests: Manifest[]): Manifest[] {
+  const names = new Map<string, string>();
+  for (const manifest of manifests.filter(({ kind }) => kind === "ConfigMap")) {
+    const { name } = manifest.metadata;
+    const hashed = `${name}-${contentHash(manifest.data as Record<string, string>)}`;
+    names.set(name, hashed);
+    manifest.metadata.name = hashed;
+  }
+  for (const { configMap } of manifests.flatMap(volumesOf)) {
+    if (configMap !== undefined) configMap.name = names.get(configMap.name) ?? configMap.name;
+  }
+  return manifests;
+}
+
+interface Volume {
+  configMap?: { name: string };
+}
+
+function volumesOf({ spec }: Manifest): Volume[] {
+  return (spec as { template?: { spec: { volumes?: Volume[] } } } | undefined)?.template?.spec.volumes ?? [];
+}
+
+/** sigs.k8s.io/kustomize/api/hasher: SHA-256 of JSON with sorted keys as Go writes it, without what spells words. It leaves the name out. */
+function contentHash(data: Record<string, string>): string {
+  const sorted = Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const json = JSON.stringify({ data: sorted, kind: "ConfigMap", name: "" }).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  const letters: Readonly<Record<string, string>> = { "0": "g", "1": "h", "3": "k", a: "m", e: "t" };
+  const digits = createHash("sha256").update(json).digest("hex").slice(0, 10);
+  return digits.replace(/[013ae]/g, (digit) => letters[digit] ?? digit);
 }
 
 function applied(directory: string, before: Manifest[]): Manifest[] {
@@ -44,12 +81,13 @@ function applied(directory: string, before: Manifest[]): Manifest[] {
   let manifests = [...before];
   for (const resource of kustomization.resources ?? []) {
     const path = join(directory, resource);
-    manifests.push(...(resource.endsWith(".yaml") ? manifestsIn(path) : kustomize(path)));
+    manifests.push(...(resource.endsWith(".yaml") ? manifestsIn(path) : applied(path, [])));
   }
   for (const component of kustomization.components ?? []) manifests = applied(join(directory, component), manifests);
-  for (const { name, namespace, files } of kustomization.configMapGenerator ?? []) {
+  for (const { name, namespace, behavior, files } of kustomization.configMapGenerator ?? []) {
     const data = Object.fromEntries(files.map((file) => [file, readFileSync(join(directory, file), "utf8")]));
-    Object.assign(find(manifests, "ConfigMap", name, namespace), { data });
+    if (behavior === "replace") Object.assign(find(manifests, "ConfigMap", name, namespace), { data });
+    else manifests.push({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data });
   }
   for (const { target, patch } of kustomization.patches ?? []) {
     const manifest = find(manifests, target.kind, target.name);
