@@ -1,4 +1,4 @@
-// Queries of the dashboard and of the alert rules, as Prometheus reads them: recorded in queries.json by `node --import tsx
+// Queries of the dashboard and of the alert rules, as Prometheus reads them: recorded in queries.jsonl by `node --import tsx
 // hosts/agent/deploy/testing/queries.ts`, which builds promql/ with Go.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ export interface ReadQuery {
 }
 
 const files = fileURLToPath(new URL("../chart/files", import.meta.url));
-const file = fileURLToPath(new URL("queries.json", import.meta.url));
+const file = fileURLToPath(new URL("queries.jsonl", import.meta.url));
 export const rulesText = readFileSync(join(files, "prometheus-rules.yaml"), "utf8");
 
 interface Dashboard {
@@ -51,7 +51,10 @@ export function queries(): { readonly place: string; readonly query: string }[] 
 
 /** @throws {Error} a query or the rules have changed since they were recorded */
 export function recorded(query: string): ReadQuery {
-  const found = (JSON.parse(readFileSync(file, "utf8")) as Record<string, ReadQuery>)[query];
+  const answers = readFileSync(file, "utf8").trimEnd().split("\n");
+  const found = answers
+    .map((line) => JSON.parse(line) as { text: string; read: ReadQuery })
+    .find(({ text }) => text === query)?.read;
   if (found === undefined) {
     throw new Error(`not recorded: ${query} (node --import tsx hosts/agent/deploy/testing/queries.ts)`);
   }
@@ -76,4 +79,7 @@ export function ask(): Record<string, ReadQuery> {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(file, `${JSON.stringify(ask(), null, 1)}\n`);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const lines = Object.entries(ask()).map(([text, read]) => JSON.stringify({ text, read }));
+  writeFileSync(file, `${lines.join("\n")}\n`);
+}
