@@ -12,7 +12,7 @@ import { nft } from "../encodings/nft";
 import { endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, clusterIP, EntryPoint, KeyKind, keyOf, updateHairpins } from "../routing/ownership";
 import { listPresentPorts, stalePorts } from "../routing/refresh";
-import { route, routeAgain, routeSignature, serviceSignature } from "../routing/route";
+import { route, routeSignature, routeUnsigned, serviceSignature } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import { splitAffinity } from "./affinity-parts";
 import {
@@ -140,7 +140,7 @@ export function renderFlat(family: u32): void {
   listPresentPorts(family, ports);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
-    route(port);
+    routeUnsigned(port);
     updateHairpins(port);
     updateNeeds(port);
   }
@@ -150,7 +150,7 @@ export function renderFlat(family: u32): void {
   writeAllFlatChains(family);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
-    routeAgain(port);
+    routeUnsigned(port);
     if (hasAffinity(port)) writeOwnChains(port, true);
     const snapshot = takeSnapshot(port, 0, 0);
     if (hasOwnMap(port)) writeOwnMaps(port, snapshot, 0);
@@ -216,7 +216,7 @@ function planPort(port: FamilyPort): void {
     journalPort(port, 0);
     return;
   }
-  routeAgain(port);
+  routeUnsigned(port);
   const old = port.committed;
   if (holdsRoute(port)) {
     keepChains(port); // what a plan retired that never came to pass
@@ -241,7 +241,7 @@ function planPort(port: FamilyPort): void {
 function writeMovedEntry(claim: Claim): void {
   const port = claim.port;
   if (port.planned == 0 && port.committed == 0) return;
-  routeAgain(port);
+  routeUnsigned(port);
   const snapshot = port.planned != 0 ? port.planned : port.committed;
   useSnapshots(snapshot, port.committed, firewallOf(port));
   writeFlatKey(claim);

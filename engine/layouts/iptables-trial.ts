@@ -8,7 +8,7 @@ import { commit, declareChain, deleteChain, renameChains, table } from "../encod
 import { ownedByNobody } from "../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Mode, options } from "../routing/options";
-import { route } from "../routing/route";
+import { routeUnsigned } from "../routing/route";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { familyOfBatch, isPlanned } from "./batches";
 import { flushStreams, heldChains, isLargeCluster, writeDispatch, writeHeldDispatch, writeLosers } from "./iptables";
@@ -88,7 +88,7 @@ function writeSuspects(family: u32, first: u32, end: u32, removing: bool): void 
         writeHeld(port, removing);
         continue;
       }
-      route(port);
+      routeUnsigned(port);
       nameEndpoints(port);
       if (removing) {
         removeChainsOf(port);

@@ -8,7 +8,7 @@ import { chainRulesOf, countChainRules, sumsOf, totalEndpoints } from "../routin
 import { endpointAt, endpoints, Routed } from "../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { listPresentPorts, markStale, stalePorts } from "../routing/refresh";
-import { route, routeSignature } from "../routing/route";
+import { route, routeSignature, routeUnsigned } from "../routing/route";
 import { Decision, FamilyPort, internalIsLocal, ServicePort } from "../routing/service-ports";
 import {
   beginBatch,
@@ -164,7 +164,7 @@ export function renderIptables(family: u32): void {
   listPresentPorts(family, ports);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
-    route(port);
+    routeUnsigned(port);
     nameEndpoints(port);
     writeDispatch(port);
     writeChains(port, large);

@@ -4,7 +4,7 @@ import { outFlush, StreamName } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { changedKeys, updateHairpins } from "../routing/ownership";
 import { listPresentPorts } from "../routing/refresh";
-import { route, routeSignature } from "../routing/route";
+import { route, routeSignature, routeUnsigned } from "../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../routing/service-ports";
 import { splitAffinity } from "./affinity-parts";
 import { isForgotten, journalOwnChains, journalPort } from "./batches";
@@ -49,7 +49,7 @@ export function renderNftables(family: u32): void {
   listPresentPorts(family, ports);
   for (let i: u32 = 0; i < ports.length; i++) {
     const port = changetype<FamilyPort>(<usize>ports.get(i));
-    route(port);
+    routeUnsigned(port);
     updateHairpins(port);
     writeChainsAndElements(port, true);
     writeRules(port, chainsOf(port), true);

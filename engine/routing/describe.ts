@@ -15,7 +15,7 @@ import {
   firstRange,
   isProgrammed,
   localFallback,
-  route,
+  routeUnsigned,
   Topology,
   topology,
 } from "./route";
@@ -244,7 +244,7 @@ function writeEndpoint(port: FamilyPort, endpoint: RoutedEndpoint): void {
 function writeServicePort(port: FamilyPort): void {
   const service = serviceOf(port);
   const record = recordOf(port);
-  route(port);
+  routeUnsigned(port);
   internalLocal = internalIsLocal(port);
   externalLocal = externalIsLocal(port);
   byte(0x7b);

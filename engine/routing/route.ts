@@ -184,12 +184,15 @@ function decideAddresses(port: FamilyPort): u32 {
 
 /** Finds endpoints and decision of a service port that is present; the endpoints are in `endpoints` until the next call. */
 export function route(port: FamilyPort): void {
-  routeAgain(port);
+  routeUnsigned(port);
   sign(port);
 }
 
-/** The same for one that has been routed since anything changed: its signature is known. */
-export function routeAgain(port: FamilyPort): void {
+/**
+ * The same for whoever only writes out what there is, or has routed it since anything changed: no signature is made, which takes
+ * as long as all else.
+ */
+export function routeUnsigned(port: FamilyPort): void {
   mergeEndpoints(port);
   topology = Topology.NONE;
   clusterFallback = false;
