@@ -1,25 +1,12 @@
 // Hands bytes to a sink in slices, lets others have the event loop in between, and looks at what became of them.
 import type { ApplyResult } from "../../shared/contract.ts";
 import { step, turn } from "../turns.ts";
+import { SinkError, UnreadableError } from "./feed-errors.ts";
 import { slicesOf } from "./line-splitter.ts";
 import { PIECE_VERSION } from "./list-splitter.ts";
 import type { ListSink } from "./sink.ts";
 
 const SLICE_BYTES = 256 * 1024;
-
-/** The sink threw: nobody knows what it holds. */
-export class SinkError extends Error {
-  override readonly name = "SinkError";
-
-  constructor(cause: unknown) {
-    super(`what was read could not be taken: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
-}
-
-/** What came is not what an API server sends: an event may have been lost. */
-export class UnreadableError extends Error {
-  override readonly name = "UnreadableError";
-}
 
 /** Problems that cost a whole document; others cost an object or a part of one, which is no reason to list again. */
 const lostDocuments: ReadonlySet<string> = new Set([

@@ -111,7 +111,7 @@ function userCredentials(
   if (token !== undefined) return StaticCredentials.bearer(token);
   if (username !== undefined) return StaticCredentials.basic(username, password ?? "");
   if (exec !== undefined) return new ExecCredentials(file, exec, { server, tls }, clock);
-  if (authProvider !== undefined) return new AuthProviderCredentials(file, user.name, authProvider, server);
+  if (authProvider !== undefined) return new AuthProviderCredentials(file, user.name, authProvider);
   return new StaticCredentials();
 }
 

@@ -1,7 +1,7 @@
 // Objects that are too long to be taken. etcd takes none of more than 1.5 MiB; what is longer than twice that comes from no
 // API server, or from one that somebody has opened to everything.
 import { objectsIn, textAt } from "../../shared/manifests/scan.ts";
-import { UnreadableError } from "./feed.ts";
+import { UnreadableError } from "./feed-errors.ts";
 
 /** Bytes of an object, or of a line of a watch. */
 export const OBJECT_LIMIT = 3 * 1024 * 1024;

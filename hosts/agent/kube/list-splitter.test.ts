@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
-import { UnreadableError } from "./feed.ts";
+import { UnreadableError } from "./feed-errors.ts";
 import { OBJECT_LIMIT } from "./left-out.ts";
 import { ListSplitter } from "./list-splitter.ts";
 

@@ -3,7 +3,7 @@
 //
 // It looks at brackets, commas and quotes only. Whether what is between them is JSON, the engine says.
 import { textAt } from "../../shared/manifests/scan.ts";
-import { UnreadableError } from "./feed.ts";
+import { UnreadableError } from "./feed-errors.ts";
 import { OBJECT_LIMIT } from "./left-out.ts";
 
 /** So much is handed on at a time. */

@@ -168,29 +168,31 @@ export class ExecCredentials implements Credentials {
   }
 }
 
+/** What this uses of client-node's classes for providers. */
+interface Authenticator {
+  isAuthProvider(user: object): boolean | Promise<boolean>;
+  applyAuthentication(user: object, options: { headers: Record<string, string> }): Promise<void>;
+}
+
 /** `auth-provider`, the forerunner of exec plugins: what client-node still knows of them (azure, gcp, oidc). */
 export class AuthProviderCredentials implements Credentials {
   readonly #file: string;
-  readonly #name: string;
-  readonly #provider: Readonly<Record<string, unknown>>;
-  readonly #server: URL;
-  #config: Promise<{ applyToHTTPSOptions(options: object): Promise<void> }> | undefined;
+  readonly #user: { readonly name: string; readonly authProvider: Readonly<Record<string, unknown>> };
+  #authenticator: Promise<Authenticator | undefined> | undefined;
 
-  constructor(file: string, name: string, provider: Readonly<Record<string, unknown>>, server: URL) {
+  constructor(file: string, name: string, provider: Readonly<Record<string, unknown>>) {
     this.#file = file;
-    this.#name = name;
-    this.#provider = provider;
-    this.#server = server;
+    this.#user = { name, authProvider: provider };
   }
 
   async current(): Promise<Presented> {
-    const options: { headers?: Record<string, string> } = {};
+    const headers: Record<string, string> = {};
     try {
-      this.#config ??= this.#load();
-      await (await this.#config).applyToHTTPSOptions(options);
+      this.#authenticator ??= authenticatorFor(this.#user);
+      await (await this.#authenticator)?.applyAuthentication(this.#user, { headers });
     } catch {
       // What it says may quote the tokens that it has been given, or has got.
-      const what = `the provider ${String(this.#provider.name)} has no token to show`;
+      const what = `the provider ${String(this.#user.authProvider.name)} has no token to show`;
       throw new ClusterAccessError(
         this.#file,
         "users[].user.auth-provider",
@@ -198,24 +200,23 @@ export class AuthProviderCredentials implements Credentials {
         "use a token file or an exec plugin",
       );
     }
-    const authorization = options.headers?.Authorization;
+    const authorization = headers.Authorization;
     return { headers: authorization === undefined ? {} : { authorization } };
   }
 
   rejected(): void {
-    this.#config = undefined;
+    this.#authenticator = undefined;
   }
+}
 
-  async #load(): Promise<{ applyToHTTPSOptions(options: object): Promise<void> }> {
-    const { KubeConfig } = await import("@kubernetes/client-node");
-    const config = new KubeConfig();
-    config.loadFromOptions({
-      // It makes no connection to this server, but refuses http:// unless told not to look.
-      clusters: [{ name: "cluster", server: this.#server.href, skipTLSVerify: true }],
-      users: [{ name: this.#name, authProvider: this.#provider }],
-      contexts: [{ name: "context", cluster: "cluster", user: this.#name }],
-      currentContext: "context",
-    });
-    return config;
-  }
+/** These files of the package alone: its generated client, which makes up nearly all of it, has 14 MB. */
+async function authenticatorFor(user: object): Promise<Authenticator | undefined> {
+  const [{ AzureAuth }, { GoogleCloudPlatformAuth }, { FileAuth }, { OpenIDConnectAuth }] = await Promise.all([
+    import("@kubernetes/client-node/dist/azure_auth.js"),
+    import("@kubernetes/client-node/dist/gcp_auth.js"),
+    import("@kubernetes/client-node/dist/file_auth.js"),
+    import("@kubernetes/client-node/dist/oidc_auth.js"),
+  ]);
+  const known = [new AzureAuth(), new GoogleCloudPlatformAuth(), new FileAuth(), new OpenIDConnectAuth()];
+  return (known as unknown as Authenticator[]).find((each) => each.isAuthProvider(user));
 }

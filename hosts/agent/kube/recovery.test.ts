@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ApiError, apiError, ConnectionError } from "./api-error.ts";
-import { SinkError, UnreadableError } from "./feed.ts";
+import { SinkError, UnreadableError } from "./feed-errors.ts";
 import {
   type Decision,
   decide,

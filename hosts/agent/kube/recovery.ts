@@ -1,6 +1,6 @@
 // What a reflector does after an attempt has failed. Nothing here does anything: it only decides.
 import { ApiError, ConnectionError } from "./api-error.ts";
-import { SinkError, UnreadableError } from "./feed.ts";
+import { SinkError, UnreadableError } from "./feed-errors.ts";
 import { SilenceError } from "./watchdog.ts";
 
 /** Confirmation: after a watch was lost, the server is asked whether it knows where the watch was. */

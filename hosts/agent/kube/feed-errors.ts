@@ -1,0 +1,15 @@
+// Why what came from the API server was not taken.
+
+/** The sink threw: nobody knows what it holds. */
+export class SinkError extends Error {
+  override readonly name = "SinkError";
+
+  constructor(cause: unknown) {
+    super(`what was read could not be taken: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** What came is not what an API server sends: an event may have been lost. */
+export class UnreadableError extends Error {
+  override readonly name = "UnreadableError";
+}
