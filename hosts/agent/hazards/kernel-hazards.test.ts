@@ -2,7 +2,9 @@
 import * as assert from "uvu/assert";
 import { testNeeding } from "../../../fixtures/support/needing.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
+import { countElements } from "../kernel/nft-listing.ts";
 import { flushAll, lackingLegacy, shell } from "../kernel/testing/node.ts";
+import { NetlinkSocket } from "../netlink/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { AffinityWatch } from "./affinity.ts";
 import type { Hazard, HazardSource } from "./hazard.ts";
@@ -116,6 +118,10 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       shell(`nft add element ip ${table} ${set} '{ 192.0.2.1, 192.0.2.2 }'`);
       assert.equal(await found("affinity", `mode: ${mode}\n`), []);
       shell(`nft add element ip ${table} ${set} '{ 192.0.2.3 }'`);
+      // What kernels before 6.16 are asked instead.
+      const socket = NetlinkSocket.open();
+      assert.is(await countElements(socket, "ipv4", table, set), 3);
+      await socket.close();
       const [hazard] = await found("affinity", `mode: ${mode}\n`);
       assert.is(
         hazard?.message,
@@ -123,6 +129,25 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       );
     });
   }
+
+  test("iptables: a list of clients that is full", async () => {
+    shell(`iptables-nft -t nat -N KUBE-SEP-A
+      iptables-nft -t nat -A KUBE-SEP-A -m recent --name KUBE-SEP-A --set`);
+    const limit = Number(shell("cat /sys/module/xt_recent/parameters/ip_list_tot"));
+    const fill = (from: number, to: number) =>
+      shell(
+        `for i in $(seq ${from} ${to}); do echo +10.0.$((i / 250)).$((i % 250)) > /proc/net/xt_recent/KUBE-SEP-A; done`,
+      );
+    fill(1, limit - 1);
+    assert.equal(await found("affinity", "mode: iptables\n"), []);
+    fill(limit, limit);
+    const [hazard] = await found("affinity", "mode: iptables\n");
+    assert.match(
+      hazard?.message ?? "",
+      `full for KUBE-SEP-A, with ${limit} clients: for each new one the quietest loses`,
+    );
+    assert.match(hazard?.hint ?? "", `ip_list_tot, ${limit} now`);
+  });
 
   test("many clashing uses are named once, and in part", () => {
     const uses = Array.from({ length: 9 }, (_, i) => ({ place: `ip rule ${i >> 1}`, value: 0x4000, mask: 0x4000 }));
