@@ -6,7 +6,7 @@ import type { Hazard } from "./hazard.ts";
 export function neverSeen(name: string): Hazard {
   return {
     subject: `Node ${name}`,
-    message: `no Node is called ${name}: no endpoint counts as local, Services with a Local policy get no traffic here, and node ports answer on all addresses`,
+    message: `no Node is called ${name}: no endpoint counts as local, Services with a Local policy get no traffic here, and node ports that are to answer on its primary addresses answer on all`,
     hint: "give the Node's name with --hostname-override (kubectl get nodes has the names)",
   };
 }
