@@ -65,6 +65,8 @@ export namespace JournalKind {
   export const PART_OF_ENTRIES: u32 = 15;
   /** Some of a FamilyPort's chains of endpoints are written (layouts/affinity-parts.ts): a PartOfAffinity. */
   export const PART_OF_AFFINITY: u32 = 17;
+  /** A FlatChain is there without rules, and some elements of its set. */
+  export const BEGIN_SHARED: u32 = 18;
   /** A FamilyPort's `external-X` is as it should be again (layouts/closed-chains.ts). */
   export const CLOSED_CHAIN: u32 = 16;
 }
@@ -383,6 +385,9 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     const chain = changetype<FlatChain>(object);
     chain.committed = kind == JournalKind.MAKE_SHARED;
     chain.open = false;
+    chain.begun = false;
+  } else if (kind == JournalKind.BEGIN_SHARED) {
+    changetype<FlatChain>(object).begun = true;
   } else {
     dirtyStock &= ~(1 << (<u32>object));
     knownStock |= 1 << (<u32>object);

@@ -6,10 +6,14 @@ import { writeDecimal, writeLiteral } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { compareEntries, Entry, Table } from "../cluster/table";
 import { nft } from "../encodings/nft";
-import { Verb } from "../encodings/nft-encoding";
+import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
 import { masqueradeMark } from "../routing/facts";
+import { currentBatch, JournalKind, journal } from "./batches";
+import { fullText } from "./nft-elements";
+import { cutAnywhere, hasRoom, longestTransaction, makeRoom, makeRoomForAll, whenCut } from "./nft-parts";
 import { writeShortCircuits } from "./nftables-stock";
+import { writeFor } from "./refusals";
 import { retire, revive } from "./retiring";
 import {
   addSourceList,
@@ -76,6 +80,32 @@ export class FlatChain extends Entry {
   committed: bool;
   /** An open batch makes it. */
   open: bool;
+  /** FIREWALL: the kernel holds it without rules, and some elements of its set. */
+  begun: bool;
+  /** FIREWALL: the plan that is being made has written all elements of its set. */
+  filled: bool;
+  /** FIREWALL: of those whose service ports the plan `askedIn` writes, the Service that has asked for it last. */
+  askedBy: usize;
+  askedIn: u32;
+}
+
+/** Number of the plan that is being made. */
+let plan: u32 = 0;
+
+export function beginFlatChains(): void {
+  plan++;
+}
+
+/** A service port of that Service, which the plan writes, needs the chain that checks sources (or 0). */
+export function askForFirewall(at: usize, service: usize): void {
+  if (at == 0) return;
+  changetype<FlatChain>(at).askedBy = service;
+  changetype<FlatChain>(at).askedIn = plan;
+}
+
+/** What is refused of the chain is laid at the door of a Service that needs it; 0: of none. */
+function blamed(chain: FlatChain): usize {
+  return chain.kind == FlatKind.FIREWALL && chain.askedIn == plan && !fullText ? chain.askedBy : 0;
 }
 
 const ipv4 = new Table();
@@ -216,15 +246,57 @@ function sourcesLength(chain: FlatChain): usize {
   return <usize>chain.keyLength - <usize>kindPrefix(FlatKind.FIREWALL).length;
 }
 
+function addRange(chain: FlatChain, range: usize): void {
+  nft.element(Verb.ADD, "sources-", sourcesBase(chain), sourcesLength(chain));
+  nft.rangeKey(range, range + 16);
+  nft.endElement();
+}
+
+/** Bytes that a range takes at most, with the head of a message. */
+const RANGE_BYTES: usize = 384;
+
+/** The list that is being written by several transactions. */
+let filling: usize = 0;
+
+function noteBegun(): void {
+  journal(currentBatch(), JournalKind.BEGIN_SHARED, filling);
+}
+
+/** Fills the sets of listed chains that one transaction can't hold, before anything leads there. */
+function fillLargeSets(): void {
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    chain.filled = false;
+    if (chain.kind != FlatKind.FIREWALL) continue;
+    const ranges = changetype<SourceList>(chain.sources);
+    const size = (<usize>ranges.keyLength >> 5) * RANGE_BYTES;
+    if (longestTransaction() == 0 || hasRoom(size)) continue;
+    chain.filled = true;
+    if (chain.committed) continue;
+    writeFor(blamed(chain));
+    reviveChain(chain);
+    makeRoomForAll(size);
+    nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
+    nft.addRangeSet("sources-", sourcesBase(chain), sourcesLength(chain));
+    nft.set(Verb.FLUSH, DataType.NONE, "sources-", sourcesBase(chain), sourcesLength(chain));
+    filling = changetype<usize>(chain);
+    whenCut(noteBegun);
+    for (let range = ranges.key; range < ranges.key + <usize>ranges.keyLength; range += 32) {
+      makeRoom(RANGE_BYTES);
+      addRange(chain, range);
+    }
+    cutAnywhere();
+  }
+  writeFor(0);
+}
+
 function writeFirewallRules(chain: FlatChain): void {
   const base = sourcesBase(chain);
   const length = sourcesLength(chain);
   const list = changetype<SourceList>(chain.sources);
-  nft.addRangeSet("sources-", base, length);
-  for (let range = list.key; range < list.key + <usize>list.keyLength; range += 32) {
-    nft.element(Verb.ADD, "sources-", base, length);
-    nft.rangeKey(range, range + 16);
-    nft.endElement();
+  if (!chain.filled) {
+    nft.addRangeSet("sources-", base, length);
+    for (let range = list.key; range < list.key + <usize>list.keyLength; range += 32) addRange(chain, range);
   }
   nft.rule("", chain.key, chain.keyLength);
   nft.matchAddress(true, true, "sources-", base, length);
@@ -292,15 +364,22 @@ function writeChains(from: u32, to: u32): void {
   ownedByNobody();
   for (let i = from; i < to; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
+    writeFor(blamed(chain));
     nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
     nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
   }
-  for (let i = from; i < to; i++) writeRules(changetype<FlatChain>(<usize>list.get(i)));
+  for (let i = from; i < to; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    writeFor(blamed(chain));
+    writeRules(chain);
+  }
+  writeFor(0);
 }
 
 /** Writes every chain that is wanted, for the full text. */
 export function writeAllFlatChains(family: u32): void {
   listWhere(family, (chain: FlatChain) => chain.wanted != 0);
+  for (let i: u32 = 0; i < list.length; i++) changetype<FlatChain>(<usize>list.get(i)).filled = false;
   writeChains(0, list.length);
 }
 
@@ -312,6 +391,7 @@ export function listFlatChains(family: u32, all: bool): bool {
   if (all) listWhere(family, isWanted);
   else listWhere(family, (chain: FlatChain) => isWanted(chain) && !chain.committed && !chain.open);
   written = 0;
+  fillLargeSets();
   return list.length != 0;
 }
 
@@ -333,14 +413,14 @@ function reviveChain(chain: FlatChain): void {
   if (chain.kind == FlatKind.FIREWALL) revive(chain.family, "sources-", sourcesBase(chain), sourcesLength(chain));
 }
 
-/** Retires the chains that the kernel holds and nobody wants; `note` is called with each. */
+/** Retires the chains that the kernel holds, be it in part, and nobody wants; `note` is called with each. */
 export function retireFlatChains(family: u32, note: (chain: FlatChain) => void): void {
   if (!nothingStale(family)) {
     // What a plan has retired that never came to pass may be wanted again.
     listWhere(family, (chain: FlatChain) => isWanted(chain) && chain.committed);
     for (let i: u32 = 0; i < list.length; i++) reviveChain(changetype<FlatChain>(<usize>list.get(i)));
   }
-  listWhere(family, (chain: FlatChain) => !isWanted(chain) && chain.committed);
+  listWhere(family, (chain: FlatChain) => !isWanted(chain) && (chain.committed || chain.begun));
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     retire(family, false, "", chain.key, chain.keyLength);
@@ -351,7 +431,7 @@ export function retireFlatChains(family: u32, note: (chain: FlatChain) => void):
 
 /** Forgets chains that neither the kernel nor a service port needs. */
 export function dropUnusedFlatChains(family: u32): void {
-  listWhere(family, (chain: FlatChain) => !isWanted(chain) && !chain.committed && !chain.open);
+  listWhere(family, (chain: FlatChain) => !isWanted(chain) && !chain.committed && !chain.open && !chain.begun);
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
     if (chain.sources != 0) removeSourceList(family, changetype<SourceList>(chain.sources));
@@ -365,5 +445,6 @@ export function forgetFlatChains(family: u32): void {
   for (let at = table.following(0); at != 0; at = table.following(at)) {
     changetype<FlatChain>(at).committed = false;
     changetype<FlatChain>(at).open = false;
+    changetype<FlatChain>(at).begun = false;
   }
 }

@@ -27,6 +27,8 @@ import {
   journalPort,
 } from "./batches";
 import {
+  askForFirewall,
+  beginFlatChains,
   dropUnusedFlatChains,
   FlatChain,
   hasFirewalls,
@@ -186,6 +188,7 @@ function prepare(port: FamilyPort): void {
   if (port.present) route(port);
   updateHairpins(port);
   updateNeeds(port);
+  if (port.present) askForFirewall(firewallOf(port), changetype<usize>(port.port.service));
   if (!port.present || !hasOwnChains(port) || holdsRoute(port)) return;
   const snapshot = takeSnapshot(port, routeSignature(port), port.committed);
   holdPlanned(port, snapshot);
@@ -276,6 +279,7 @@ let hasParts: bool = false;
 /** Begins to add the batches that bring the kernel's table of the family up to date, if there is anything to write. */
 export function beginFlatPlan(family: u32): void {
   full = beginFamily(TABLE, true, family, ports);
+  beginFlatChains();
   // Of a table that is replaced no Service may be missing for a moment, so that is one transaction if it can be.
   together = full && isForgotten(family) && !mayCut;
   prepared = 0;

@@ -194,6 +194,11 @@ export function writeSetElement(key: Key): void {
   settle(key, key.wanted != 0 ? 1 : 0, 0, 0, 0);
 }
 
+/** A key that no service port of this plan has written: those that want it wait, as what is left out does, and write it themselves. */
+function dropSetElement(key: Key): void {
+  if (key.wanted == 0) settleUnclaimed(key);
+}
+
 /** The endpoints of a service port on this node, which reach themselves through it only if they are masqueraded. */
 export function writeHairpins(port: FamilyPort): void {
   for (let i: u32 = 0; i < port.hairpinCount; i++) {
@@ -252,7 +257,7 @@ export function continueChangedKeys(write: (claim: Claim) => void, drop: (key: K
     if (key.open) continue; // by now
     writeFor(key.claims == 0 ? 0 : changetype<usize>(key.owner().port.port.service));
     makeRoom(KEY_BYTES);
-    if (isSet(key)) writeSetElement(key);
+    if (isSet(key)) dropSetElement(key);
     else if (key.claims != 0 && !isKeyWaiting(key)) write(key.owner());
     else drop(key);
     if (isSpent(1)) return false;

@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type EngineInstance, joinPieces } from "../../hosts/shared/engine.ts";
-import { makeEngine, makeService, makeSlice, messagesOf, put, remove } from "../test-support.ts";
+import { makeEngine, makeNode, makeService, makeSlice, messagesOf, put, remove } from "../test-support.ts";
 
 const test = suite("layouts: refusals");
 
@@ -99,6 +99,44 @@ for (const mode of ["flat", "nftables"] as const) {
       back.some((message) => message.includes(address("192.0.2.7"))),
       "and it comes back",
     );
+  });
+
+  test(`${mode}: elements of sets that all share are written for the Service that needs them, or not at all`, () => {
+    for (const refused of ["10.96.0.1", "10.0.0.2"]) {
+      const engine = started(mode);
+      put(engine, makeNode("node-a"), webEndpoints("10.0.0.1", "10.0.0.2 node-a"));
+      assert.equal(send(engine, 0, refused).named, ["shop/web"], refused);
+      const rest = send(engine, 1, refused);
+      assert.equal(rest.named, []);
+      assert.ok(rest.sent.includes(address("10.0.0.3")) && !rest.sent.includes(address(refused)));
+      engine.retry();
+      assert.ok(send(engine, 2).sent.includes(address(refused)));
+    }
+  });
+
+  test(`${mode}: source ranges are refused to the Services that have them`, () => {
+    const engine = started(mode);
+    const limited = (name: string, ip: string, range: string) =>
+      makeService(name, {
+        ip,
+        type: "LoadBalancer",
+        ingress: [{ ip: ip.replace("10.96", "203.0") }],
+        loadBalancerSourceRanges: [range],
+      });
+    const range = "172.20.0.7/32";
+    put(engine, limited("shop/a", "10.96.0.7", range), makeSlice("shop/a-1", "a", ["10.0.0.7"]));
+    put(engine, limited("shop/b", "10.96.0.8", range), makeSlice("shop/b-1", "b", ["10.0.0.8"]));
+    put(engine, limited("shop/c", "10.96.0.9", "172.20.1.0/24"), makeSlice("shop/c-1", "c", ["10.0.0.9"]));
+    const named: string[] = [];
+    for (let now = 0; now < 10; now++) named.push(...send(engine, now, "172.20.0.7").named);
+    assert.equal(named.sort(), ["shop/a", "shop/b"]);
+    assert.equal(leftOut(engine), ["shop/a", "shop/b"]);
+    engine.forget();
+    const { sent } = send(engine, 20, "172.20.0.7");
+    assert.ok(sent.includes(address("10.0.0.3")) && sent.includes(address("10.0.0.9")));
+    assert.ok(!sent.includes(address("10.0.0.7")) && !sent.includes(address("203.0.0.7")));
+    engine.retry();
+    assert.ok(send(engine, 30).sent.includes(address("172.20.0.7")));
   });
 
   test(`${mode}: rules of no Service are named by nothing, and leave nothing out`, () => {
