@@ -196,10 +196,9 @@ export function endParts(family: u32): void {
   endNftBatch(openServices, openFull);
 }
 
-/** Adds the transactions that delete what was retired: now what has rested, the rest later. */
+/** Adds the transactions that delete what was retired: what has rested now, and when all of that is gone, the rest later. */
 export function planAllDeletions(family: u32, now: u64): void {
-  planDeletions(family, now, true);
-  planDeletions(family, now, false);
+  if (!planDeletions(family, now, true)) planDeletions(family, now, false);
 }
 
 /** Of the open transaction: its family, when it may be sent, its Services, and whether it has the stock rules. */

@@ -6,17 +6,19 @@ import { writeLiteral } from "../bytes/out";
 import { nft } from "../encodings/nft";
 import { DataType, Verb } from "../encodings/nft-encoding";
 import { ownedByNobody } from "../encodings/owners";
+import { hasPortions } from "../routing/portions";
 import { currentBatch, endNftBatch, JournalKind, journal } from "./batches";
 import { isOwnMap } from "./flat-own-maps";
 import { beginTransaction, makeRoom } from "./nft-parts";
 import {
   addStale,
+  beginEmptying,
   forgetStale,
-  listStale,
+  listResting,
+  listRetired,
   nothingStale,
-  REST,
+  restedAt,
   StaleChain,
-  StaleState,
   staleNamed,
 } from "./stale-chains";
 
@@ -68,20 +70,20 @@ function isGoneTo(name: usize, length: usize): bool {
 function emptyRetired(goneTo: bool): void {
   for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
-    if (goesAtOnce(chain) || chain.state != StaleState.RETIRED) continue;
+    if (goesAtOnce(chain)) continue;
     if (isGoneTo(chain.key, chain.keyLength) != goneTo) continue;
     makeRoom(NAME_BYTES);
     // A map keeps its slots as long as a packet may be on its way to them.
     if (!chain.isSet) nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
-    chain.state = StaleState.EMPTYING;
+    beginEmptying(chain);
     journal(currentBatch(), JournalKind.EMPTY, changetype<usize>(chain));
   }
 }
 
 /** Empties what is retired, so that it refers to nothing, then deletes the sets that only it referred to. */
 export function writeRetired(family: u32): void {
-  if (nothingStale(family)) return;
-  listStale(family, list);
+  listRetired(family, list);
+  if (list.length == 0) return;
   ownedByNobody();
   emptyRetired(false);
   emptyRetired(true);
@@ -94,24 +96,23 @@ export function writeRetired(family: u32): void {
   }
 }
 
-/** Adds a batch that deletes empty chains, and maps that nothing looks into: those that have rested (`due`), or the others, this plan's among them. */
-export function planDeletions(family: u32, now: u64, due: bool): void {
-  if (nothingStale(family)) return;
-  listStale(family, list);
+/** Where others don't wait for heavy Services, a plan deletes so many chains and maps at most, and the next one goes on. */
+const MOST_DELETED: u32 = 1000;
+
+/**
+ * Adds a batch that deletes empty chains, and maps that nothing looks into: those that have rested (`due`), or the others, this
+ * plan's among them. True if there may be more of that kind.
+ */
+export function planDeletions(family: u32, now: u64, due: bool): bool {
+  const most = hasPortions() ? MOST_DELETED : u32.MAX_VALUE;
+  listResting(family, now, due, most, list);
+  if (list.length == 0) return false;
   let wait: u64 = 0;
-  let count: u32 = 0;
-  for (let i: u32 = 0; i < list.length; i++) {
-    const chain = changetype<StaleChain>(<usize>list.get(i));
-    if (goesAtOnce(chain) || chain.state == StaleState.RETIRED) continue;
-    const ready = (chain.state == StaleState.EMPTY ? chain.since : now) + REST;
-    const left = ready > now ? ready - now : 0;
-    if ((left == 0) != due) continue;
-    wait = max(wait, left);
-    list.set(count++, list.get(i));
+  for (let i: u32 = 0; !due && i < list.length; i++) {
+    wait = max(wait, restedAt(changetype<StaleChain>(<usize>list.get(i)), now) - now);
   }
-  if (count == 0) return;
   beginTransaction(family, <u32>wait);
-  for (let i: u32 = 0; i < count; i++) {
+  for (let i: u32 = 0; i < list.length; i++) {
     const chain = changetype<StaleChain>(<usize>list.get(i));
     makeRoom(NAME_BYTES);
     if (chain.isSet) nft.set(Verb.DELETE, DataType.ENDPOINT, "", chain.key, chain.keyLength);
@@ -119,4 +120,5 @@ export function planDeletions(family: u32, now: u64, due: bool): void {
     journal(currentBatch(), JournalKind.DELETE, changetype<usize>(chain));
   }
   endNftBatch(0, false);
+  return list.length == most;
 }

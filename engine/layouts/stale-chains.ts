@@ -22,6 +22,11 @@ export namespace StaleState {
 @unmanaged
 export class StaleChain extends Entry {
   family: u32;
+  /** Its neighbours in the list that it is in. */
+  before: usize;
+  after: usize;
+  /** It is in the list of those that rest. */
+  rests: bool;
   state: u32;
   /** When the kernel acknowledged that it is empty. */
   since: u64;
@@ -41,6 +46,53 @@ function tableOf(family: u32): Table {
   return family == 0 ? ipv4 : ipv6;
 }
 
+/** Stale chains and sets in the order in which they came to it. */
+class StaleList {
+  first: usize = 0;
+  last: usize = 0;
+
+  add(chain: StaleChain): void {
+    const at = changetype<usize>(chain);
+    chain.before = this.last;
+    chain.after = 0;
+    if (this.last == 0) this.first = at;
+    else changetype<StaleChain>(this.last).after = at;
+    this.last = at;
+  }
+
+  take(chain: StaleChain): void {
+    if (chain.before == 0) this.first = chain.after;
+    else changetype<StaleChain>(chain.before).after = chain.after;
+    if (chain.after == 0) this.last = chain.before;
+    else changetype<StaleChain>(chain.after).before = chain.before;
+  }
+}
+
+// There may be tens of thousands, and no plan looks at more of them than it writes: what is retired is in one list of each
+// family; what is being emptied, or is empty, rests in another, in the order in which it may go.
+const retiredIPv4 = new StaleList();
+const retiredIPv6 = new StaleList();
+const restingIPv4 = new StaleList();
+const restingIPv6 = new StaleList();
+
+function listOf(chain: StaleChain): StaleList {
+  if (chain.family == 0) return chain.rests ? restingIPv4 : retiredIPv4;
+  return chain.rests ? restingIPv6 : retiredIPv6;
+}
+
+/** Puts it at the end of the list that it belongs to by its new state. */
+function setState(chain: StaleChain, state: u32): void {
+  listOf(chain).take(chain);
+  chain.state = state;
+  chain.rests = state != StaleState.RETIRED;
+  listOf(chain).add(chain);
+}
+
+function remove(chain: StaleChain): void {
+  listOf(chain).take(chain);
+  tableOf(chain.family).remove(chain);
+}
+
 /** Notes a chain or set that is not needed any more. */
 export function addStale(family: u32, name: usize, length: usize, isSet: bool): void {
   if (tableOf(family).find(name, length) != 0) return;
@@ -50,6 +102,7 @@ export function addStale(family: u32, name: usize, length: usize, isSet: bool): 
   chain.family = family;
   chain.isSet = isSet;
   tableOf(family).add(chain, name, length, 0);
+  listOf(chain).add(chain);
 }
 
 /** Nothing of the family is stale. */
@@ -68,7 +121,7 @@ export function doubtStale(family: u32): void {
   for (let at = table.following(0); at != 0; at = table.following(at)) {
     const chain = changetype<StaleChain>(at);
     chain.doubted = true;
-    if (chain.state == StaleState.EMPTYING) chain.state = StaleState.RETIRED;
+    if (chain.state == StaleState.EMPTYING) setState(chain, StaleState.RETIRED);
   }
 }
 
@@ -87,7 +140,7 @@ export function confirmStale(family: u32, name: usize, length: usize, isSet: boo
   }
   chain.doubted = false;
   if (chain.state != StaleState.EMPTY || isEmpty) return true;
-  chain.state = StaleState.RETIRED;
+  setState(chain, StaleState.RETIRED);
   return false;
 }
 
@@ -97,36 +150,65 @@ export function dropDoubted(family: u32): void {
   for (let at = table.following(0); at != 0; ) {
     const next = table.following(at);
     const chain = changetype<StaleChain>(at);
-    if (chain.doubted && !chain.wanted) table.remove(chain);
+    if (chain.doubted && !chain.wanted) remove(chain);
     at = next;
   }
 }
 
-/** Puts all that is stale of the family, and not wanted again, into `list`, sorted by name. */
-export function listStale(family: u32, list: Vector): void {
+/** What is to go: neither wanted again nor in doubt. */
+function isToGo(chain: StaleChain): bool {
+  return !chain.wanted && !chain.doubted;
+}
+
+/** Puts all that is retired of the family into `list`, sorted by name. */
+export function listRetired(family: u32, list: Vector): void {
   list.clear();
-  const table = tableOf(family);
-  for (let at = table.following(0); at != 0; at = table.following(at)) {
-    const chain = changetype<StaleChain>(at);
-    if (!chain.wanted && !chain.doubted) list.push(<u32>at);
+  for (let at = family == 0 ? retiredIPv4.first : retiredIPv6.first; at != 0; at = changetype<StaleChain>(at).after) {
+    if (isToGo(changetype<StaleChain>(at))) list.push(<u32>at);
   }
   sortVector(list, 0, list.length, compareEntries);
 }
 
+/** When it has rested, if what a plan of this moment empties is empty at once. */
+export function restedAt(chain: StaleChain, now: u64): u64 {
+  return (chain.state == StaleState.EMPTY ? chain.since : now) + REST;
+}
+
+/**
+ * Puts what rests of the family into `list`, sorted by name: that which has rested (`due`), or that which has not. So many
+ * at most, those that may go first.
+ */
+export function listResting(family: u32, now: u64, due: bool, most: u32, list: Vector): void {
+  list.clear();
+  let at = family == 0 ? restingIPv4.first : restingIPv6.first;
+  for (; at != 0 && list.length < most; at = changetype<StaleChain>(at).after) {
+    const chain = changetype<StaleChain>(at);
+    if (isToGo(chain) && restedAt(chain, now) <= now == due) list.push(<u32>at);
+  }
+  sortVector(list, 0, list.length, compareEntries);
+}
+
+/** A batch that is being written empties it. */
+export function beginEmptying(chain: StaleChain): void {
+  setState(chain, StaleState.EMPTYING);
+}
+
 export function chainEmptied(at: usize, now: u64): void {
   const chain = changetype<StaleChain>(at);
-  chain.state = StaleState.EMPTY;
+  setState(chain, StaleState.EMPTY);
   chain.since = now;
 }
 
 /** The batch that was to empty it has failed or was never sent. */
 export function emptyingFailed(at: usize): void {
-  changetype<StaleChain>(at).state = StaleState.RETIRED;
+  setState(changetype<StaleChain>(at), StaleState.RETIRED);
 }
 
 /** The kernel did not let it go yet. */
 export function deletionFailed(at: usize, now: u64): void {
-  changetype<StaleChain>(at).since = now;
+  const chain = changetype<StaleChain>(at);
+  chain.since = now;
+  setState(chain, chain.state);
 }
 
 /** The batch that was to use it again has failed or was never sent. */
@@ -136,11 +218,14 @@ export function keepFailed(at: usize): void {
 
 /** It is deleted, or in use again. */
 export function forgetStale(at: usize): void {
-  const chain = changetype<StaleChain>(at);
-  tableOf(chain.family).remove(chain);
+  remove(changetype<StaleChain>(at));
 }
 
 export function forgetAllStale(family: u32): void {
   const table = tableOf(family);
-  for (let at = table.following(0); at != 0; at = table.following(0)) table.remove(changetype<Entry>(at));
+  for (let at = table.following(0); at != 0; ) {
+    const next = table.following(at);
+    remove(changetype<StaleChain>(at));
+    at = next;
+  }
 }

@@ -23,6 +23,10 @@ export function setPortion(work: u32): void {
   portion = work;
 }
 
+export function hasPortions(): bool {
+  return portion != 0;
+}
+
 /** Endpoints of all slices of the Service in a family. */
 function countEndpoints(service: Service, family: u32): u64 {
   let count: u64 = 0;
@@ -123,11 +127,10 @@ export function nextPending(service: Service): usize {
 /** The port has had its turn, and given so many claims back. The portion may be over: then it is another Service's turn. */
 export function endTurn(port: FamilyPort, givenBack: u32): void {
   port.pending = 0;
-  let work: u64 = 1 + <u64>givenBack;
-  if (port.present) {
-    const endpoints = max(<u64>port.endpointCount, countEndpoints(port.port.service, port.family));
-    work += weightOfPort(recordOf(port), endpoints);
-  }
+  let weight: u64 = 0;
+  if (port.present) weight = weightOfPort(recordOf(port), countEndpoints(port.port.service, port.family));
+  const work = 1 + <u64>givenBack + max(weight, port.weight);
+  port.weight = <u32>min(weight, u32.MAX_VALUE);
   if (work < allowance) {
     allowance -= <u32>work;
     return;

@@ -72,6 +72,8 @@ export class FamilyPort {
   stale: bool;
   /** What of it waits for a portion (routing/portions.ts): bits of `Change`. Until then plans leave it out. */
   pending: u32;
+  /** What it cost when it was taken up last in a portion, its claims left out. */
+  weight: u32;
   /** Bits of `Decision`, as of the last `route`. */
   decision: u32;
   /** Endpoints of all slices, distinct, ready or not, as of the last `route`. */
