@@ -12,7 +12,7 @@ import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
 import { ProblemLog } from "./problem-log.ts";
-import { ClusterState } from "./sync/cluster-state.ts";
+import { ClusterState, type LastNode } from "./sync/cluster-state.ts";
 import { FirstState } from "./sync/first-state.ts";
 import { type RunOutcome, Schedule } from "./sync/schedule.ts";
 import { type FamilyReport, Synchronizer } from "./sync/synchronizer.ts";
@@ -41,6 +41,8 @@ export interface AgentParts {
   readonly clock: Clock;
   /** Why the API server is not even watched yet, for people; "" if it is. */
   readonly holdUp?: () => string;
+  /** Of an agent that worked before in this process. */
+  readonly lastNode?: LastNode;
   readonly minSyncPeriodMs: number;
   /** Milliseconds after which what the kernel has refused is tried again. */
   readonly syncPeriodMs: number;
@@ -103,23 +105,29 @@ export class Agent {
     this.#retryAt = this.#started + parts.syncPeriodMs;
     this.#problems = new ProblemLog(log);
     this.#summary = new WriteSummary(log, clock);
-    this.state = new ClusterState(parts.module, parts.options, parts.writer.batchLimits, {
-      changed: (kind, count) => this.#changed(kind, count),
-      synced: (kind) => {
-        log.info({ resource: RESOURCES[kind] }, `all ${RESOURCES[kind]} are known`);
-        this.#first.look();
+    this.state = new ClusterState(
+      parts.module,
+      parts.options,
+      parts.writer.batchLimits,
+      {
+        changed: (kind, count) => this.#changed(kind, count),
+        synced: (kind) => {
+          log.info({ resource: RESOURCES[kind] }, `all ${RESOURCES[kind]} are known`);
+          this.#first.look();
+        },
+        progressed: () => parts.health.progressed(),
+        problems: (problems, more) => this.#problems.say(problems, more),
+        trapping: (found, all) => this.#leftOutOfEngine(found, all),
+        lost: (error) => {
+          log.error({ err: error }, "the engine stopped and is started anew; the rules in the kernel stay as they are");
+          metrics.engineRestarted();
+          this.#first.restart();
+          this.#measureChanges();
+          hooks.relist("the engine was started anew");
+        },
       },
-      progressed: () => parts.health.progressed(),
-      problems: (problems, more) => this.#problems.say(problems, more),
-      trapping: (found, all) => this.#leftOutOfEngine(found, all),
-      lost: (error) => {
-        log.error({ err: error }, "the engine stopped and is started anew; the rules in the kernel stay as they are");
-        metrics.engineRestarted();
-        this.#first.restart();
-        this.#measureChanges();
-        hooks.relist("the engine was started anew");
-      },
-    });
+      parts.lastNode,
+    );
     this.#measureChanges();
     this.#first = new FirstState(this.state, clock, (missing) => {
       if (missing.length > 0) log.warn({ missing }, `going on without ${missing.join(" and ")}`);

@@ -24,16 +24,17 @@ const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
 export async function runAgent(
   settings: AgentSettings,
   signal: AbortSignal,
-  openContext: (config: AgentConfig) => Omit<AgentContext, "lock" | "settingsSaid">,
+  openContext: (config: AgentConfig) => Omit<AgentContext, "lock" | "settingsSaid" | "lastNode">,
 ): Promise<void> {
   // It stays taken while the agent starts anew with another configuration.
   const { log } = openContext(settings.config);
   const settingsSaid = new Set<string>();
+  const lastNode = {};
   const lock = new NodeLock({ mode: settings.config.mode, log, clock: systemClock });
   try {
     await runWithLock(settings, signal, (config) => {
       void lock.setMode(config.mode);
-      return { ...openContext(config), lock, settingsSaid };
+      return { ...openContext(config), lock, settingsSaid, lastNode };
     });
   } finally {
     await lock.close();

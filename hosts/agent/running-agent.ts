@@ -35,6 +35,7 @@ import { type OpenedWriter, openWriter } from "./open-writer.ts";
 import type { PlanPage } from "./outlook.ts";
 import { Servers } from "./servers.ts";
 import { StartError } from "./start-error.ts";
+import type { LastNode } from "./sync/cluster-state.ts";
 
 export interface AgentContext {
   readonly module: EngineModule;
@@ -42,6 +43,8 @@ export interface AgentContext {
   readonly version: string;
   /** Of kernel settings, what has been said of them: an agent that starts anew does not say it again. */
   readonly settingsSaid: Set<string>;
+  /** The node as an agent before in this process has known it. */
+  readonly lastNode: LastNode;
   /** No rules are written before it is free. */
   readonly lock: Pick<NodeLock, "free" | "holdUp" | "warning">;
 }
@@ -157,6 +160,7 @@ export class RunningAgent {
         log,
         clock: systemClock,
         holdUp: () => context.lock.holdUp,
+        lastNode: context.lastNode,
         minSyncPeriodMs: config.minSyncPeriodMs,
         syncPeriodMs: config.syncPeriodMs,
         lookPeriodMs:
@@ -183,7 +187,7 @@ export class RunningAgent {
       report: new HazardReport(log, this.#health),
       config: () => this.#config,
       clock: systemClock,
-      onFailure: (error) => log.warn({ err: error }, "others' rules on this node can't be looked at"),
+      onFailure: (error) => log.verbose({ err: error }, "others' rules on this node can't be looked at"),
     });
     this.#events = new EventRecorder({
       client: parts.client,

@@ -175,7 +175,13 @@ export const flags: readonly Flag[] = [
   own("This machine", "conntrack-dry-run", "bool", "say which stale flows would be removed, and remove none"),
   flag("This machine", "oom-score-adj", "oomScoreAdj", "the less, the later the kernel kills us (default -999)"),
 
-  flag("Logs", "v", "logging.verbosity", "how much to say (default 0)", besideFile),
+  flag(
+    "Logs",
+    "v",
+    "logging.verbosity",
+    "how much to say: 0 (default) sums up what was written, 2 has each change, 4 how it went, 6 all",
+    besideFile,
+  ),
   flag("Logs", "logging-format", "logging.format", "text (default) or json", besideFile),
 
   flag(none, "config-sync-period", "configSyncPeriod", "nothing is handed out twice"),

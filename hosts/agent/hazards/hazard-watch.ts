@@ -16,7 +16,7 @@ export interface HazardWatchParts {
   /** In force when it is asked for. */
   readonly config: () => AgentConfig;
   readonly clock: Clock;
-  /** The kernel could not be looked at. */
+  /** The kernel could not be looked at this time: others change rules all the time, say. */
   readonly onFailure: (error: unknown) => void;
 }
 

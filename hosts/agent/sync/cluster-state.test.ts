@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf, makeService, makeSlice } from "../../../engine/test-support.ts";
+import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../../engine/test-support.ts";
 import { encode, engineModule } from "../../../fixtures/support/engine.ts";
 import type { Kind } from "../../shared/contract.ts";
 import { EngineTrapError } from "../../shared/engine.ts";
@@ -72,6 +72,25 @@ test("options that the engine refuses change nothing, and say which field it is"
     (error: unknown) => error instanceof InvalidOptionsError && /clusterCIDR/.test(error.message),
   );
   assert.is(state.options.clusterCidr, defaultOptions("flat").clusterCidr);
+});
+
+test("what the node's object said last outlives it, also for an instance and a state to come", () => {
+  const lastNode = {};
+  const options = { ...defaultOptions("flat"), nodeName: "node-a" };
+  const state = new ClusterState(engineModule, options, undefined, recorded().events, lastNode);
+  list(state, "node", makeNode("node-a", { ips: ["192.0.2.1"] }));
+  list(state, "node");
+  const next = new ClusterState(engineModule, options, undefined, recorded().events, lastNode);
+  for (const each of [state, next]) {
+    const { known, ipv4 } = each.use((engine) => engine.node());
+    assert.equal([known, ipv4], [false, "192.0.2.1"]);
+  }
+  const other = { ...options, nodeName: "node-b" };
+  const renamed = new ClusterState(engineModule, other, undefined, recorded().events, lastNode);
+  assert.is(
+    renamed.use((engine) => engine.node().ipv4),
+    "127.0.0.1",
+  );
 });
 
 test("an instance that traps is replaced: everything has to be listed again", () => {

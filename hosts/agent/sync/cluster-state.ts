@@ -26,6 +26,11 @@ export interface ClusterStateEvents {
   lost(error: EngineTrapError): void;
 }
 
+/** What the API server has sent last of this node's object, for engine instances to come: its addresses outlive it. */
+export interface LastNode {
+  json?: Uint8Array;
+}
+
 /** Endpoints that are planned or compared, or entry points that are taken up, before others have a look in: some milliseconds. */
 const SLICE = 4000;
 /**
@@ -74,9 +79,20 @@ export class ClusterState {
   #pauseMs = FIRST_PAUSE_MS;
   #held: Promise<void> | undefined;
   #revision = 0;
+  readonly #lastNode: LastNode;
 
-  /** @throws {InvalidOptionsError} */
-  constructor(module: EngineModule, options: Options, limits: BatchLimits | undefined, events: ClusterStateEvents) {
+  /**
+   * @param lastNode kept where this state is followed by another one
+   * @throws {InvalidOptionsError}
+   */
+  constructor(
+    module: EngineModule,
+    options: Options,
+    limits: BatchLimits | undefined,
+    events: ClusterStateEvents,
+    lastNode: LastNode = {},
+  ) {
+    this.#lastNode = lastNode;
     this.#module = module;
     this.#limits = limits;
     this.#events = events;
@@ -252,6 +268,9 @@ export class ClusterState {
     this.#record?.take(kind, data);
     const result = this.use((engine) => engine.apply(data));
     if (result.problems.length > 0) this.#events.problems(result.problems, result.moreProblems);
+    if (kind === "node" && result.changed > 0 && this.use((engine) => engine.node().known)) {
+      this.#lastNode.json = data.slice();
+    }
     if (result.changed > 0) this.#changed(kind, result.changed);
     return result;
   }
@@ -267,7 +286,26 @@ export class ClusterState {
     this.#events.synced(kind);
   }
 
+  /** An instance that knows of the node what was known last, and of nothing else. */
   #start(): EngineInstance {
+    const engine = this.#fresh();
+    const { json } = this.#lastNode;
+    if (json === undefined) return engine;
+    try {
+      engine.apply(json);
+      // It takes note of the node's addresses when it is asked for them.
+      engine.node();
+      engine.beginList("node");
+      engine.endList("node");
+      return engine;
+    } catch (error) {
+      if (!(error instanceof EngineTrapError)) throw error;
+      delete this.#lastNode.json;
+      return this.#fresh();
+    }
+  }
+
+  #fresh(): EngineInstance {
     const engine = this.#module.create();
     engine.setBucketSeed(randomBytes(8).readBigUInt64LE());
     const problems = engine.configure(this.#options);

@@ -61,7 +61,10 @@ function volumesOf({ spec }: Manifest): Volume[] {
   return (spec as { template?: { spec: { volumes?: Volume[] } } } | undefined)?.template?.spec.volumes ?? [];
 }
 
-/** sigs.k8s.io/kustomize/api/hasher: SHA-256 of JSON with sorted keys as Go writes it, without what spells words. It leaves the name out. */
+/**
+ * sigs.k8s.io/kustomize/api/hasher: SHA-256 of JSON with sorted keys as Go writes it, without what spells words. It leaves the
+ * name out (findings/kustomize-hash-leaves-out-the-name.sh).
+ */
 function contentHash(data: Record<string, string>): string {
   const sorted = Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1)));
   const json = JSON.stringify({ data: sorted, kind: "ConfigMap", name: "" }).replace(
