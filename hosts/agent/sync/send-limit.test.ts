@@ -10,7 +10,7 @@ import { EMSGSIZE, EPERM } from "../netlink/errno.ts";
 import { type Libc, loadLibc } from "../netlink/libc.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
-import { nft } from "../netlink/testing/nft.ts";
+import { nft, nftList } from "../netlink/testing/nft.ts";
 import { SO_SNDBUF, SO_SNDBUFFORCE, SOL_SOCKET } from "../netlink/uapi.ts";
 import { Node } from "./testing/node.ts";
 
@@ -46,6 +46,33 @@ function message(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   viewOf(bytes).setUint32(0, length, true);
   return bytes;
+}
+
+/** Services that each take more than 65,504 bytes: by their source ranges, their affinity, their many endpoints. */
+function largeServices(): KubernetesObject[] {
+  const many = (count: number, make: (index: number) => string) => Array.from({ length: count }, (_, i) => make(i));
+  const ranges = many(3000, (i) => `172.${16 + (i >> 8)}.${i & 255}.8/31`);
+  return [
+    makeService("big/ranges", {
+      ip: "10.96.200.1",
+      type: "LoadBalancer",
+      ingress: [{ ip: "203.0.113.1" }],
+      loadBalancerSourceRanges: ranges,
+    }),
+    makeSlice("big/ranges-1", "ranges", ["10.9.0.1"]),
+    makeService("big/affinity", { ip: "10.96.200.2", sessionAffinity: "ClientIP" }),
+    makeSlice(
+      "big/affinity-1",
+      "affinity",
+      many(60, (i) => `10.9.1.${i}`),
+    ),
+    makeService("big/endpoints", { ip: "10.96.200.3" }),
+    makeSlice(
+      "big/endpoints-1",
+      "endpoints",
+      many(3000, (i) => `10.9.${8 + (i >> 8)}.${i & 255}`),
+    ),
+  ];
 }
 
 inNamespaces(import.meta.url, ["user"], (test) => {
@@ -106,5 +133,38 @@ inNamespaces(import.meta.url, ["user"], (test) => {
         for (const each of [node, restarted, again]) await each.writer.close();
       });
     }
+  }
+
+  for (const [mode, tooLong] of [
+    ["flat", []],
+    // A rule with an anonymous set or map can't be cut.
+    ["nftables", ["big/endpoints", "big/ranges"]],
+  ] as const) {
+    test(`${mode}: what one Service has too much of is written by several transactions, or it is left out by name`, async () => {
+      const node = await Node.start(mode, FAMILIES, limitedLibc(32_768));
+      node.put(...cluster(20, 2, 1), ...largeServices());
+      const reasons = new Map<string, string>();
+      for (let run = 0; run < 12; run++) {
+        const { dueIn } = await node.run();
+        for (const { namespace, name, reason } of node.reports.flatMap(({ leftOut }) => leftOut)) {
+          reasons.set(`${namespace}/${name}`, reason);
+        }
+        node.clock.spend(dueIn ?? 0);
+      }
+      assert.equal([...reasons.keys()].sort(), tooLong);
+      for (const reason of reasons.values()) {
+        assert.match(
+          reason,
+          /^a batch has \d+ bytes and the kernel takes 65504 from this process: give it CAP_NET_ADMIN/,
+        );
+      }
+      assert.ok(Math.max(...node.writer.written.map(({ data }) => lengthOf(data))) <= 65_504);
+      const rules = JSON.stringify(nftList("ruleset"));
+      const isThere = (ip: string) => rules.includes(`"${ip}"`);
+      assert.ok(isThere("10.96.0.19") && isThere("10.96.200.2"));
+      assert.is(isThere("10.96.200.1"), mode === "flat");
+      assert.is(isThere("203.0.113.1"), mode === "flat");
+      await node.writer.close();
+    });
   }
 });
