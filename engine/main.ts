@@ -55,6 +55,7 @@ import {
   computeFacts,
   factsOf,
   keepLastNode,
+  localhostHandling,
   nodeRecord,
   podCIDRRecord,
   primaryFamily,
@@ -64,6 +65,7 @@ import {
 } from "./routing/facts";
 import { beginCheck, checkIsDue, endCheck, interruptChecks } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
+import { tellListeners } from "./routing/localhost-listeners";
 import { Mode, Options, options, takeOptions } from "./routing/options";
 import { allowPortion, setPortion } from "./routing/portions";
 import {
@@ -96,13 +98,15 @@ export function engine__configure(at: usize): usize {
   if (checkOptions(changetype<Options>(at))) {
     const mode = options().mode;
     const externalIPs = options().allowServiceExternalIPs;
+    const localhost = localhostHandling();
     takeOptions(at);
     computeFacts();
     if (options().allowServiceExternalIPs != externalIPs) claimAnew();
-    if (options().mode != mode) {
+    if (options().mode != mode || localhostHandling() != localhost) {
       refreshAll();
       retryRefused();
-      forgetKernel(); // what the other layout has written is not ours to compare with
+      // What the other layout has written is not ours to compare with, and chains and counters come and go as stock rules do.
+      forgetKernel();
     }
   }
   return problemsResult();
@@ -231,6 +235,15 @@ export function cabi_post_engine__health_checks(result: usize): void {
 function takeAllUp(): void {
   if (isPlanning()) refresh();
   else refreshAll();
+}
+
+export function engine__localhost_listeners(work: u32): usize {
+  refresh();
+  tellListeners(RESULT, work);
+  return RESULT;
+}
+export function cabi_post_engine__localhost_listeners(result: usize): void {
+  finish();
 }
 
 export function engine__count(): usize {

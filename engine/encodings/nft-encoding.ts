@@ -64,7 +64,7 @@ export abstract class NftEncoding {
   abstract addBaseChain(name: string, type: u32, hook: u32, priority: i32): void;
   abstract chain(verb: u32, prefix: string, base: usize, length: usize): void;
   abstract addCommentedChain(name: string, comment: string): void;
-  /** `counter`: an object of kube-proxy's that only ever is added and deleted. */
+  /** A counter with a name, for rules to count in. */
   abstract counter(verb: u32, name: string): void;
 
   /** Adds a set or map with a fixed name. */
@@ -106,6 +106,8 @@ export abstract class NftEncoding {
   abstract goto(prefix: string, base: usize, length: usize): void;
   abstract accept(): void;
   abstract drop(): void;
+  /** Counts the packet in a counter of the table. */
+  abstract countIn(counter: string): void;
   /** Answers with an ICMP error. */
   abstract reject(): void;
   /** Answers with a TCP reset; of TCP packets alone. */
@@ -123,8 +125,8 @@ export abstract class NftEncoding {
   abstract addressVerdict(map: string): void;
   /** protocol . port decides. */
   abstract portVerdict(map: string): void;
-  /** The destination is no loopback address (IPv4: 127.0.0.0/8). */
-  abstract notLoopback(): void;
+  /** The destination is a loopback address (127.0.0.0/8, ::1), or with `not` none. */
+  abstract matchLoopback(not: bool): void;
   /** The source or destination is an address of this machine. */
   abstract isLocal(source: bool): void;
   abstract matchCIDR(source: bool, not: bool, ip: usize, prefix: u32): void;

@@ -170,6 +170,14 @@ export class Expressions extends AttributeWriter {
     this.finish();
   }
 
+  /** A stateful object of the table, by type (NFT_OBJECT_…) and name. */
+  objectReference(type: u32, object: string): void {
+    this.begin("objref");
+    this.number32(1, type);
+    this.name(2, object, 0, 0);
+    this.finish();
+  }
+
   reject(): void {
     this.begin("reject");
     this.number32(1, 0); // by ICMP

@@ -665,6 +665,10 @@ export class NftNetlink extends NftEncoding {
     this.expressions.giveVerdict(VERDICT_DROP, "", 0, 0);
   }
 
+  countIn(counter: string): void {
+    this.expressions.objectReference(OBJECT_COUNTER, counter);
+  }
+
   reject(): void {
     this.expressions.reject();
   }
@@ -710,17 +714,17 @@ export class NftNetlink extends NftEncoding {
     this.expressions.verdictLookup(map, 0);
   }
 
-  notLoopback(): void {
+  matchLoopback(not: bool): void {
     if (this.family == IPV4) {
       this.expressions.address(false, 0, 1);
       memory.fill(boundary, 0, 16);
       store<u8>(boundary, 127);
-      this.expressions.compare(true, boundary, 1);
+      this.expressions.compare(not, boundary, 1);
     } else {
       this.expressions.address(false, 0, 16);
       memory.fill(boundary, 0, 16);
       store<u8>(boundary, 1, 15);
-      this.expressions.compare(true, boundary, 16);
+      this.expressions.compare(not, boundary, 16);
     }
   }
 

@@ -329,6 +329,12 @@ export class NftText extends NftEncoding {
     lit(" drop");
   }
 
+  countIn(counter: string): void {
+    lit(' counter name "');
+    lit(counter);
+    byte(0x22);
+  }
+
   reject(): void {
     lit(" reject");
   }
@@ -389,9 +395,10 @@ export class NftText extends NftEncoding {
     lit(map);
   }
 
-  notLoopback(): void {
+  matchLoopback(not: bool): void {
     this.field(false);
-    lit(this.family == IPV4 ? " != 127.0.0.0/8" : " != ::1");
+    lit(not ? " != " : " ");
+    lit(this.family == IPV4 ? "127.0.0.0/8" : "::1");
   }
 
   isLocal(source: bool): void {

@@ -311,6 +311,7 @@ export function journalEmptyKey(batch: u32, key: Key): void {
   key.plannedChain = 0;
   key.plannedFirewall = 0;
   key.plannedNoEndpoints = 0;
+  key.plannedLocalhost = false;
   key.plannedPool = 0;
   key.plannedSlots = 0;
   key.plannedLocalSlots = 0;
@@ -346,6 +347,7 @@ function commitEntry(kind: u32, object: usize, now: u64): void {
     key.committedChain = key.plannedChain;
     key.committedFirewall = key.plannedFirewall;
     key.committedNoEndpoints = key.plannedNoEndpoints;
+    key.committedLocalhost = key.plannedLocalhost;
     key.committedOwner = key.plannedOwner;
     key.committedPool = key.plannedPool;
     key.committedSlots = key.plannedSlots;

@@ -7,6 +7,7 @@ import { Verb } from "../encodings/nft-encoding";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/ownership";
 import { Decision, FamilyPort } from "../routing/service-ports";
 import { journalKey } from "./batches";
+import { isRejectedOnLocalhost, LOCALHOST_REJECTS, localhostRejectChain } from "./localhost-node-ports";
 import { makeRoom } from "./nft-parts";
 import { ownClaim } from "./owning";
 import { isHeldByAnother, writeFor } from "./refusals";
@@ -138,25 +139,36 @@ export function writeKeyElements(claim: Claim): void {
     else nft.dropData();
     nft.endElement();
   }
-  if (!fullText) settle(key, wantedChain.number, wantedFirewall.number, verdictNow, claim.port.port.number);
+  const localhost = key.kind == KeyKind.NODE_PORT && isRejectedOnLocalhost(<u32>key.family, <u32>key.protocol);
+  if (localhost && (fullText || !key.committedLocalhost)) {
+    begin(LOCALHOST_REJECTS, key, 0);
+    nft.gotoData(localhostRejectChain(<u32>key.protocol), 0, 0);
+    nft.endElement();
+  }
+  if (!fullText) settle(key, wantedChain.number, wantedFirewall.number, verdictNow, localhost, claim.port.port.number);
 }
 
 /** Notes what the batch makes of the key, and what is left to delete. */
-function settle(key: Key, chain: u64, firewall: u64, verdict: u64, owner: u64): void {
+function settle(key: Key, chain: u64, firewall: u64, verdict: u64, localhost: bool, owner: u64): void {
   key.plannedOwner = (chain | firewall | verdict) == 0 ? 0 : owner;
   key.plannedChain = chain;
   key.plannedFirewall = firewall;
   key.plannedNoEndpoints = verdict;
+  key.plannedLocalhost = localhost;
   if (
     !key.open &&
-    (chain != key.committedChain || firewall != key.committedFirewall || verdict != key.committedNoEndpoints)
+    (chain != key.committedChain ||
+      firewall != key.committedFirewall ||
+      verdict != key.committedNoEndpoints ||
+      localhost != key.committedLocalhost)
   ) {
     journalKey(key);
   }
   if (
     (chain == 0 && key.committedChain != 0) ||
     (firewall == 0 && key.committedFirewall != 0) ||
-    (verdict == 0 && key.committedNoEndpoints != 0)
+    (verdict == 0 && key.committedNoEndpoints != 0) ||
+    (!localhost && key.committedLocalhost)
   ) {
     leftovers.push(<u32>changetype<usize>(key));
   }
@@ -164,7 +176,7 @@ function settle(key: Key, chain: u64, firewall: u64, verdict: u64, owner: u64): 
 
 /** Nobody claims the key any more. */
 export function settleUnclaimed(key: Key): void {
-  settle(key, 0, 0, 0, 0);
+  settle(key, 0, 0, 0, false, 0);
 }
 
 function isSet(key: Key): bool {
@@ -191,7 +203,7 @@ export function writeSetElement(key: Key): void {
     nft.endElement();
   }
   if (fullText || key.open) return;
-  settle(key, key.wanted != 0 ? 1 : 0, 0, 0, 0);
+  settle(key, key.wanted != 0 ? 1 : 0, 0, 0, false, 0);
 }
 
 /** A key that no service port of this plan has written: those that want it wait, as what is left out does, and write it themselves. */
@@ -269,7 +281,7 @@ export function continueChangedKeys(write: (claim: Claim) => void, drop: (key: K
 /** Deletes all elements that are left over, container by container in kube-proxy's order. */
 export function writeLeftovers(): void {
   sortKeys(leftovers);
-  for (let pass: u32 = 0; pass < 7; pass++) {
+  for (let pass: u32 = 0; pass < 8; pass++) {
     for (let i: u32 = 0; i < leftovers.length; i++) writeLeftover(changetype<Key>(<usize>leftovers.get(i)), pass);
   }
   leftovers.clear();
@@ -277,7 +289,7 @@ export function writeLeftovers(): void {
 
 function writeLeftover(key: Key, pass: u32): void {
   if (isSet(key)) {
-    if (pass == (key.kind == <u8>KeyKind.CLUSTER_IP ? 0 : 6)) removeFromSet(key);
+    if (pass == (key.kind == <u8>KeyKind.CLUSTER_IP ? 0 : 7)) removeFromSet(key);
     return;
   }
   const nodePort = key.kind == <u8>KeyKind.NODE_PORT;
@@ -287,6 +299,7 @@ function writeLeftover(key: Key, pass: u32): void {
   if (chain && pass == (nodePort ? 5 : 1)) remove(services(key), key);
   if (firewall && pass == 2) remove("firewall-ips", key);
   if (verdict && pass == (nodePort ? 4 : 3)) remove(noEndpoints(key), key);
+  if (pass == 6 && !key.plannedLocalhost && key.committedLocalhost) remove(LOCALHOST_REJECTS, key);
 }
 
 function removeFromSet(key: Key): void {

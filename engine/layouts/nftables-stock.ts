@@ -6,6 +6,7 @@ import { ChainType, DataType, Hook, KeyType, Verb } from "../encodings/nft-encod
 import { alsoOwnedBy, Field, OwnerKind, ownedByNobody } from "../encodings/owners";
 import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../routing/facts";
 import { options } from "../routing/options";
+import { dropLocalhostRejects, writeLocalhostRejects } from "./localhost-node-ports";
 import { ownOption } from "./owning";
 
 const BASE_CHAINS: u32 = 8;
@@ -228,32 +229,11 @@ function writeEndpointChecks(family: u32, flat: bool): void {
   nft.endRule();
   ownOption(Field.NODE_PORT_ADDRESSES);
   nft.rule("nodeport-endpoints-check", 0, 0);
-  if (factsOf(family).nodePortsEverywhere) nft.notLoopback();
+  if (factsOf(family).nodePortsEverywhere) nft.matchLoopback(true);
   else nft.matchAddress(false, false, "nodeport-ips", 0, 0);
   nft.portVerdict("no-endpoint-nodeports");
   nft.endRule();
-}
-
-function addAndDelete(chain: string, counter: string): void {
-  nft.chain(Verb.ADD, chain, 0, 0);
-  nft.chain(Verb.DELETE, chain, 0, 0);
-  nft.counter(Verb.ADD, counter);
-  nft.counter(Verb.DELETE, counter);
-}
-
-/** Objects of kube-proxy's localhost gate, which is off: left by a version that had it on, they must go. */
-function dropLocalhostObjects(): void {
-  ownedByNobody();
-  nft.addSet(
-    "localhost-nodeport-reject-ports",
-    KeyType.PORT,
-    DataType.VERDICT,
-    "localhost NodePorts rejected by kube-proxy",
-  );
-  nft.set(Verb.DELETE, DataType.VERDICT, "localhost-nodeport-reject-ports", 0, 0);
-  addAndDelete("localhost-nodeport-reject-tcp", "localhost-nodeport-rejected-tcp");
-  addAndDelete("localhost-nodeport-reject-udp", "localhost-nodeport-rejected-udp");
-  addAndDelete("localhost-nodeport-reject-sctp", "localhost-nodeport-rejected-sctp");
+  writeLocalhostRejects(family, flat);
 }
 
 /** Traffic that comes from this node's pods, or with `not` all other. There must be a detector. */
@@ -321,7 +301,7 @@ function writeServices(family: u32, flat: bool): void {
   nft.rule("services", 0, 0);
   if (facts.nodePortsEverywhere) {
     nft.isLocal(false);
-    nft.notLoopback();
+    nft.matchLoopback(true);
   } else {
     nft.matchAddress(false, false, "nodeport-ips", 0, 0);
   }
@@ -383,7 +363,7 @@ export function writeStock(family: u32, flat: bool, again: bool, firewalls: bool
   writeEndpointChecks(family, flat);
   ownedByNobody();
   if (flat) addBackends();
-  else dropLocalhostObjects();
+  else if (!factsOf(family).rejectsLocalhost) dropLocalhostRejects();
   verdictMap("firewall-ips", false, "destinations that are subject to LoadBalancerSourceRanges");
   nft.rule("firewall-check", 0, 0);
   nft.addressVerdict("firewall-ips");

@@ -341,6 +341,7 @@ function forgetKey(key: Key): void {
   key.committedChain = 0;
   key.committedFirewall = 0;
   key.committedNoEndpoints = 0;
+  key.committedLocalhost = false;
   key.committedOwner = 0;
   key.committedSlots = 0;
   key.committedLocalSlots = 0;

@@ -754,9 +754,41 @@ function retireLeftOvers(family: u32): void {
   writeRetired(family);
 }
 
-/** Counters, quotas, flowtables and the like: we make none. What referred to them has just gone. */
+/** True if `among` has a stateful object or flowtable like the one at row `i` of `others`: the same kind, type and name. */
+function hasOther(among: Objects, others: Vector, i: u32): bool {
+  const start = <usize>others.get(i + 1);
+  const end = <usize>others.get(i + 2);
+  const name = findAttribute(start, end, Attribute.OBJECT_NAME);
+  const type = numberOf(findAttribute(start, end, Attribute.OBJECT_TYPE));
+  if (name == 0) return false;
+  for (let j: u32 = 0; j < among.others.length; j += 3) {
+    const from = <usize>among.others.get(j + 1);
+    const to = <usize>among.others.get(j + 2);
+    const other = findAttribute(from, to, Attribute.OBJECT_NAME);
+    if (other == 0 || among.others.get(j) != others.get(i)) continue;
+    if (others.get(i) == Message.NEW_OBJECT && numberOf(findAttribute(from, to, Attribute.OBJECT_TYPE)) != type)
+      continue;
+    if (equalBytes(valueOf(name), textLength(name), valueOf(other), textLength(other))) return true;
+  }
+  return false;
+}
+
+/** Counters that are missing, before the rules that count in them. What those that are there have counted stays. */
+function writeCounters(): void {
+  for (let i: u32 = 0; i < ours.others.length; i += 3) {
+    if (hasOther(kernel, ours.others, i)) continue;
+    const start = <usize>ours.others.get(i + 1);
+    const end = <usize>ours.others.get(i + 2);
+    drift.missing++;
+    noteAttribute(findAttribute(start, end, Attribute.OBJECT_NAME));
+    copyMessage(Message.NEW_OBJECT, Flag.CREATE, start, end);
+  }
+}
+
+/** Counters, quotas, flowtables and the like that are not ours. What referred to them has just gone. */
 function deleteOthers(): void {
   for (let i: u32 = 0; i < kernel.others.length; i += 3) {
+    if (hasOther(ours, kernel.others, i)) continue;
     const isFlowtable = kernel.others.get(i) == Message.NEW_FLOWTABLE;
     const start = <usize>kernel.others.get(i + 1);
     const end = <usize>kernel.others.get(i + 2);
@@ -838,6 +870,7 @@ export function continueDifference(family: u32, now: u64): u32 {
     compared = 0;
     wakeTable(family);
     beginBatch(family, 0);
+    writeCounters();
     return Difference.MORE;
   }
   if (compared < ours.names.length) {

@@ -61,6 +61,10 @@ export class FamilyFacts {
   machineIPs: Vector;
   /** nodePortAddresses, as far as they count, contain IPv4 loopback addresses. */
   loopbackListed: bool;
+  /** What nobody listens for on loopback addresses is refused there (nftables modes, with the feature gate). */
+  rejectsLocalhost: bool;
+  /** For TCP the host listens on 127.0.0.1 or ::1: nodePortAddresses names loopback. */
+  listensOnLocalhost: bool;
   /** Sorted, distinct. */
   serviceCIDRs: Vector;
 }
@@ -110,6 +114,16 @@ export function factsOf(family: u32): FamilyFacts {
 /** The martian guard and its exception for 127.0.0.0/8 node ports (iptables, IPv4). */
 export function localhostNodePorts(family: u32): bool {
   return family == IPV4 && options().localhostNodePorts && factsOf(family).loopbackListed;
+}
+
+/** How node ports on loopback addresses are handled in each family, as one number. */
+export function localhostHandling(): u32 {
+  let bits: u32 = 0;
+  for (let family = IPV4; family <= IPV6; family++) {
+    const facts = factsOf(family);
+    bits = (bits << 2) | ((<u32>facts.rejectsLocalhost) << 1) | <u32>facts.listensOnLocalhost;
+  }
+  return bits;
 }
 
 export function masqueradeMark(): u32 {
@@ -370,6 +384,19 @@ function findMachineIPs(facts: FamilyFacts, list: Vector, cidrs: Vector): void {
   distinct(list, compareIPs);
 }
 
+/** One of the CIDRs contains 127.0.0.1 or ::1 and is not all of the family (kube-proxy 1.38). */
+function namesLoopback(family: u32, cidrs: Vector): bool {
+  const ip = arenaAlloc(16);
+  memory.fill(ip, 0, 16);
+  if (family == IPV4) store<u32>(ip, 0x0100007f);
+  else store<u8>(ip, 1, 15);
+  for (let i: u32 = 0; i < cidrs.length; i++) {
+    const cidr = changetype<CIDR>(<usize>cidrs.get(i));
+    if (cidr.prefix != 0 && contains(changetype<usize>(cidr), cidr.prefix, ip)) return true;
+  }
+  return false;
+}
+
 function findNodePortIPs(facts: FamilyFacts): void {
   const family = facts.family;
   const cidrs = new Vector();
@@ -381,6 +408,8 @@ function findNodePortIPs(facts: FamilyFacts): void {
   const loopback = arenaAlloc(16);
   memory.fill(loopback, 0, 16);
   store<u8>(loopback, 127);
+  facts.rejectsLocalhost = options().nftablesLocalhostNodePorts && options().mode != Mode.IPTABLES;
+  facts.listensOnLocalhost = facts.rejectsLocalhost && namesLoopback(family, cidrs);
   for (let i: u32 = 0; i < cidrs.length && !facts.nodePortsEverywhere; i++) {
     const cidr = changetype<CIDR>(<usize>cidrs.get(i));
     const network = changetype<usize>(cidr);
@@ -446,6 +475,7 @@ function writeSettings(to: Remembered): void {
   if (o.mode == Mode.IPTABLES) {
     to.word(<u32>o.nfacctLocalhostAccepted | ((<u32>localhostNodePorts(IPV4)) << 1));
   }
+  to.word(localhostHandling());
   for (let family = IPV4; family <= IPV6; family++) {
     const facts = factsOf(family);
     to.word(facts.localDetector);

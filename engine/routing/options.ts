@@ -41,6 +41,7 @@ export class Options {
   nodePortAddressCount: usize;
   localhostNodePorts: bool;
   allowServiceExternalIPs: bool;
+  nftablesLocalhostNodePorts: bool;
   hasInterfaceAddresses: u32; // one byte, then three of padding that mean nothing
   interfaceAddresses: usize;
   interfaceAddressCount: usize;

@@ -7,9 +7,10 @@
 import { bucketHash, equalBytes } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
 import { grown, sizeOf } from "../bytes/sizes";
-import { AddressKind, AddressRecord, PortRecord, ServiceRecord } from "../cluster/records";
+import { AddressKind, AddressRecord, PortRecord, Protocol, ServiceRecord } from "../cluster/records";
 import { addClaim, removeClaim } from "./claim-heap";
 import { endpointAt, endpoints, Routed } from "./endpoints";
+import { factsOf } from "./facts";
 import { noteGivenBack } from "./gone-entry-points";
 import { firstAddress, isProgrammed } from "./route";
 import { comparePorts, FamilyPort, recordOf } from "./service-ports";
@@ -61,9 +62,12 @@ export class Key {
   committedChain: u64;
   committedFirewall: u64;
   committedNoEndpoints: u64;
+  /** A node port is refused on loopback addresses. */
+  committedLocalhost: bool;
   plannedChain: u64;
   plannedFirewall: u64;
   plannedNoEndpoints: u64;
+  plannedLocalhost: bool;
   // Number of the service port that this was written for; 0: nothing is.
   committedOwner: u64;
   plannedOwner: u64;
@@ -74,6 +78,8 @@ export class Key {
   committedLocalSlots: u32;
   plannedSlots: u32;
   plannedLocalSlots: u32;
+  /** Waits among `listenerKeys`. */
+  listenerChanged: bool;
   /** An open batch will make `planned` of `committed`. */
   open: bool;
   /** The plan that is being made empties its slots (bit 0), and those of the Local policy (bit 1). */
@@ -123,6 +129,8 @@ const MOVED_AT_ONCE: u32 = 4;
 
 /** Keys whose owner or need has changed since the last plan, each once. */
 export const changedKeys = new Vector();
+/** TCP node ports for which the host listens, as far as it has to be told of them anew, each once (routing/localhost-listeners.ts). */
+export const listenerKeys = new Vector();
 
 /** Has the fields of the key that is looked for. */
 const probe = changetype<Key>(memory.data(192, 16));
@@ -199,7 +207,8 @@ export function keyOf(kind: u32, family: u32, protocol: u32, port: u32, ip: usiz
 /** Frees the key if nobody claims it and the kernel does not hold it. */
 export function dropUnusedKey(key: Key): void {
   if (key.claims != 0 || key.wanted != 0 || key.changed || key.open || key.settled || key.gone != 0) return;
-  if ((key.committedChain | key.committedFirewall | key.committedNoEndpoints) != 0) return;
+  if (key.listenerChanged) return;
+  if ((key.committedChain | key.committedFirewall | key.committedNoEndpoints) != 0 || key.committedLocalhost) return;
   if ((key.committedSlots | key.committedLocalSlots) != 0) return;
   let link = bucketOf(key.hash);
   while (load<usize>(link) != changetype<usize>(key)) link = load<usize>(link) + offsetof<Key>("next");
@@ -208,7 +217,24 @@ export function dropUnusedKey(key: Key): void {
   heap.free(changetype<usize>(key));
 }
 
+/** Whoever serves the node port, or where it leads to, may have changed. */
+export function noteListener(key: Key): void {
+  if (key.listenerChanged || key.kind != <u8>KeyKind.NODE_PORT || key.protocol != <u8>Protocol.TCP) return;
+  if (!factsOf(<u32>key.family).listensOnLocalhost) return;
+  key.listenerChanged = true;
+  listenerKeys.push(<u32>changetype<usize>(key));
+}
+
+/** The endpoints of a present service port have changed. */
+export function noteEndpoints(port: FamilyPort): void {
+  const nodePort = changetype<PortRecord>(port.port.record).nodePort;
+  if (nodePort == 0 || port.port.protocol != Protocol.TCP || !factsOf(port.family).listensOnLocalhost) return;
+  const found = findKey(KeyKind.NODE_PORT, port.family, Protocol.TCP, nodePort, 0);
+  if (found != 0) noteListener(changetype<Key>(found));
+}
+
 export function noteKeyChange(key: Key): void {
+  noteListener(key);
   if (key.changed) return;
   key.changed = true;
   changedKeys.push(<u32>changetype<usize>(key));

@@ -7,7 +7,8 @@ import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
 import { rememberGone } from "./gone-entry-points";
 import { beginHealthCheck, continueHealthCheck, hasHealthCheck, healthCheckWork } from "./health-checks";
-import { beginClaims, continueClaims, dropClaims, updateHairpins } from "./ownership";
+import { tellListenersAnew } from "./localhost-listeners";
+import { beginClaims, continueClaims, dropClaims, noteEndpoints, updateHairpins } from "./ownership";
 import {
   allowEverything,
   endTurn,
@@ -54,6 +55,7 @@ function markAllStale(): void {
     }
     if (hasHealthCheck(service)) noteChange(service, Change.HEALTH_CHECK);
   }
+  tellListenersAnew();
 }
 
 // ---- one Service after the other, in slices: a Service may have millions of entry points
@@ -161,7 +163,10 @@ function refreshPort(port: FamilyPort): bool {
     updateHairpins(port); // in iptables mode no plan does it
   }
   const endpointsToo = port.family == 0 ? Change.ENDPOINTS_IPV4 : Change.ENDPOINTS_IPV6;
-  if (own || (changes & endpointsToo) != 0) markStale(port);
+  if (own || (changes & endpointsToo) != 0) {
+    markStale(port);
+    if (port.present) noteEndpoints(port);
+  }
   const lost = port.family == 0 ? Change.LOST_IPV4 : Change.LOST_IPV6;
   if ((changes & lost) != 0 && port.port.protocol == Protocol.TCP) port.hasLostEndpoints = true;
   return true;

@@ -14,6 +14,8 @@ export type {
   HealthCheck,
   Kind,
   LackingService,
+  LocalhostChanges,
+  LocalhostListener,
   Mode,
   NodeView,
   Options,

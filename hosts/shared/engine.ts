@@ -14,6 +14,7 @@ import type {
   InstantiateCore,
   Kind,
   LackingService,
+  LocalhostChanges,
   NodeView,
   Options,
   PlanProgress,
@@ -131,6 +132,10 @@ export class EngineInstance {
   }
   healthChecks(): HealthCheck[] {
     return this.#call("health-checks", (engine) => engine.healthChecks());
+  }
+  /** Node ports for which the host listens itself, as far as they have changed; about `work` endpoints of them. */
+  localhostListeners(work: number): LocalhostChanges {
+    return this.#call("localhost-listeners", (engine) => engine.localhostListeners(work));
   }
   count(): Totals {
     return this.#call("count", (engine) => engine.count());

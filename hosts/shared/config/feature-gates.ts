@@ -7,6 +7,8 @@ import type { Say } from "./sections.ts";
 
 /** false (Kubernetes 1.36 and newer): no external IP of any Service is programmed. */
 export const allowServiceExternalIps = "AllowServiceExternalIPs";
+/** Node ports on loopback addresses in flat and nftables mode; on by default in 1.38 (alpha, off in 1.37). */
+export const localhostNodePortsGate = "KubeProxyNFTablesLocalhostNodePorts";
 
 const always = "what it brings is always on";
 const pages = "these pages and metrics are kube-proxy's own";

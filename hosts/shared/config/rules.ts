@@ -1,6 +1,6 @@
 // What of a KubeProxyConfiguration changes rules, and how the engine is told.
 import type { DetectLocalMode, Mode, Options } from "../contract.ts";
-import { allowServiceExternalIps } from "./feature-gates.ts";
+import { allowServiceExternalIps, localhostNodePortsGate } from "./feature-gates.ts";
 import type { RawConfig, RawSection } from "./raw.ts";
 import { shown } from "./shown.ts";
 
@@ -21,6 +21,8 @@ export interface ProxyConfig {
   localhostNodePorts: boolean;
   /** The feature gate AllowServiceExternalIPs. */
   allowServiceExternalIps: boolean;
+  /** The feature gate KubeProxyNFTablesLocalhostNodePorts. */
+  nftablesLocalhostNodePorts: boolean;
   /** kube-proxy sets the sysctl before it writes rules, so this changes them. */
   conntrackTcpBeLiberal: boolean;
 }
@@ -52,6 +54,7 @@ export function engineOptions(
     nodePortAddresses: config.nodePortAddresses,
     localhostNodePorts: config.localhostNodePorts,
     allowServiceExternalIps: config.allowServiceExternalIps,
+    nftablesLocalhostNodePorts: config.nftablesLocalhostNodePorts,
     nfacctInvalidDropped: nfacct,
     nfacctLocalhostAccepted: nfacct,
     conntrackTcpBeLiberal: config.conntrackTcpBeLiberal,
@@ -84,6 +87,7 @@ export function rulesOf(raw: RawConfig, report: Report): ProxyConfig {
     },
     localhostNodePorts: raw.iptables?.localhostNodePorts ?? true,
     allowServiceExternalIps: raw.featureGates?.[allowServiceExternalIps] ?? true,
+    nftablesLocalhostNodePorts: raw.featureGates?.[localhostNodePortsGate] ?? false,
     conntrackTcpBeLiberal: raw.conntrack?.tcpBeLiberal ?? false,
   };
 }
