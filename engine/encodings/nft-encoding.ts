@@ -110,7 +110,7 @@ export abstract class NftEncoding {
   abstract countIn(counter: string): void;
   /** Answers with an ICMP error. */
   abstract reject(): void;
-  /** Answers with a TCP reset; of TCP packets alone. */
+  /** Answers with a TCP reset. The rule matches TCP before, and before it counts: nft would read its own listing so. */
   abstract rejectTCP(): void;
   /** The mark has the bit. */
   abstract markHas(mark: u32): void;

@@ -3,7 +3,7 @@
 // byte orders, comments, and for slots the expression that makes them.
 import { Vector } from "../bytes/memory";
 import { mergeRanges, nextAddress, rangeAt, successor } from "../bytes/ranges";
-import { IPV4, Protocol, protocolNumber } from "../cluster/records";
+import { IPV4, protocolNumber } from "../cluster/records";
 import {
   addMessageFlags,
   beginAttribute,
@@ -674,7 +674,6 @@ export class NftNetlink extends NftEncoding {
   }
 
   rejectTCP(): void {
-    this.expressions.protocolIs(protocolNumber(Protocol.TCP));
     this.expressions.rejectByReset();
   }
 

@@ -340,7 +340,7 @@ export class NftText extends NftEncoding {
   }
 
   rejectTCP(): void {
-    lit(" meta l4proto tcp reject with tcp reset");
+    lit(" reject with tcp reset");
   }
 
   markHas(mark: u32): void {

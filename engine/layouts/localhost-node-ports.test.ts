@@ -75,13 +75,13 @@ for (const mode of ["nftables", "flat"] as const) {
 
   test(`${mode}: TCP is refused ${mode === "flat" ? "with a reset" : "by ICMP"}, and packets are counted`, () => {
     const text = render(makeEngine(mode, on));
-    const how = mode === "flat" ? "meta l4proto tcp reject with tcp reset" : "reject";
-    for (const [protocol, answer] of [
-      ["tcp", how],
-      ["udp", "reject"],
-      ["sctp", "reject"],
+    const [tcp, how] = mode === "flat" ? ["meta l4proto tcp ", "reject with tcp reset"] : ["", "reject"];
+    for (const [protocol, match, answer] of [
+      ["tcp", tcp, how],
+      ["udp", "", "reject"],
+      ["sctp", "", "reject"],
     ] as const) {
-      const rule = `add rule ip ${table} localhost-nodeport-reject-${protocol} counter name "localhost-nodeport-rejected-${protocol}" ${answer}`;
+      const rule = `add rule ip ${table} localhost-nodeport-reject-${protocol} ${match}counter name "localhost-nodeport-rejected-${protocol}" ${answer}`;
       assert.ok(text.includes(`${rule}\n`), rule);
     }
   });

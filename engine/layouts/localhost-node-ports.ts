@@ -38,9 +38,11 @@ function writeRejectChain(protocol: u32, flat: bool): void {
   nft.chain(Verb.ADD, chain, 0, 0);
   nft.chain(Verb.FLUSH, chain, 0, 0);
   nft.rule(chain, 0, 0);
-  nft.countIn(counterName(protocol));
   // As in flat's other chain that refuses: of ICMP errors the kernel sends a client one a second.
-  if (flat && protocol == Protocol.TCP) nft.rejectTCP();
+  const resets = flat && protocol == Protocol.TCP;
+  if (resets) nft.protocolIs(protocol);
+  nft.countIn(counterName(protocol));
+  if (resets) nft.rejectTCP();
   else nft.reject();
   nft.endRule();
 }

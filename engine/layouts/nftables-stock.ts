@@ -1,6 +1,7 @@
 // The nftables table without Services: kube-proxy's (kube-proxy: pkg/proxy/nftables), and ours, which has the same
 // hooks and checks and differs in what Services put into it.
 import { Vector } from "../bytes/memory";
+import { Protocol } from "../cluster/records";
 import { nft } from "../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, Verb } from "../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind, ownedByNobody } from "../encodings/owners";
@@ -213,6 +214,7 @@ function writeRejectChain(flat: bool): void {
   nft.chain(Verb.FLUSH, "reject-chain", 0, 0);
   if (flat) {
     nft.rule("reject-chain", 0, 0);
+    nft.protocolIs(Protocol.TCP);
     nft.rejectTCP();
     nft.endRule();
   }

@@ -15,6 +15,7 @@ function started(cost: number, kind = "udp") {
     healthChecksRevision: () => 1,
     healthChecks: () => [],
     nodePortIps: () => undefined,
+    localhostListeners: () => ({ all: false, more: false, listeners: [] }),
     flowCheckDue: (family: string, flows: string) => {
       if (flows !== kind) return false;
       if (family === "ipv4") runs.push(clock.now());
@@ -30,6 +31,7 @@ function started(cost: number, kind = "udp") {
     },
     opened: { families: ["ipv4", "ipv6"] },
     health: { healthy: true },
+    localhost: { update() {} },
     clock,
   } as unknown as AfterWriteParts);
   return { clock, runs, after };

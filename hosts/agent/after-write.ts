@@ -11,6 +11,7 @@ import { ServiceHealth } from "./http/service-health.ts";
 import { findLiveKubeProxy, liveKubeProxyMessage } from "./kernel/live-kube-proxy.ts";
 import { TakeOver } from "./kernel/take-over.ts";
 import type { EventRecorder } from "./kube/events.ts";
+import type { LocalhostNodePorts } from "./localhost/node-ports.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { OpenedWriter } from "./open-writer.ts";
@@ -20,6 +21,7 @@ export interface AfterWriteParts {
   readonly settings: AgentSettings;
   readonly state: ClusterState;
   readonly opened: OpenedWriter;
+  readonly localhost: Pick<LocalhostNodePorts, "update">;
   readonly health: HealthState;
   readonly metrics: Metrics;
   readonly events: EventRecorder;
@@ -27,6 +29,8 @@ export interface AfterWriteParts {
   readonly clock: Clock;
 }
 
+/** Of listeners on localhost: some milliseconds. */
+const ENDPOINTS_AT_ONCE = 4_000;
 /** After a run over all UDP flows, in milliseconds: under churn they take a third of the time at most. */
 const udpPause = (durationMs: number): number => 2 * durationMs;
 /**
@@ -40,7 +44,7 @@ const FLOWS: Readonly<Record<CheckedFlows, string>> = {
   "unanswered-tcp": "unanswered TCP connection",
 };
 
-/** Health-check node ports, counts, flows in conntrack, and what kube-proxy or another mode has left. */
+/** Health-check node ports, listeners on localhost, counts, flows in conntrack, and what kube-proxy or another mode has left. */
 export class AfterWrite {
   readonly #parts: AfterWriteParts;
   readonly #conntrack: ConntrackReconciler;
@@ -111,6 +115,7 @@ export class AfterWrite {
     this.#udpChecks.ask();
     this.#tcpChecks.ask();
     await this.#updateServiceHealth();
+    await this.#updateLocalhost();
   }
 
   async close(): Promise<void> {
@@ -132,6 +137,16 @@ export class AfterWrite {
     if (news === undefined || this.#isClosed) return;
     this.#healthChecksRevision = news.revision;
     void this.#serviceHealth.update(news.checks, news.addresses);
+  }
+
+  /** Ports on which the agent listens itself, in slices: after a start it is all of them. */
+  async #updateLocalhost(): Promise<void> {
+    for (let more = true; more && !this.#isClosed; ) {
+      const changes = await this.#parts.state.ask((engine) => engine.localhostListeners(ENDPOINTS_AT_ONCE));
+      if (this.#isClosed) return;
+      this.#parts.localhost.update(changes);
+      more = changes.more;
+    }
   }
 
   async #checkFlows(kind: CheckedFlows): Promise<void> {

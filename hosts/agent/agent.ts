@@ -1,5 +1,6 @@
 // The agent at work: what the API server says goes into the engine, what the engine plans goes into the kernel, and
 // everybody who asks is told how it stands.
+import { isDeepStrictEqual } from "node:util";
 import type { Batch, Family, Kind, NodeView, Options } from "../shared/contract.ts";
 import { type EngineModule, EngineTrapError } from "../shared/engine.ts";
 import { plural } from "../shared/plural.ts";
@@ -43,6 +44,8 @@ export interface AgentParts {
   readonly holdUp?: () => string;
   /** Of an agent that worked before in this process. */
   readonly lastNode?: LastNode;
+  /** What else has to be known before the first write, for people; "" if nothing. Call `known` when it is. */
+  readonly lacks?: () => string;
   readonly minSyncPeriodMs: number;
   /** Milliseconds after which what the kernel has refused is tried again. */
   readonly syncPeriodMs: number;
@@ -129,12 +132,13 @@ export class Agent {
       parts.lastNode,
     );
     this.#measureChanges();
-    this.#first = new FirstState(this.state, clock, (missing) => {
+    const ready = (missing: readonly string[]) => {
       if (missing.length > 0) log.warn({ missing }, `going on without ${missing.join(" and ")}`);
       // A first write that never succeeds must be noticed.
       this.#queued();
       this.#schedule.request();
-    });
+    };
+    this.#first = new FirstState(this.state, clock, ready, parts.lacks);
     this.#synchronizer = new Synchronizer(
       this.state,
       parts.writer,
@@ -170,8 +174,21 @@ export class Agent {
 
   /** @throws {InvalidOptionsError} nothing was changed */
   configure(options: Options): void {
+    const before = this.state.options;
     this.state.configure(options);
+    // The engine may have forgotten what the kernel holds: chains and counters for loopback addresses come and go.
+    if (
+      before.nftablesLocalhostNodePorts !== options.nftablesLocalhostNodePorts ||
+      (options.nftablesLocalhostNodePorts && !isDeepStrictEqual(before.nodePortAddresses, options.nodePortAddresses))
+    ) {
+      this.#synchronizer.doubt();
+    }
     this.#changed(undefined, 0);
+  }
+
+  /** What `lacks` has said is known. */
+  known(): void {
+    this.#first.look();
   }
 
   /**

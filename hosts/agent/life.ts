@@ -5,9 +5,11 @@ import type { AgentSettings } from "./config/command.ts";
 import { configurationText } from "./config/diagnostic-text.ts";
 import { ConfigWatch } from "./config/watch.ts";
 import { whatChanged } from "./config/what-changed.ts";
+import { readOpenFilesLimit } from "./localhost/descriptors.ts";
+import { LocalhostNodePorts } from "./localhost/node-ports.ts";
 import { NodeLock } from "./lock/node-lock.ts";
 import type { Log } from "./log.ts";
-import { type AgentContext, RunningAgent } from "./running-agent.ts";
+import { type AgentContext, type ApiServerMemory, RunningAgent } from "./running-agent.ts";
 import { StartError } from "./start-error.ts";
 
 /** kubelet and systemd kill what takes longer; whatever is on its way then, the kernel has it whole or not at all. */
@@ -15,8 +17,11 @@ const STOP_MS = 4_500;
 /** What takes nothing but another configuration of the engine. */
 const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
 
+/** Reason of a signal: the agent ends because something is wrong with it, and waits for nobody. */
+export const DEFECT = Symbol("defect");
+
 /**
- * Runs until `signal` is aborted; resolves then, with the rules left in the kernel. A new configuration with which it
+ * Runs until `signal` is aborted; resolves then, with the rules left in the kernel, once the connections that it forwards are over. A new configuration with which it
  * can't start is reported, and the one before stays in force.
  *
  * @throws {StartError} it could not start
@@ -24,21 +29,27 @@ const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
 export async function runAgent(
   settings: AgentSettings,
   signal: AbortSignal,
-  openContext: (config: AgentConfig) => Omit<AgentContext, "lock" | "settingsSaid" | "lastNode">,
+  openContext: (config: AgentConfig) => Omit<AgentContext, "lock" | "settingsSaid" | "lastNode" | "api" | "localhost">,
 ): Promise<void> {
   // It stays taken while the agent starts anew with another configuration.
   const { log } = openContext(settings.config);
   const settingsSaid = new Set<string>();
   const lastNode = {};
+  const api: ApiServerMemory = { version: undefined };
+  const localhost = new LocalhostNodePorts({ log, clock: systemClock, openFiles: readOpenFilesLimit() });
+  signal.addEventListener("abort", () => localhost.stop(), { once: true });
   const lock = new NodeLock({ mode: settings.config.mode, log, clock: systemClock });
   try {
     await runWithLock(settings, signal, (config) => {
       void lock.setMode(config.mode);
-      return { ...openContext(config), lock, settingsSaid, lastNode };
+      return { ...openContext(config), lock, settingsSaid, lastNode, api, localhost };
     });
   } finally {
+    localhost.stop();
     await lock.close();
   }
+  // Whoever comes next programs the kernel already; these connections nobody else can take over.
+  if (signal.reason !== DEFECT) await localhost.drained();
 }
 
 async function runWithLock(

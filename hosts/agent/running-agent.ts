@@ -2,6 +2,13 @@
 import { isDeepStrictEqual } from "node:util";
 import { nameLinkLocal } from "../shared/config/addresses.ts";
 import { unknownGates } from "../shared/config/feature-gates.ts";
+import { defaultKubeVersion, type KubeVersion, kubeVersionText } from "../shared/config/kube-version.ts";
+import {
+  decidedLocalhost,
+  localhostNodePortsGate,
+  looksAfterLocalhost,
+  namesLoopback,
+} from "../shared/config/localhost-gate.ts";
 import type { EngineModule } from "../shared/engine.ts";
 import { AfterWrite } from "./after-write.ts";
 import { Agent, RESOURCES } from "./agent.ts";
@@ -26,10 +33,14 @@ import { nameOf } from "./kube/left-out.ts";
 import { Reflector } from "./kube/reflector.ts";
 import type { Progress } from "./kube/reflector-state.ts";
 import { endpointSlices, nodeNamed, serviceCIDRs, services } from "./kube/resources.ts";
+import { readServerVersion } from "./kube/server-version.ts";
 import { readUrgentLists } from "./kube/urgent-lists.ts";
 import { userAgent } from "./kube/user-agent.ts";
+import type { LocalhostNodePorts } from "./localhost/node-ports.ts";
+import { readRejected } from "./localhost/rejected.ts";
 import type { NodeLock } from "./lock/node-lock.ts";
 import type { Log } from "./log.ts";
+import type { LocalhostMetrics } from "./metrics/localhost.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
 import type { PlanPage } from "./outlook.ts";
@@ -47,6 +58,15 @@ export interface AgentContext {
   readonly lastNode: LastNode;
   /** No rules are written before it is free. */
   readonly lock: Pick<NodeLock, "free" | "holdUp" | "warning">;
+  readonly api: ApiServerMemory;
+  /** Connections through it go on while the agent starts anew with another configuration. */
+  readonly localhost: LocalhostNodePorts;
+}
+
+/** What an agent goes by as long as the process runs, whatever becomes of the API server. */
+export interface ApiServerMemory {
+  /** Its version when it was asked; one that does not tell counts as `defaultKubeVersion`. */
+  version: KubeVersion | undefined;
 }
 
 /** Netlink says at once whether anybody has committed anything; a look at legacy iptables' canaries starts processes. */
@@ -75,6 +95,7 @@ export class RunningAgent {
   #hasWritten = false;
   #tooLong: readonly string[] = [];
   #tcpBeLiberal: boolean;
+  readonly #stopping = new AbortController();
 
   /** @throws {StartError} nothing is left open */
   static async start(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
@@ -144,10 +165,16 @@ export class RunningAgent {
       watches: () => this.#watches(),
       engineMemoryBytes: () => this.#agent.state.memoryBytes,
       totals: () => this.#agent.state.use((engine) => engine.counted()),
-      featureGates: () => this.#config.featureGates,
+      featureGates: () => {
+        const localhost = this.#looksAfterLocalhost;
+        const { featureGates } = this.#config;
+        return localhost === undefined ? featureGates : { ...featureGates, [localhostNodePortsGate]: localhost };
+      },
       transports: () => parts.client.transports,
       pluginCertificateExpires: () => parts.client.access.credentials.certificateExpires?.(),
-      ...(config.mode === "iptables" ? { nfacct: readNfacct } : {}),
+      ...(config.mode === "iptables"
+        ? { nfacct: readNfacct }
+        : { localhost: () => this.#localhostFigures(config.mode as "flat" | "nftables") }),
     });
     this.#agent = new Agent(
       {
@@ -161,6 +188,7 @@ export class RunningAgent {
         clock: systemClock,
         holdUp: () => context.lock.holdUp,
         lastNode: context.lastNode,
+        lacks: () => (this.#looksAfterLocalhost === undefined ? "the API server's version" : ""),
         minSyncPeriodMs: config.minSyncPeriodMs,
         syncPeriodMs: config.syncPeriodMs,
         lookPeriodMs:
@@ -200,6 +228,7 @@ export class RunningAgent {
       ...shared,
       state: this.#agent.state,
       opened: parts.writer,
+      localhost: context.localhost,
       clock: systemClock,
     });
     this.#servers = new Servers({
@@ -225,6 +254,7 @@ export class RunningAgent {
   async stop(): Promise<void> {
     this.#health.stopping();
     this.#hasStopped = true;
+    this.#stopping.abort(new Error("the agent ends"));
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
     await this.#agent.stop();
     await this.#servers.close();
@@ -246,6 +276,7 @@ export class RunningAgent {
     this.#config = config;
     this.#warnOfGates();
     this.#hazards.configured();
+    this.#sayLocalhost();
     await setUpMachine(config, this.#context);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
     await this.#interfaces.look();
@@ -298,11 +329,49 @@ export class RunningAgent {
   }
 
   #options() {
-    return optionsOf(this.#config, this.#settings.hostname, {
-      ...this.#opened.facts,
-      conntrackTcpBeLiberal: this.#tcpBeLiberal,
-      interfaceAddresses: this.#interfaces.addresses,
-    });
+    return optionsOf(
+      this.#config,
+      this.#settings.hostname,
+      {
+        ...this.#opened.facts,
+        conntrackTcpBeLiberal: this.#tcpBeLiberal,
+        interfaceAddresses: this.#interfaces.addresses,
+      },
+      this.#context.api.version ?? defaultKubeVersion,
+    );
+  }
+
+  /** Undefined: that depends on the API server's version, which is not known yet. */
+  get #looksAfterLocalhost(): boolean | undefined {
+    const { rules, mode } = this.#config;
+    const { version } = this.#context.api;
+    return (
+      decidedLocalhost(rules.localhostGates, mode) ?? (version && looksAfterLocalhost(rules.localhostGates, version))
+    );
+  }
+
+  /** Node ports on loopback addresses: who decides, and what an administrator may not expect. */
+  #sayLocalhost(): void {
+    const { rules, mode } = this.#config;
+    const enabled = this.#looksAfterLocalhost;
+    if (mode === "iptables" || enabled === undefined) return;
+    const isConfigured = decidedLocalhost(rules.localhostGates, mode) !== undefined;
+    const version = kubeVersionText(this.#context.api.version ?? defaultKubeVersion);
+    const because = isConfigured ? "the configuration says so" : `it is the default with an API server ${version}`;
+    this.#context.log.info({ because }, `${localhostNodePortsGate} is ${enabled ? "on" : "off"}`);
+    const isUnmet = !enabled && namesLoopback(rules.nodePortAddresses);
+    const unmet = `node ports do not answer on loopback addresses, which nodePortAddresses names: ${localhostNodePortsGate} is off`;
+    const hint = `set featureGates.${localhostNodePortsGate} to true`;
+    if (isUnmet) this.#context.log.warn({ because, hint }, unmet);
+    this.#health.warn("localhost", isUnmet ? unmet : undefined);
+  }
+
+  /** Undefined: nobody looks after node ports on localhost. */
+  async #localhostFigures(mode: "flat" | "nftables"): Promise<LocalhostMetrics | undefined> {
+    if (this.#looksAfterLocalhost !== true) return undefined;
+    // A kernel that does not answer is said where rules are written.
+    const rejected = await readRejected(mode).catch(() => []);
+    return { ...this.#context.localhost.figures, rejected };
   }
 
   // ---- API server
@@ -324,11 +393,34 @@ export class RunningAgent {
       action: "StartKubeProxy",
       note: `sluice ${this.#context.version}, mode ${this.#config.mode}`,
     });
-    const ahead = this.#agent.writeAhead((signal) => readUrgentLists(this.#client, signal));
+    const version = this.#readVersion();
+    const ahead = this.#agent.writeAhead(async (signal) => {
+      const [lists] = await Promise.all([readUrgentLists(this.#client, signal), whileNot(signal, version)]);
+      return lists;
+    });
     const waiting = this.#reflectors.filter(({ resource }) => resource === services || resource === endpointSlices);
     for (const reflector of this.#reflectors) if (!waiting.includes(reflector)) reflector.start();
     await ahead;
     if (!this.#hasStopped) for (const reflector of waiting) reflector.start();
+  }
+
+  /** Resolves once nothing hangs on the version any more. Never rejects. */
+  async #readVersion(): Promise<void> {
+    if (this.#looksAfterLocalhost === undefined) {
+      try {
+        const version = await readServerVersion(this.#client, this.#stopping.signal);
+        if (version === undefined) {
+          const taken = kubeVersionText(defaultKubeVersion);
+          this.#context.log.warn({ taken }, "the API server does not tell its version");
+        }
+        this.#context.api.version = version ?? defaultKubeVersion;
+      } catch {
+        return; // the agent ends
+      }
+      this.reconfigure("the API server's version is known");
+      this.#agent.known();
+    }
+    this.#sayLocalhost();
   }
 
   #progress(reflector: Reflector, progress: Progress): void {
@@ -379,6 +471,14 @@ export class RunningAgent {
       yield { resource: RESOURCES[reflector.resource.kind], staleSeconds, alive: connected && synced };
     }
   }
+}
+
+/** @throws the signal's reason */
+function whileNot<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return Promise.race([
+    promise,
+    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
+  ]);
 }
 
 /** Makes the kernel settings of the configuration, and says once what is not as wanted. */

@@ -51,6 +51,8 @@ Rules:
                         flat reads the configuration's nftables section
       --family FAMILY   ipv4, ipv6 or all. flat, nftables: default all, in one script.
                         iptables: default the node's primary family; all needs -o DIR/
+      --kube-version V  the API server's version (default 1.37): from 1.38 on flat and nftables mode look after node ports on
+                        127.0.0.1 and ::1, unless the configuration's gate KubeProxyNFTablesLocalhostNodePorts decides
       --no-nfacct       iptables: leave out the two nfacct counters, as kube-proxy does where they can't be had
 
 Output:

@@ -2,6 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Cluster } from "./cluster.ts";
+import { defaultKubeVersion } from "./config/kube-version.ts";
 import { defaultRules, engineOptions } from "./config/rules.ts";
 import type { InstantiateCore } from "./contract.ts";
 import type { Diagnostic } from "./diagnostics.ts";
@@ -55,7 +56,12 @@ async function rendered(instantiateCore?: InstantiateCore): Promise<Rendered> {
   const cluster = new Cluster(await loadEngine(undefined, instantiateCore), (found) => diagnostics.push(found));
   cluster.apply(service("a", "10.96.0.1"));
   cluster.apply(service("b", "10.96.0.2"));
-  const options = engineOptions(defaultRules(), { mode: "nftables", node: "n", nfacct: true });
+  const options = engineOptions(defaultRules(), {
+    mode: "nftables",
+    node: "n",
+    nfacct: true,
+    kubeVersion: defaultKubeVersion,
+  });
   cluster.configure(options, () => ({}));
   const text = new TextDecoder().decode(joinPieces(cluster.ask((engine) => engine.render("ipv4"))));
   return { text, diagnostics };

@@ -21,6 +21,8 @@ export type PartToRestart =
   | "mode"
   /** This node's name: another Node to watch, other endpoints are local. */
   | "node-name"
+  /** Who looks after node ports on loopback addresses. */
+  | "localhost-gate"
   | "api-client"
   | "healthz-server"
   | "metrics-server";
@@ -42,6 +44,9 @@ const parts: readonly [path: string, part: PartInPlace | PartToRestart][] = [
   ["bindAddressHardFail", "nothing"],
   ["enableProfiling", "nothing"],
   ["featureGates.AllowServiceExternalIPs", "rules"],
+  ["featureGates.KubeProxyNFTablesLocalhostNodePorts", "localhost-gate"],
+  ["featureGates.AllAlpha", "localhost-gate"],
+  ["featureGates.AllBeta", "localhost-gate"],
   ["featureGates", "nothing"],
   ["configSyncPeriod", "nothing"],
   ["logging", "logging"],

@@ -73,7 +73,8 @@ const changes: [before: string, after: string, parts: string[]][] = [
   ["", "oomScoreAdj: 5", ["machine"]],
   ["", "conntrack: {min: 5}", ["machine"]],
   ["", "conntrack: {tcpBeLiberal: true}", ["machine", "rules"]],
-  ["", "featureGates: {AllBeta: true}", ["nothing"]],
+  ["", "featureGates: {AllBeta: true}", ["localhost-gate"]],
+  ["", "featureGates: {NFTablesNetlink: true}", ["nothing"]],
   ["", "featureGates: {AllowServiceExternalIPs: false}", ["rules"]],
   ["", "portRange: 5-6", []],
 ];

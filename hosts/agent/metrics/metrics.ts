@@ -7,6 +7,7 @@ import type { ApiRequestReport } from "../kube/api-client.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 import { registerFeatureGates } from "./feature-gates.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";
+import { type LocalhostMetrics, registerLocalhostMetrics } from "./localhost.ts";
 import { registerProcessMetrics, runtimeVersion } from "./process.ts";
 import { type Counter, Gauge, Registry } from "./prom-client.ts";
 import { type RestClientMetrics, registerRestClientMetrics, type TransportCounts } from "./rest-client.ts";
@@ -31,6 +32,8 @@ export interface MetricsOptions {
   readonly pluginCertificateExpires?: () => number | undefined;
   /** Asked at each scrape, in iptables mode. Must not reject. */
   readonly nfacct?: () => Promise<NfacctPackets>;
+  /** Asked at each scrape, in flat and nftables mode; undefined: nobody looks after node ports on localhost. Must not reject. */
+  readonly localhost?: () => Promise<LocalhostMetrics | undefined>;
 }
 
 /** Packets that the nfacct objects have counted since they were made; undefined: there is no such object. */
@@ -56,6 +59,8 @@ export class Metrics {
   /** iptables: rules by table that the kernel has taken since the last sync that succeeded. */
   readonly #rulesWritten: Record<Family, Map<string, number>> = { ipv4: new Map(), ipv6: new Map() };
   #stateHash: bigint | undefined;
+  /** Once there is something to say: kube-proxy has these with its gate alone. */
+  #localhost: ReturnType<typeof registerLocalhostMetrics> | undefined;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
@@ -82,6 +87,11 @@ export class Metrics {
     if (engineMemoryBytes !== undefined) this.#sluice.engineMemory.set(engineMemoryBytes());
     const packets = await this.#options.nfacct?.();
     if (packets !== undefined) this.#nfacct(packets);
+    const localhost = await this.#options.localhost?.();
+    if (localhost !== undefined) {
+      this.#localhost ??= registerLocalhostMetrics(this.registry);
+      this.#localhost(localhost);
+    }
     return this.registry.metrics();
   }
 

@@ -21,15 +21,20 @@ export class FirstState {
   readonly #state: ClusterState;
   readonly #clock: Clock;
   readonly #ready: (missing: readonly string[]) => void;
+  readonly #lacks: () => string;
   #cancelTimer: (() => void) | undefined;
   #started: number;
   #isReady = false;
 
-  /** @param ready gets what is still not known, in words, after all waiting */
-  constructor(state: ClusterState, clock: Clock, ready: (missing: readonly string[]) => void) {
+  /**
+   * @param ready gets what is still not known, in words, after all waiting
+   * @param lacks what else has to be known, in words; "": nothing
+   */
+  constructor(state: ClusterState, clock: Clock, ready: (missing: readonly string[]) => void, lacks = () => "") {
     this.#state = state;
     this.#clock = clock;
     this.#ready = ready;
+    this.#lacks = lacks;
     this.#started = clock.now();
   }
 
@@ -44,6 +49,7 @@ export class FirstState {
       ["endpoint-slice", "EndpointSlices"],
     ];
     const waiting = kinds.filter(([kind]) => !this.#state.isSynced(kind)).map(([, name]) => name);
+    if (this.#lacks() !== "") waiting.push(this.#lacks());
     return [...waiting, ...this.#optional().map(([name]) => name)];
   }
 
@@ -52,7 +58,7 @@ export class FirstState {
     if (this.#isReady) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    if (!this.#state.isSynced("service") || !this.#state.isSynced("endpoint-slice")) return;
+    if (!this.#state.isSynced("service") || !this.#state.isSynced("endpoint-slice") || this.#lacks() !== "") return;
     const waited = this.#clock.now() - this.#started;
     const optional = this.#optional();
     const left = Math.max(0, ...optional.map(([, limit]) => limit - waited));

@@ -72,7 +72,7 @@ async function kubeProxyAddresses({ healthzBindAddress, metricsBindAddress }: Ag
 }
 
 async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
-  const [{ openLog }, { runAgent }, { StartError }] = await Promise.all([
+  const [{ openLog }, { DEFECT, runAgent }, { StartError }] = await Promise.all([
     import("../../agent/log.ts"),
     import("../../agent/life.ts"),
     import("../../agent/start-error.ts"),
@@ -102,7 +102,7 @@ async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], 
   process.on("uncaughtException", (error) => {
     opened.log.fatal({ err: error }, "the agent ends for a defect of its own; the rules stay");
     process.exitCode = exitCode.failure;
-    ending.abort();
+    ending.abort(DEFECT);
   });
   try {
     await runAgent(settings, ending.signal, context);

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { defaultKubeVersion, type KubeVersion, parseKubeVersion } from "../../shared/config/kube-version.ts";
 import { modeOf } from "../../shared/config/rules.ts";
 import type { Family, Mode } from "../../shared/contract.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -17,6 +18,8 @@ export interface RenderOptions {
   /** nfnetlink batches as an annotated hexdump, instead of a script. */
   netlink: boolean;
   nfacct: boolean;
+  /** For what the configuration leaves to the version of Kubernetes. */
+  kubeVersion: KubeVersion;
   keepGoing: boolean;
   /** What kube-proxy would only warn of in the configuration is an error. */
   strict: boolean;
@@ -58,6 +61,7 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
     blame: values.blame ?? false,
     netlink: formatOption(values.format) === "netlink",
     nfacct: !(values["no-nfacct"] ?? false),
+    kubeVersion: kubeVersionOption(values["kube-version"]),
     keepGoing: values["keep-going"] ?? false,
     strict: values.strict ?? false,
     verbose: values.verbose ?? false,
@@ -80,6 +84,7 @@ function parse(args: string[]) {
         blame: { type: "boolean" },
         format: { type: "string" },
         "no-nfacct": { type: "boolean" },
+        "kube-version": { type: "string" },
         "keep-going": { type: "boolean" },
         strict: { type: "boolean" },
         verbose: { type: "boolean", short: "v" },
@@ -101,6 +106,15 @@ function modeOption(text: string | undefined): Mode | undefined {
   return modeOf(text, (_field, _code, message, hint) => {
     throw new UsageError(`--mode: ${message}`, hint);
   });
+}
+
+function kubeVersionOption(text: string | undefined): KubeVersion {
+  if (text === undefined) return defaultKubeVersion;
+  const found = parseKubeVersion(text);
+  if (found === undefined) {
+    throw new UsageError(`--kube-version: ${JSON.stringify(text)} is no version`, "write one such as 1.38");
+  }
+  return found;
 }
 
 function formatOption(text: string | undefined): "text" | "netlink" {

@@ -21,6 +21,9 @@ export interface Rendering {
   io: Io;
 }
 
+/** More endpoints than a cluster has. */
+const ALL = 0xffff_ffff;
+
 /** One file to write. */
 interface Result {
   /** Its name in a directory. */
@@ -86,6 +89,8 @@ function text({ mode, config, cluster, options }: Rendering, families: Family[])
     node: node.name,
     nodeKnown: node.known,
     conntrackTcpBeLiberal: config.conntrackTcpBeLiberal,
+    kubeVersion: options.kubeVersion,
+    listeners: cluster.ask((engine) => engine.localhostListeners(ALL).listeners),
   };
   const pieces: Uint8Array[] = [new TextEncoder().encode(header(facts, rendered.flat()))];
   for (const [index, family] of families.entries()) {

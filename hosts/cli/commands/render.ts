@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../shared/cluster.ts";
 import { type ConfigResult, configFromFlags, readConfig } from "../../shared/config/config.ts";
+import { localhostNodePortsGate, looksAfterLocalhost, namesLoopback } from "../../shared/config/localhost-gate.ts";
 import { engineOptions, type ProxyConfig } from "../../shared/config/rules.ts";
 import { asStrict } from "../../shared/config/strict.ts";
 import type { Mode } from "../../shared/contract.ts";
@@ -45,11 +46,13 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   }
 
   const node = nodeName(options, config, cluster, reporter);
-  const accepted = cluster.configure(engineOptions(config, { mode, node, nfacct: options.nfacct }), (problem) =>
-    place(problem.field),
+  const accepted = cluster.configure(
+    engineOptions(config, { mode, node, nfacct: options.nfacct, kubeVersion: options.kubeVersion }),
+    (problem) => place(problem.field),
   );
   if (!accepted) return false;
   cluster.reportConflicts();
+  sayLocalhost(config, mode, options, place, reporter);
 
   const failure = await writeRendered({ options, mode, config, cluster, io });
   if (failure !== undefined) reporter.report(failure);
@@ -79,6 +82,22 @@ async function configOf(options: RenderOptions, io: Io, reporter: Reporter): Pro
   for (const found of diagnostics) reporter.report(found);
   if (config === undefined || diagnostics.some(({ severity }) => severity === "error")) return undefined;
   return { config: config.rules, mode: config.mode, place };
+}
+
+/** Node ports that are asked for on loopback addresses, and are not there. */
+function sayLocalhost(
+  config: ProxyConfig,
+  mode: Mode,
+  { kubeVersion }: RenderOptions,
+  place: Configured["place"],
+  reporter: Reporter,
+): void {
+  if (mode === "iptables" || !namesLoopback(config.nodePortAddresses)) return;
+  if (looksAfterLocalhost(config.localhostGates, kubeVersion)) return;
+  const message = `${localhostNodePortsGate} is off, so node ports do not answer on the loopback addresses that are named here`;
+  const hint = `it is on with --kube-version 1.38 or newer, or by featureGates.${localhostNodePortsGate}: true`;
+  const field = "nodePortAddresses";
+  reporter.report(diagnostic("warning", "localhost-node-ports", message, { field, hint, ...place(field) }));
 }
 
 /** Says what is wrong with the combination of mode, family and output before anything is read. */

@@ -19,6 +19,8 @@ const facts = {
   node: 'n"\n*nat',
   nodeKnown: true,
   conntrackTcpBeLiberal: false,
+  kubeVersion: { major: 1, minor: 37 },
+  listeners: [],
 };
 const bytes = (text: string) => [new TextEncoder().encode(text)];
 
@@ -34,6 +36,23 @@ test("the header says whose layout it is", () => {
   assert.match(flat, "table sluice");
   assert.match(flat, "flat, IPv4 and IPv6");
   assert.match(flat, "nft -f THIS-FILE");
+});
+
+test("the header names the version that the rules follow, and the node ports for which the agent listens", () => {
+  const version = { ...facts, mode: "nftables" as const, kubeVersion: { major: 1, minor: 38 } };
+  assert.match(header(version, bytes("")), "as kube-proxy 1.38 has them");
+  const endpoint = (address: string) => ({ address, port: 8080 });
+  const web = { port: 30080, namespace: "shop", service: "web", portName: "http", affinitySeconds: 0 };
+  const listeners = [
+    { ...web, family: "ipv4" as const, endpoints: ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"].map(endpoint) },
+    { ...web, family: "ipv6" as const, portName: "", endpoints: [endpoint("fd00::1")] },
+    { ...web, family: "ipv4" as const, port: 30081, endpoints: [] },
+  ];
+  const text = header({ ...version, families: ["ipv4", "ipv6"], listeners }, bytes(""));
+  assert.match(text, "#   127.0.0.1:30080 shop/web:http: 10.0.0.1:8080, 10.0.0.2:8080, 10.0.0.3:8080, and 1 more\n");
+  assert.match(text, "#   [::1]:30080 shop/web: [fd00::1]:8080\n");
+  assert.not.match(text, "30081");
+  assert.not.match(header({ ...version, listeners }, bytes("")), "::1", "one family alone");
 });
 
 test("the header names the nfacct objects that the rules name", () => {

@@ -2,6 +2,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type ConfigResult, readConfig } from "./config.ts";
 import { configFields, type Fields, type FieldType } from "./fields.ts";
+import { defaultKubeVersion, parseKubeVersion } from "./kube-version.ts";
+import { decidedLocalhost } from "./localhost-gate.ts";
 import { defaultRules, engineOptions, type ProxyConfig } from "./rules.ts";
 import { asStrict } from "./strict.ts";
 
@@ -19,6 +21,7 @@ function accepted(text: string): ProxyConfig {
 }
 
 const errors = ({ diagnostics }: ConfigResult) => diagnostics.filter(({ severity }) => severity === "error");
+const noGates = { own: undefined, allAlpha: undefined, allBeta: undefined };
 /** A file with nothing in it, in flat mode. */
 const nothing: ProxyConfig = { ...defaultRules(), mode: "flat", bindAddress: "0.0.0.0" };
 
@@ -36,6 +39,7 @@ test("an empty configuration is kube-proxy's defaults", () => {
     masquerade: { iptables: { all: false, bit: 14 }, nftables: { all: false, bit: 14 }, flat: { all: false, bit: 14 } },
     localhostNodePorts: true,
     allowServiceExternalIps: true,
+    localhostGates: noGates,
     conntrackTcpBeLiberal: false,
   });
 });
@@ -77,8 +81,9 @@ const meanings: [yaml: string, expected: Partial<ProxyConfig>][] = [
     },
   ],
   ["featureGates: {AllowServiceExternalIPs: false}", { allowServiceExternalIps: false }],
-  ["featureGates: {AllowServiceExternalIPs: true, AllAlpha: true}", {}],
-  ["featureGates: {AllowServiceExternalIPs: null, AllBeta: false}", {}],
+  ["featureGates: {AllowServiceExternalIPs: true, AllAlpha: true}", { localhostGates: { ...noGates, allAlpha: true } }],
+  ["featureGates: {AllowServiceExternalIPs: null, AllBeta: false}", { localhostGates: { ...noGates, allBeta: false } }],
+  ["featureGates: {KubeProxyNFTablesLocalhostNodePorts: true}", { localhostGates: { ...noGates, own: true } }],
   ["conntrack: {tcpBeLiberal: true}", { conntrackTcpBeLiberal: true }],
   ["configSyncPeriod: 15m0s", {}],
 ];
@@ -89,16 +94,60 @@ for (const [yaml, expected] of meanings) {
 
 test("the options follow the mode's own section", () => {
   const config = accepted("iptables: {masqueradeBit: 1}\nnftables: {masqueradeBit: 2, masqueradeAll: true}");
-  const iptables = engineOptions(config, { mode: "iptables", node: "n", nfacct: false });
+  const iptables = engineOptions(config, {
+    mode: "iptables",
+    node: "n",
+    nfacct: false,
+    kubeVersion: defaultKubeVersion,
+  });
   assert.is(iptables.masqueradeBit, 1);
   assert.is(iptables.masqueradeAll, false);
   assert.is(iptables.nfacctInvalidDropped, false);
-  const nftables = engineOptions(config, { mode: "nftables", node: "n", nfacct: true });
+  const nftables = engineOptions(config, {
+    mode: "nftables",
+    node: "n",
+    nfacct: true,
+    kubeVersion: defaultKubeVersion,
+  });
   assert.is(nftables.masqueradeBit, 2);
   assert.is(nftables.masqueradeAll, true);
   assert.is(nftables.nodeName, "n");
-  const flat = engineOptions(config, { mode: "flat", node: "n", nfacct: true });
+  const flat = engineOptions(config, { mode: "flat", node: "n", nfacct: true, kubeVersion: defaultKubeVersion });
   assert.equal([flat.mode, flat.masqueradeBit, flat.masqueradeAll], ["flat", 2, true]);
+});
+
+const localhost: [gates: string, before: boolean, from138: boolean][] = [
+  ["{}", false, true],
+  ["{KubeProxyNFTablesLocalhostNodePorts: true}", true, true],
+  ["{KubeProxyNFTablesLocalhostNodePorts: false}", false, false],
+  ["{AllAlpha: true}", true, true],
+  ["{AllBeta: false}", false, false],
+  ["{AllAlpha: true, AllBeta: false}", true, false],
+  ["{AllAlpha: true, AllBeta: false, KubeProxyNFTablesLocalhostNodePorts: true}", true, true],
+];
+for (const [gates, before, from138] of localhost) {
+  test(`node ports on localhost with featureGates ${gates}`, () => {
+    const config = accepted(`featureGates: ${gates}`);
+    const isOn = (mode: "flat" | "nftables" | "iptables", text: string) => {
+      const kubeVersion = parseKubeVersion(text);
+      assert.ok(kubeVersion);
+      return engineOptions(config, { mode, node: "n", nfacct: true, kubeVersion }).nftablesLocalhostNodePorts;
+    };
+    for (const mode of ["flat", "nftables"] as const) {
+      for (const version of ["1.30", "1.37", "v1.37.2"]) assert.is(isOn(mode, version), before, version);
+      for (const version of ["1.38", "v1.38.0-beta.0", "1.38+", "1.43", "2.0"])
+        assert.is(isOn(mode, version), from138, version);
+      assert.is(decidedLocalhost(config.localhostGates, mode), before === from138 ? before : undefined);
+    }
+    assert.is(isOn("iptables", "1.38"), false);
+    assert.is(decidedLocalhost(config.localhostGates, "iptables"), false);
+  });
+}
+
+test("versions that are none", () => {
+  for (const text of ["", "1", "1.x", "one.two", "1.38 beta", "undefined.undefined"]) {
+    assert.is(parseKubeVersion(text), undefined, text);
+  }
 });
 
 const refused: [yaml: string, code: string, place: string, message: RegExp][] = [

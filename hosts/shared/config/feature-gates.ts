@@ -1,14 +1,13 @@
-// featureGates: one of them changes what Sluice does, all others of Kubernetes are known and change nothing.
-
+// featureGates: two of them change what Sluice does, all others of Kubernetes are known and change nothing.
+import type { Mode } from "../contract.ts";
 import { nearest } from "../nearest.ts";
 import { knownGates } from "./known-gates.ts";
+import { localhostNodePortsGate } from "./localhost-gate.ts";
 import type { RawConfig } from "./raw.ts";
 import type { Say } from "./sections.ts";
 
 /** false (Kubernetes 1.36 and newer): no external IP of any Service is programmed. */
 export const allowServiceExternalIps = "AllowServiceExternalIPs";
-/** Node ports on loopback addresses in flat and nftables mode; on by default in 1.38 (alpha, off in 1.37). */
-export const localhostNodePortsGate = "KubeProxyNFTablesLocalhostNodePorts";
 
 const always = "what it brings is always on";
 const pages = "these pages and metrics are kube-proxy's own";
@@ -17,7 +16,6 @@ const client = "it is about kube-proxy's API client";
 /** Gates that concern kube-proxy, and why they change nothing here. */
 const reasons: Readonly<Record<string, string>> = {
   KubeProxyIPVS: "ipvs is not supported",
-  KubeProxyNFTablesLocalhostNodePorts: "node ports on loopback addresses are decided by the mode and nodePortAddresses",
   NFTablesNetlink: "flat and nftables mode always write by netlink",
   NFTablesProxyMode: always,
   PreferSameTrafficDistribution: always,
@@ -40,17 +38,18 @@ const reasons: Readonly<Record<string, string>> = {
   UnlockWhileProcessingFIFO: client,
   ClientsAllowCARotation: client,
   ClientsPreferCBOR: client,
-  AllAlpha: "there are no alpha gates to switch",
-  AllBeta: "there are no beta gates to switch",
 };
 
-export function checkFeatureGates(raw: RawConfig, say: Say): void {
+/** In flat and nftables mode; iptables mode has `iptables.localhostNodePorts` for it. */
+const ofLocalhost: ReadonlySet<string> = new Set([localhostNodePortsGate, "AllAlpha", "AllBeta"]);
+
+export function checkFeatureGates(raw: RawConfig, mode: Mode | undefined, say: Say): void {
   for (const name of Object.keys(raw.featureGates ?? {})) {
-    if (name === allowServiceExternalIps) continue;
+    if (name === allowServiceExternalIps || (ofLocalhost.has(name) && mode !== "iptables")) continue;
     const field = `featureGates.${name}`;
     const shown = name.slice(0, longestShown);
     if (knownGates.has(name)) {
-      const why = reasons[name] ?? "it is about another component of Kubernetes";
+      const why = ofLocalhost.has(name) ? withIptables : (reasons[name] ?? another);
       say("warning", field, "no-effect", `${shown} has no effect: ${why}`);
     } else {
       const near = nearestGate(name);
@@ -59,6 +58,9 @@ export function checkFeatureGates(raw: RawConfig, say: Say): void {
     }
   }
 }
+
+const withIptables = "iptables mode has iptables.localhostNodePorts for node ports on 127.0.0.1";
+const another = "it is about another component of Kubernetes";
 
 /** No gate has a longer name. */
 const longestShown = 60;

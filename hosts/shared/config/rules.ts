@@ -1,6 +1,8 @@
 // What of a KubeProxyConfiguration changes rules, and how the engine is told.
 import type { DetectLocalMode, Mode, Options } from "../contract.ts";
-import { allowServiceExternalIps, localhostNodePortsGate } from "./feature-gates.ts";
+import { allowServiceExternalIps } from "./feature-gates.ts";
+import type { KubeVersion } from "./kube-version.ts";
+import { type LocalhostGates, localhostGates, looksAfterLocalhost } from "./localhost-gate.ts";
 import type { RawConfig, RawSection } from "./raw.ts";
 import { shown } from "./shown.ts";
 
@@ -21,8 +23,8 @@ export interface ProxyConfig {
   localhostNodePorts: boolean;
   /** The feature gate AllowServiceExternalIPs. */
   allowServiceExternalIps: boolean;
-  /** The feature gate KubeProxyNFTablesLocalhostNodePorts. */
-  nftablesLocalhostNodePorts: boolean;
+  /** The feature gates that decide over node ports on loopback addresses in flat and nftables mode. */
+  localhostGates: LocalhostGates;
   /** kube-proxy sets the sysctl before it writes rules, so this changes them. */
   conntrackTcpBeLiberal: boolean;
 }
@@ -36,10 +38,10 @@ export function defaultRules(): ProxyConfig {
   return rulesOf({}, () => {});
 }
 
-/** What the engine is to be told. `node`: this node's name. */
+/** What the engine is to be told. `node`: this node's name. `kubeVersion`: for what the configuration leaves to it. */
 export function engineOptions(
   config: ProxyConfig,
-  { mode, node, nfacct }: { mode: Mode; node: string; nfacct: boolean },
+  { mode, node, nfacct, kubeVersion }: { mode: Mode; node: string; nfacct: boolean; kubeVersion: KubeVersion },
 ): Options {
   return {
     mode,
@@ -54,7 +56,7 @@ export function engineOptions(
     nodePortAddresses: config.nodePortAddresses,
     localhostNodePorts: config.localhostNodePorts,
     allowServiceExternalIps: config.allowServiceExternalIps,
-    nftablesLocalhostNodePorts: config.nftablesLocalhostNodePorts,
+    nftablesLocalhostNodePorts: mode !== "iptables" && looksAfterLocalhost(config.localhostGates, kubeVersion),
     nfacctInvalidDropped: nfacct,
     nfacctLocalhostAccepted: nfacct,
     conntrackTcpBeLiberal: config.conntrackTcpBeLiberal,
@@ -87,7 +89,7 @@ export function rulesOf(raw: RawConfig, report: Report): ProxyConfig {
     },
     localhostNodePorts: raw.iptables?.localhostNodePorts ?? true,
     allowServiceExternalIps: raw.featureGates?.[allowServiceExternalIps] ?? true,
-    nftablesLocalhostNodePorts: raw.featureGates?.[localhostNodePortsGate] ?? false,
+    localhostGates: localhostGates(raw.featureGates ?? {}),
     conntrackTcpBeLiberal: raw.conntrack?.tcpBeLiberal ?? false,
   };
 }

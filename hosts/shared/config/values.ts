@@ -15,7 +15,7 @@ export function checkValues(raw: RawConfig, mode: Mode | undefined, zeroIsDefaul
   checkAddresses(raw, say);
   checkDetectLocal(raw, mode, say);
   checkWords(raw, say);
-  checkFeatureGates(raw, say);
+  checkFeatureGates(raw, mode, say);
 }
 
 const ranges: readonly [field: string, least: number, most: number][] = [

@@ -1,0 +1,24 @@
+// How many connections the agent may forward: any process of the node can open as many as it likes to 127.0.0.1, and what the
+// agent lives on (netlink, the API server, probes) needs descriptors, too.
+import { readFileSync } from "node:fs";
+
+/** So many descriptors stay free for all else. */
+const KEPT_FREE = 1_000;
+/** What the agent has open without any listener: netlink, the API server, its servers and their clients. */
+const OWN = 256;
+/** A connection is two sockets. */
+const PER_CONNECTION = 2;
+/** A connection takes up to 12 kB, so that these are 200 MB. */
+const CONNECTIONS_AT_MOST = 16_384;
+
+/** Files that this process may have open: the soft limit, which Node.js raises to the hard one as it starts. */
+export function readOpenFilesLimit(limits = readFileSync("/proc/self/limits", "utf8")): number {
+  const [, soft = ""] = /^Max open files\s+(\S+)/m.exec(limits) ?? [];
+  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
+}
+
+/** Connections that may be open at once, beside so many listeners. */
+export function connectionsAllowed(openFiles: number, listeners: number): number {
+  const free = openFiles - KEPT_FREE - OWN - listeners;
+  return Math.max(0, Math.min(CONNECTIONS_AT_MOST, Math.floor(free / PER_CONNECTION)));
+}
