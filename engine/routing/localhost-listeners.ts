@@ -116,6 +116,7 @@ function listAll(): void {
 export function tellListeners(result: usize, work: u32): void {
   if (isAnew) listAll();
   const first = told;
+  const isFirst = isTellingAll && first == 0;
   const rows = arenaAlloc(<usize>(listenerKeys.length - first) * offsetof<Row>());
   let left: i64 = max<u32>(work, 1);
   for (; told < listenerKeys.length && left > 0; told++) {
@@ -127,7 +128,8 @@ export function tellListeners(result: usize, work: u32): void {
   }
   const more = told < listenerKeys.length;
   store<u8>(result, <u8>isTellingAll);
-  store<u8>(result, <u8>more, 1);
+  store<u8>(result, <u8>isFirst, 1);
+  store<u8>(result, <u8>more, 2);
   setString(result + 4, rows, <usize>(told - first));
   if (more) return;
   listenerKeys.clear();

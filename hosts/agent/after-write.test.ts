@@ -15,7 +15,7 @@ function started(cost: number, kind = "udp") {
     healthChecksRevision: () => 1,
     healthChecks: () => [],
     nodePortIps: () => undefined,
-    localhostListeners: () => ({ all: false, more: false, listeners: [] }),
+    localhostListeners: () => ({ all: false, first: false, more: false, listeners: [] }),
     flowCheckDue: (family: string, flows: string) => {
       if (flows !== kind) return false;
       if (family === "ipv4") runs.push(clock.now());

@@ -17,6 +17,11 @@ export function readOpenFilesLimit(limits = readFileSync("/proc/self/limits", "u
   return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
+/** Listeners that may be open at once: beside each of them there is room for a connection. */
+export function listenersAllowed(openFiles: number): number {
+  return Math.max(0, openFiles - KEPT_FREE - OWN - PER_CONNECTION);
+}
+
 /** Connections that may be open at once, beside so many listeners. */
 export function connectionsAllowed(openFiles: number, listeners: number): number {
   const free = openFiles - KEPT_FREE - OWN - listeners;

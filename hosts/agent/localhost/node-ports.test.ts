@@ -7,7 +7,7 @@ import type { Family, LocalhostListener } from "../../shared/contract.ts";
 import type { Log } from "../log.ts";
 import { ManualClock } from "../testing/manual-clock.ts";
 import { EndpointChoice } from "./affinity.ts";
-import { connectionsAllowed, readOpenFilesLimit } from "./descriptors.ts";
+import { connectionsAllowed, listenersAllowed, readOpenFilesLimit } from "./descriptors.ts";
 import { LocalhostNodePorts, type LocalhostOptions } from "./node-ports.ts";
 
 const test = suite("node ports on localhost");
@@ -66,8 +66,8 @@ const listener = (
   ...more,
   endpoints: endpoints.map(({ address, port }) => ({ address, port })),
 });
-const only = (...listeners: LocalhostListener[]) => ({ all: true, more: false, listeners });
-const change = (...listeners: LocalhostListener[]) => ({ all: false, more: false, listeners });
+const only = (...listeners: LocalhostListener[]) => ({ all: true, first: true, more: false, listeners });
+const change = (...listeners: LocalhostListener[]) => ({ all: false, first: false, more: false, listeners });
 
 /** Waits until something of the figures holds, looking at each turn of the event loop. */
 async function until(holds: () => boolean): Promise<void> {
@@ -100,14 +100,25 @@ test("listeners are those that are told, and go with their endpoints", async () 
   ports.update(change(listener(first, [b])));
   await until(() => ports.figures.listeners.ipv4 === 2);
   assert.is(await ask(first), "b");
-  ports.update({ all: true, more: true, listeners: [listener(first, [a])] });
+  ports.update({ all: true, first: true, more: true, listeners: [listener(first, [a])] });
   assert.is(await ask(second), "b", "there is more to come");
-  ports.update({ all: true, more: false, listeners: [] });
+  ports.update({ all: true, first: false, more: false, listeners: [] });
   assert.equal([await ask(first), await ask(second)], ["a", "ECONNREFUSED"]);
   ports.stop();
   assert.is(await ask(first), "ECONNREFUSED");
   ports.update(only(listener(first, [a])));
   assert.is(ports.figures.listeners.ipv4, 0, "it has been stopped");
+});
+
+test("all are told anew before they have been told: what only the first telling had goes", async () => {
+  const ports = nodePorts();
+  const a = await named("a");
+  const [kept, gone] = [await freePort(), await freePort()];
+  ports.update({ all: true, first: true, more: true, listeners: [listener(gone, [a])] });
+  await until(() => ports.figures.listeners.ipv4 === 1);
+  ports.update(only(listener(kept, [a])));
+  await until(() => ports.figures.listeners.ipv4 === 1);
+  assert.equal([await ask(kept), await ask(gone)], ["a", "ECONNREFUSED"]);
 });
 
 test("both families, each by itself", async () => {
@@ -287,6 +298,30 @@ test("connections that are too many are reset, and said once a minute", async ()
   await once(socket, "data");
 });
 
+test("no more listeners than the process may have files open; others get their turn when one has gone", async () => {
+  const clock = new ManualClock();
+  const ports = nodePorts({ clock, openFiles: 1_000 + 256 + 2 + 2, retryMs: 5_000 });
+  const a = await named("a");
+  const [first, second, third] = [await freePort(), await freePort(), await freePort()];
+  ports.update(only(listener(first, [a]), listener(second, [a]), listener(third, [a])));
+  await until(() => ports.figures.listeners.ipv4 === 2);
+  assert.equal([ports.figures.creationFailures.ipv4, ports.figures.allowed], [1, 1]);
+  assert.ok(said.some((line) => line.includes("the process may have too few files open; it is tried again")));
+  assert.is(await ask(third), "ECONNREFUSED");
+  ports.update(change(listener(first, [])));
+  await clock.advance(5_000);
+  await until(() => ports.figures.listeners.ipv4 === 2);
+  assert.is(await ask(third), "a");
+});
+
+test("where no connection may be open nobody listens", async () => {
+  const ports = nodePorts({ openFiles: 1_024 });
+  const port = await freePort();
+  ports.update(only(listener(port, [await named("a")])));
+  assert.is(ports.figures.creationFailures.ipv4, 1);
+  assert.is(await ask(port), "ECONNREFUSED");
+});
+
 test("how many connections may be open follows from the process's limit", () => {
   const limits = (soft: string) =>
     `Limit   Soft Limit  Hard Limit  Units\nMax open files            ${soft}    1048576   files\n`;
@@ -294,6 +329,7 @@ test("how many connections may be open follows from the process's limit", () => 
   assert.is(readOpenFilesLimit(limits("unlimited")), Number.POSITIVE_INFINITY);
   assert.ok(readOpenFilesLimit() > 0);
   assert.is(connectionsAllowed(1024, 0), 0);
+  assert.equal([listenersAllowed(1024), listenersAllowed(4096)], [0, 2838]);
   assert.is(connectionsAllowed(4096, 100), 1370);
   assert.is(connectionsAllowed(Number.POSITIVE_INFINITY, 100), 16_384);
 });

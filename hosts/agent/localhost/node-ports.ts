@@ -5,7 +5,7 @@ import type { Family, LocalhostChanges, LocalhostListener } from "../../shared/c
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { EndpointChoice } from "./affinity.ts";
-import { connectionsAllowed } from "./descriptors.ts";
+import { connectionsAllowed, listenersAllowed } from "./descriptors.ts";
 import { forward, type Outcome } from "./forward.ts";
 
 const HOSTS: Readonly<Record<Family, string>> = { ipv4: "127.0.0.1", ipv6: "::1" };
@@ -55,6 +55,8 @@ class Listener {
 export class LocalhostNodePorts {
   readonly #options: LocalhostOptions;
   readonly #listeners = new Map<string, Listener>();
+  /** Servers that are open or on their way. */
+  #servers = 0;
   readonly #sockets = new Set<Socket>();
   readonly #creationFailures: Record<Family, number> = { ipv4: 0, ipv6: 0 };
   readonly #outcomes = { forwarded: 0, second: 0, unanswered: 0, "given up": 0, limit: 0 };
@@ -71,9 +73,9 @@ export class LocalhostNodePorts {
   }
 
   /** Takes what the engine's `localhostListeners` says. Ports are opened after it returns. */
-  update({ all, more, listeners }: LocalhostChanges): void {
+  update({ all, first, more, listeners }: LocalhostChanges): void {
     if (this.#isStopped) return;
-    if (all) this.#told ??= new Set();
+    if (all && first) this.#told = new Set();
     for (const each of listeners) {
       const key = keyOf(each.family, each.port);
       this.#told?.add(key);
@@ -118,7 +120,7 @@ export class LocalhostNodePorts {
   }
 
   get #allowed(): number {
-    return connectionsAllowed(this.#options.openFiles, this.#listeners.size);
+    return connectionsAllowed(this.#options.openFiles, this.#servers);
   }
 
   #serve(
@@ -140,20 +142,32 @@ export class LocalhostNodePorts {
     const listener = this.#listeners.get(key);
     if (listener === undefined) return;
     this.#listeners.delete(key);
-    listener.server?.close();
+    if (listener.server === undefined) return;
+    this.#close(listener.server);
     listener.server = undefined;
+  }
+
+  #close(server: Server): void {
+    this.#servers--;
+    server.close();
   }
 
   #open(listener: Listener): void {
     if (listener.server !== undefined || listener.isOpening) return;
+    if (this.#servers >= listenersAllowed(this.#options.openFiles)) {
+      this.#failed(listener, new Error("the process may have too few files open"));
+      return;
+    }
     const { family, port } = listener;
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
       this.#accept(listener, socket),
     );
     listener.isOpening = true;
+    this.#servers++;
     const isWanted = () => this.#listeners.get(keyOf(family, port)) === listener;
     const fail = (error: Error) => {
       listener.isOpening = false;
+      this.#servers--;
       if (isWanted()) this.#failed(listener, error);
     };
     server.once("error", fail);
@@ -162,7 +176,7 @@ export class LocalhostNodePorts {
       server.off("error", fail);
       server.on("error", () => {}); // of accept(): out of descriptors, for a moment
       if (!isWanted()) {
-        server.close();
+        this.#close(server);
         return;
       }
       listener.server = server;
@@ -215,7 +229,7 @@ export class LocalhostNodePorts {
     const { log, openFiles } = this.#options;
     const limit = Number.isFinite(openFiles) ? openFiles : "unlimited";
     const line = { openFiles: limit, connections: this.#allowed };
-    if (this.#allowed > 0) log.info(line, "node ports on localhost are forwarded");
+    if (listenersAllowed(openFiles) > 0) log.info(line, "node ports on localhost are forwarded");
     else log.error(line, "node ports on localhost can't be forwarded: the process may have too few files open");
   }
 

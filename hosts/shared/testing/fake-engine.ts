@@ -132,7 +132,7 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     takeUp: () => true,
     healthChecksRevision: () => 0,
     healthChecks: () => [],
-    localhostListeners: () => ({ all: true, more: false, listeners: [] }),
+    localhostListeners: () => ({ all: true, first: true, more: false, listeners: [] }),
     count: () => totals(),
     counted: () => totals(),
     measureChanges() {},
