@@ -37,6 +37,19 @@ test("whoever can't be reached is asked again, and so is one that fails", async 
   assert.is(client.paths.length, 3);
 });
 
+for (const code of [401, 408, 429, 500, 503]) {
+  test(`${code}, ten times: it is asked until it tells`, async () => {
+    const client = server(...Array.from({ length: 10 }, () => status(code)), { major: "1", minor: "38" });
+    assert.equal(await readServerVersion(client, never, async () => {}), { major: 1, minor: 38 });
+  });
+}
+
+test("a refusal that does not pass, five times: it does not tell", async () => {
+  const client = server(...Array.from({ length: 9 }, () => status(400)));
+  assert.is(await readServerVersion(client, never, async () => {}), undefined);
+  assert.is(client.paths.length, 5);
+});
+
 for (const code of [403, 404]) {
   test(`${code}: it does not tell`, async () => {
     assert.is(await readServerVersion(server(status(code)), never), undefined);
