@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { engineModule as engine } from "../../fixtures/support/engine.ts";
 import { runCli } from "./testing/run-cli.ts";
 import { version } from "./version.ts";
 
@@ -129,6 +130,20 @@ test("the help of every command names its exit codes", async () => {
     assert.match((await runCli(["help", name])).stdout, /Exit codes: 0 [\s\S]*64 wrong usage/, name);
   }
   assert.match((await runCli(["help"])).stdout, /Exit codes of all commands/);
+});
+
+test("20,000 levels of JSON are an error of that file, wherever they stand", async () => {
+  const nested = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+  const service = `{"apiVersion":"v1","kind":"Service","metadata":{"name":"web","labels":${nested}},"spec":{"ports":${nested}}}`;
+  for (const stdin of [
+    service,
+    `{"apiVersion":"v1","kind":"List","items":${nested}}`,
+    `{"apiVersion":"v1","kind":"List","items":[${service},${service}]}`,
+  ]) {
+    const { code, stderr } = await runCli(["render", "-f", "-"], { stdin, engine });
+    assert.is(code, 1);
+    assert.match(stderr, /nested|levels|deep/);
+  }
 });
 
 test.run();

@@ -26,6 +26,8 @@ export class Cluster {
   readonly #engine: RestartingEngine;
   readonly #report: (diagnostic: Diagnostic) => void;
   readonly #inputs: Input[] = [];
+  /** The engine has given them up halfway. */
+  readonly #tooDeep = new Set<Input>();
   #options: Options | undefined;
   #unfinishedList = "";
 
@@ -61,7 +63,10 @@ export class Cluster {
     }
     this.#inputs.push(input);
     this.#count(input, result);
-    for (const problem of result.problems) this.#report(this.#located(input, problem));
+    for (const problem of result.problems) {
+      if (problem.code === "json-too-deep") this.#tooDeep.add(input);
+      this.#report(this.#located(input, problem));
+    }
     if (result.moreProblems > 0) {
       const message = `${result.moreProblems} more problems in this file are not shown`;
       const severity = result.problems.some((problem) => problem.severity === "error") ? "error" : "warning";
@@ -79,7 +84,7 @@ export class Cluster {
 
   /** Reports what can only be said when all inputs are in. */
   finish(): void {
-    for (const found of findMistakes(this.#inputs)) this.#report(found);
+    for (const found of findMistakes(this.#inputs, this.#tooDeep)) this.#report(found);
     if (this.#unfinishedList === "") return;
     const hint = "give the pages that follow, too (`kubectl get` without --limit writes all)";
     const message = "this is one page of a list, and the list goes on";

@@ -90,20 +90,24 @@ function* elements(json: Uint8Array, start: number): Generator<number> {
   }
 }
 
+/** Levels of lists and events around an object, and of values in it. The engine reads fewer; each costs a frame of the stack. */
+export const maxDepth = 100;
+
 /** All objects in the order in which they stand: single ones, items of lists, objects of watch events. */
 export function* objectsIn(json: Uint8Array): Generator<ObjectAt> {
   let at = skipBlanks(json);
   while (at < json.length) {
-    yield* objectsOf(json, at, "");
+    yield* objectsOf(json, at, "", 0);
     const end = skipBlanks(json, endOfValue(json, at));
     if (end <= at) return;
     at = end;
   }
 }
 
-function* objectsOf(json: Uint8Array, start: number, kindOfItems: string): Generator<ObjectAt> {
+function* objectsOf(json: Uint8Array, start: number, kindOfItems: string, depth: number): Generator<ObjectAt> {
+  if (depth > maxDepth) return;
   if (json[start] === openBracket) {
-    for (const element of elements(json, start)) yield* objectsOf(json, element, kindOfItems);
+    for (const element of elements(json, start)) yield* objectsOf(json, element, kindOfItems, depth + 1);
     return;
   }
   let kind = kindOfItems;
@@ -124,9 +128,9 @@ function* objectsOf(json: Uint8Array, start: number, kindOfItems: string): Gener
   }
   if (items !== -1 && kind.endsWith("List")) {
     const kindOfThose = kind.slice(0, -"List".length);
-    for (const item of elements(json, items)) yield* objectsOf(json, item, kindOfThose);
+    for (const item of elements(json, items)) yield* objectsOf(json, item, kindOfThose, depth + 1);
   } else if (event !== -1 && kind === "") {
-    yield* objectsOf(json, event, "");
+    yield* objectsOf(json, event, "", depth + 1);
   } else if (name !== "") {
     yield { kind, namespace, name, start };
   }

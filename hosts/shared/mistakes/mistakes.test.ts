@@ -40,6 +40,8 @@ endpoints: [{addresses: [10.32.0.15]}]
 ${more}
 `;
 
+const shop = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: {} };
+
 test("the known fields are those of the API server's schemas", () => {
   assert.equal(serviceFields, fieldTree("v1", "Service"));
   assert.equal(endpointSliceFields, fieldTree("discovery.k8s.io/v1", "EndpointSlice"));
@@ -63,6 +65,22 @@ test("unknown fields", () => {
     "f0:6:1 warning unknown-field port (did you mean ports?)",
     "f0:1:1 warning slice-feeds-nobody ports (list them)",
   ]);
+});
+
+test("names that every JavaScript object has are fields like others", () => {
+  for (const name of ["constructor", "toString", "__proto__"]) {
+    const text = JSON.stringify(shop).replace('"spec"', `${JSON.stringify(name)}:1,"spec"`);
+    const [said, ...more] = [...findMistakes(inputsOf(text))];
+    assert.equal([said?.code, said?.field, more], ["unknown-field", name, []], name);
+    assert.match(said?.message ?? "", /no such field/, name);
+  }
+});
+
+test("objects that are nested too deeply are passed over, and those after them stand where they stand", () => {
+  const nested = (levels: number) => `${"[".repeat(levels)}1${"]".repeat(levels)}`;
+  const deep = JSON.stringify(shop).replace('"spec"', `"foo":${nested(20_000)},"spec"`);
+  const list = `{"apiVersion":"v1","kind":"List","items":[${deep},${nested(20_000)},\n${JSON.stringify({ ...shop, foo: 1 })}]}`;
+  assert.equal(found(list), ["f0:2:92 note unknown-field foo"]);
 });
 
 test("an unknown field of many objects is said once; what a cluster has sent is not looked at", () => {
@@ -89,7 +107,6 @@ test("the same object twice", () => {
   ]);
   assert.equal(found(`${service("")}---\n${service("")}`), ["f0:6:1 note object-twice "]);
   const event = (type: string) => JSON.stringify({ type, object: JSON.parse(JSON.stringify(shop)) });
-  const shop = { apiVersion: "v1", kind: "Service", metadata: { name: "web", namespace: "shop" }, spec: {} };
   assert.equal(found(`${event("ADDED")}\n${event("MODIFIED")}\n`), [], "of a watch");
   const list = {
     apiVersion: "v1",
@@ -151,6 +168,23 @@ test("slices that feed nobody", () => {
       'ports[3] it has no name (a Service\'s port without one is called "")',
     ],
   );
+});
+
+test("a Service's port that is no number is said as it stands", () => {
+  const web = JSON.stringify({
+    ...shop,
+    spec: { clusterIP: "10.96.0.12", ports: [{ port: { toString: 1, valueOf: 1 } }] },
+  });
+  const hints = [...findMistakes(inputsOf(slice("addressType: IPv4\nports: [{name: http, port: 1}]"), web))].map(
+    ({ code, hint }) => [code, hint],
+  );
+  assert.equal(hints.at(-1), ["slice-feeds-nobody", 'Service web has {"toString":1,"valueOf":1}/TCP']);
+});
+
+test("a slice in another namespace than its Service's: the first one of that name is told", () => {
+  const of = (namespace: string) => JSON.stringify({ ...shop, metadata: { name: "web", namespace } });
+  const [said] = [...findMistakes(inputsOf(slice("addressType: IPv4"), of("a"), of("b")))];
+  assert.is(said?.hint, "there is a/web: a slice is in its Service's namespace");
 });
 
 test("of many ports some are named", () => {

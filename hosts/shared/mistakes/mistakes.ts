@@ -15,9 +15,15 @@ import { UnknownFields } from "./unknown-fields.ts";
  */
 const LARGEST = 8_000_000;
 
-/** Looks at all that was given, in its order. What concerns several objects comes last. */
-export function* findMistakes(inputs: readonly Input[]): Generator<Diagnostic> {
-  const read = inputs.filter(({ json }) => json.length <= LARGEST);
+/**
+ * Looks at all that was given, in its order. What concerns several objects comes last.
+ * @param leftOut inputs that are not looked at
+ */
+export function* findMistakes(
+  inputs: readonly Input[],
+  leftOut: ReadonlySet<Input> = new Set(),
+): Generator<Diagnostic> {
+  const read = inputs.filter((input) => input.json.length <= LARGEST && !leftOut.has(input));
   const repeated = new RepeatedObjects();
   const unknown = new UnknownFields();
   const unfed = new Unfed();

@@ -1,7 +1,7 @@
 // The objects of an input as values, for a look at what the engine has no reason to complain of.
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
 import type { Input } from "../manifests/input.ts";
-import { endOfValue, fieldAt, type ObjectAt, objectsIn, parsePath } from "../manifests/scan.ts";
+import { endOfValue, fieldAt, maxDepth, type ObjectAt, objectsIn, parsePath } from "../manifests/scan.ts";
 
 export type Value = unknown;
 export type Fields = Readonly<Record<string, Value>>;
@@ -41,11 +41,11 @@ export function isFromCluster({ fields }: ManifestObject): boolean {
   return textOf(fieldsOf(fields.metadata).resourceVersion) !== "";
 }
 
-/** In the order in which they stand; what is no JSON ends it. */
+/** In the order in which they stand, without those that are nested too deeply; what is no JSON ends it. */
 export function* objectsOf(input: Input): Generator<ManifestObject> {
   const places = new Places(input);
   const documents = wholeOf(input.json) ?? documentsOf(input.json);
-  for (const value of documents) yield* namedIn(value, { apiVersion: "", kind: "", isEvent: false }, places);
+  for (const value of documents) yield* namedIn(value, { apiVersion: "", kind: "", isEvent: false }, places, 0);
 }
 
 /** The one document that the input is. Undefined: it is several, or broken. */
@@ -80,9 +80,10 @@ interface Around {
 }
 
 /** As `objectsIn` finds them: the n-th here is the n-th there. */
-function* namedIn(value: Value, around: Around, places: Places): Generator<ManifestObject> {
+function* namedIn(value: Value, around: Around, places: Places, depth: number): Generator<ManifestObject> {
+  if (depth > maxDepth) return;
   if (Array.isArray(value)) {
-    for (const each of value) yield* namedIn(each, around, places);
+    for (const each of value) yield* namedIn(each, around, places, depth + 1);
     return;
   }
   const fields = fieldsOf(value);
@@ -91,13 +92,21 @@ function* namedIn(value: Value, around: Around, places: Places): Generator<Manif
   const { namespace, name } = fieldsOf(fields.metadata);
   if (Array.isArray(fields.items) && kind.endsWith("List")) {
     const of = { ...around, apiVersion: kind === "List" ? "" : apiVersion, kind: kind.slice(0, -"List".length) };
-    for (const item of fields.items) yield* namedIn(item, of, places);
+    for (const item of fields.items) yield* namedIn(item, of, places, depth + 1);
   } else if (kind === "" && isObject(fields.object)) {
-    yield* namedIn(fields.object, { apiVersion: "", kind: "", isEvent: true }, places);
+    yield* namedIn(fields.object, { apiVersion: "", kind: "", isEvent: true }, places, depth + 1);
   } else if (textOf(name) !== "") {
     const { isEvent } = around;
-    yield places.object({ apiVersion, kind, namespace: textOf(namespace), name: textOf(name), fields, isEvent });
+    const known = { apiVersion, kind, namespace: textOf(namespace), name: textOf(name), fields, isEvent };
+    const object = places.object(known);
+    if (!isDeeper(fields, maxDepth)) yield object;
   }
+}
+
+/** Whether it has more than so many levels: to walk or to print it could take more stack than there is. */
+function isDeeper(value: Value, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
 }
 
 /** Where the objects of an input stand: scanned once something is to be said of one. */

@@ -11,10 +11,13 @@ const PORTS_NAMED = 5;
 
 export class Unfed {
   readonly #services = new Map<string, ManifestObject>();
+  /** The first one of each name, in whichever namespace. */
+  readonly #named = new Map<string, ManifestObject>();
   readonly #slices: ManifestObject[] = [];
 
   service(object: ManifestObject): void {
     this.#services.set(`${object.namespace}/${object.name}`, object);
+    if (!this.#named.has(object.name)) this.#named.set(object.name, object);
   }
 
   slice(object: ManifestObject): void {
@@ -52,9 +55,9 @@ export class Unfed {
 
   #orphan(slice: ManifestObject, name: string): Diagnostic {
     const wanted = slice.namespace === "" ? name : `${slice.namespace}/${name}`;
-    const others = [...this.#services.values()].filter((service) => service.name === name);
+    const other = this.#named.get(name);
     const hint =
-      others[0] === undefined ? "" : `there is ${others[0].namespace}/${name}: a slice is in its Service's namespace`;
+      other === undefined ? "" : `there is ${other.namespace}/${name}: a slice is in its Service's namespace`;
     const field = `metadata.labels["${SERVICE_NAME}"]`;
     return slice.about("warning", "slice-without-service", field, `Service ${wanted} is not among the objects`, hint);
   }
@@ -116,7 +119,7 @@ function listText(ports: readonly Fields[]): string {
 /** `http 80/TCP` */
 function portText(port: Fields): string {
   const name = textOf(port.name);
-  return `${name === "" ? "" : `${name} `}${String(port.port)}/${protocolOf(port)}`;
+  return `${name === "" ? "" : `${name} `}${typeof port.port === "number" ? port.port : JSON.stringify(port.port)}/${protocolOf(port)}`;
 }
 
 function clusterIPs(spec: Fields): readonly string[] {

@@ -85,7 +85,7 @@ function diagnosticOf(object: ManifestObject, { path, field, name, siblings }: U
   const about = (severity: "warning" | "note", message: string, hint: string) =>
     object.about(severity, "unknown-field", field, message, hint);
   const message = `${object.kind} has no such field, and it has no effect`;
-  const former = formerFields[path];
+  const former = Object.hasOwn(formerFields, path) ? formerFields[path] : undefined;
   if (former !== undefined)
     return about("warning", `the field has no effect: not known since Kubernetes ${former}`, "remove it");
   const near =
