@@ -402,4 +402,17 @@ render("two runs give the same bytes", async ({ file }) => {
   assert.equal(await runCli(args), await runCli(args));
 });
 
+render("node ports on localhost that are off: --kube-version is named where it would help", async ({ file }) => {
+  const said = async (gates: string) => {
+    const text = `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nnodePortAddresses: [primary, localhost]\n`;
+    const config = file("config.yaml", `${text}featureGates: {${gates}}\n`);
+    return (await runCli(["render", "-f", file("web.yaml", service("web")), "--config", config, "--mode", "nftables"]))
+      .stderr;
+  };
+  const own = "KubeProxyNFTablesLocalhostNodePorts";
+  assert.match(await said(""), `it is on with --kube-version 1.38 or newer, or by featureGates.${own}: true`);
+  for (const off of [`${own}: false`, "AllBeta: false"])
+    assert.match(await said(off), `it is on by featureGates.${own}: true`);
+});
+
 render.run();

@@ -2,7 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { Cluster } from "../../shared/cluster.ts";
 import { type ConfigResult, configFromFlags, readConfig } from "../../shared/config/config.ts";
-import { localhostNodePortsGate, looksAfterLocalhost, namesLoopback } from "../../shared/config/localhost-gate.ts";
+import {
+  decidedLocalhost,
+  localhostNodePortsGate,
+  looksAfterLocalhost,
+  namesLoopback,
+} from "../../shared/config/localhost-gate.ts";
 import { engineOptions, type ProxyConfig } from "../../shared/config/rules.ts";
 import { asStrict } from "../../shared/config/strict.ts";
 import type { Mode } from "../../shared/contract.ts";
@@ -95,7 +100,9 @@ function sayLocalhost(
   if (mode === "iptables" || !namesLoopback(config.nodePortAddresses)) return;
   if (looksAfterLocalhost(config.localhostGates, kubeVersion)) return;
   const message = `${localhostNodePortsGate} is off, so node ports do not answer on the loopback addresses that are named here`;
-  const hint = `it is on with --kube-version 1.38 or newer, or by featureGates.${localhostNodePortsGate}: true`;
+  const byGate = `by featureGates.${localhostNodePortsGate}: true`;
+  const isOpen = decidedLocalhost(config.localhostGates, mode) === undefined;
+  const hint = isOpen ? `it is on with --kube-version 1.38 or newer, or ${byGate}` : `it is on ${byGate}`;
   const field = "nodePortAddresses";
   reporter.report(diagnostic("warning", "localhost-node-ports", message, { field, hint, ...place(field) }));
 }
