@@ -118,9 +118,6 @@ test("monitoring: metrics on the node's addresses, a PodMonitor, rules and a das
   assert.not.match(JSON.stringify(manifests("chart")), /monitoring|dashboard|10249/);
 });
 
-test("the tools answer today as they did", () => {
-  if (process.env.GO !== "1") return;
-  assert.equal(ask(), rendered);
-});
+if (process.env.GO === "1") test("the tools answer today as they did", () => assert.equal(ask(), rendered));
 
 test.run();

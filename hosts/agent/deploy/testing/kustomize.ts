@@ -1,4 +1,4 @@
-// Renders our own kustomizations as kustomize does (rendered.json has the answers of the real one): the few fields that they use,
+// Renders our own kustomizations as kustomize does (renderings.json has the answers of the real one): the few fields that they use,
 // and no others.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
