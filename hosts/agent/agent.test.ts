@@ -359,6 +359,21 @@ test("while a run is at work nothing else plans, and its batches count", async (
   await agent.stop();
 });
 
+test("the last sum of writes has what is written while the agent ends", async () => {
+  const running = await Running.started();
+  const { agent, kernel, clock, lines } = running;
+  let go = () => {};
+  kernel.gate = new Promise((resolve) => {
+    go = resolve;
+  });
+  agent.state.sink("endpoint-slice").apply(encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
+  await clock.advance(50);
+  const stopped = agent.stop();
+  go();
+  await stopped;
+  assert.is(lines.filter((line) => /"writes":1,.*rules written in the last minute/.test(line)).length, 1);
+});
+
 test("Services that are left out, and rules that are read back first, are told", async () => {
   const running = await Running.started(2000);
   const { agent, kernel, clock } = running;

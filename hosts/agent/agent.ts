@@ -225,12 +225,13 @@ export class Agent {
   /** No batch is sent after this; resolves when the one on its way is acknowledged. The rules stay. */
   async stop(): Promise<void> {
     this.#hasStopped = true;
-    this.#summary.close();
     this.#aheadOver.abort(new Error("the agent ends"));
     await this.#ahead;
     this.#cancelLook?.();
     this.#first.stop();
     await this.#schedule.stop();
+    // With what the batch under way has written.
+    this.#summary.close();
   }
 
   #waitingFor(): string[] {
