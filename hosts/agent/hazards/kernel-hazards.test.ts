@@ -1,9 +1,11 @@
 // What others do in the real kernel, in a network namespace, and what is said about it.
 import * as assert from "uvu/assert";
+import { oracleCases } from "../../../fixtures/oracle/oracle.ts";
 import { testNeeding } from "../../../fixtures/support/needing.ts";
+import { joinPieces } from "../../shared/engine.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
 import { countElements } from "../kernel/nft-listing.ts";
-import { flushAll, lackingLegacy, shell } from "../kernel/testing/node.ts";
+import { engineFor, flushAll, lackingLegacy, prepareNode, shell } from "../kernel/testing/node.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { AffinityWatch } from "./affinity.ts";
@@ -24,7 +26,7 @@ async function found(source: HazardSource, yaml = "mode: flat\n"): Promise<reado
 const subjects = (hazards: readonly Hazard[]) => hazards.map(({ subject }) => subject);
 
 inNamespaces(import.meta.url, ["user"], (test) => {
-  test.before(() => void shell("ip link set lo up"));
+  test.before(prepareNode);
   test.after.each(flushAll);
 
   test("nobody else is there", async () => {
@@ -78,6 +80,28 @@ inNamespaces(import.meta.url, ["user"], (test) => {
     shell(
       "ip rule del not fwmark 0xca6c lookup 51820; ip -6 rule del not fwmark 0xca6c lookup 51820; ip rule del fwmark 1 lookup 100",
     );
+  });
+
+  testNeeding(test, "legacy tables: kubelet's chains and our own rules don't count", lackingLegacy(), async () => {
+    const yaml = "mode: iptables\n";
+    const [each] = oracleCases();
+    if (each === undefined) throw new Error("no case");
+    const engine = engineFor(each, "iptables");
+    const text = (pieces: readonly Uint8Array[]) => new TextDecoder().decode(joinPieces(pieces));
+    shell("iptables-legacy-restore --noflush", text(engine.render("ipv4")));
+    shell("ip6tables-legacy-restore --noflush", text(engine.render("ipv6")));
+    assert.match(shell("iptables-legacy-save -t nat"), /-A KUBE-POSTROUTING .*0x4000/);
+    for (const command of ["iptables-legacy", "ip6tables-legacy"]) {
+      shell(`${command} -t nat -N KUBE-MARK-DROP; ${command} -t nat -A KUBE-MARK-DROP -j MARK --or-mark 0x4000`);
+    }
+    assert.equal(await found("marks", yaml), []);
+    // Beside them: in a chain of somebody's own, and in one of the kernel's.
+    shell("iptables-legacy -t nat -N MINE; iptables-legacy -t nat -A MINE -m mark --mark 0x4000/0x4000 -j RETURN");
+    assert.match((await found("marks", yaml))[0]?.message ?? "", / iptables-legacy nat: 0x4000\/0x4000;/);
+    shell("iptables-legacy -t nat -F MINE; iptables-legacy -t nat -X MINE");
+    assert.equal(await found("marks", yaml), []);
+    shell("ip6tables-legacy -t nat -A POSTROUTING -j MARK --set-xmark 0x4000/0x4000");
+    assert.match((await found("marks", yaml))[0]?.message ?? "", / ip6tables-legacy nat: 0x4000\/0x4000;/);
   });
 
   for (const [who, rule] of [

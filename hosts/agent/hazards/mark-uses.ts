@@ -1,7 +1,7 @@
 // Who else uses bits of the packets' mark: WireGuard, tailscale, Calico and others keep a number there, as we keep one bit.
 // Read from routing rules, nf_tables (iptables-nft's extensions among it) and legacy iptables.
 import { FAMILIES } from "../../shared/families.ts";
-import { type LegacyExtension, readLegacyTable } from "../kernel/legacy-table.ts";
+import { type LegacyExtension, type LegacyRule, readLegacyTable } from "../kernel/legacy-table.ts";
 import { listOthersRules } from "../kernel/nft-listing.ts";
 import { askAll } from "../netlink/ask.ts";
 import {
@@ -17,6 +17,7 @@ import { NetlinkError } from "../netlink/errno.ts";
 import type { Message } from "../netlink/messages.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import * as uapi from "../netlink/uapi.ts";
+import { step, turn } from "../turns.ts";
 
 export interface MarkUse {
   /** "ip rule 32764", "ip mangle PREROUTING". */
@@ -31,6 +32,8 @@ const NFT_META_MARK = 3;
 /** Of kubelet and kube-proxy, who use the same bit for the same purpose, and of ours. */
 const OUR_TABLES: readonly string[] = ["sluice", "kube-proxy"];
 const isOurs = (table: string, chain: string) => OUR_TABLES.includes(table) || chain.startsWith("KUBE-");
+/** Looked at before others have a turn. */
+const RULES_IN_A_STEP = 2_000;
 /** Tables of legacy iptables in which packets are marked. */
 const LEGACY_TABLES = ["raw", "mangle", "nat", "filter"] as const;
 
@@ -53,18 +56,38 @@ export async function netfilterMarks(socket: NetlinkSocket): Promise<MarkUse[]> 
   for await (const { place, expressions } of listOthersRules(socket, isOurs)) {
     for (const { value, mask } of marksOf(expressions)) found.push({ place, value, mask });
   }
-  return [...found, ...legacyMarks()];
+  return [...found, ...(await legacyMarks())];
 }
 
-function legacyMarks(): MarkUse[] {
-  return FAMILIES.flatMap((family) =>
-    LEGACY_TABLES.flatMap((table) => {
+async function legacyMarks(): Promise<MarkUse[]> {
+  const found: MarkUse[] = [];
+  for (const family of FAMILIES) {
+    for (const table of LEGACY_TABLES) {
       const place = `${family === "ipv4" ? "iptables" : "ip6tables"}-legacy ${table}`;
-      const rules = [...(readLegacyTable(family, table)?.rules() ?? [])];
-      const extensions = rules.flatMap(({ matches, target }) => [...matches, target]);
-      return extensions.flatMap((each) => ofExtension(each) ?? []).map((mark) => ({ place, ...mark }));
-    }),
-  );
+      await turn();
+      const rules = step(() => readLegacyTable(family, table))?.rules(["mark", "MARK"]);
+      for (let more = true; rules !== undefined && more; ) {
+        await turn();
+        more = step(() => addMarks(found, place, rules));
+      }
+    }
+  }
+  return found;
+}
+
+/** Of the next rules; false: there are no more. */
+function addMarks(found: MarkUse[], place: string, rules: Iterator<LegacyRule>): boolean {
+  for (let looked = 0; looked < RULES_IN_A_STEP; looked++) {
+    const next = rules.next();
+    if (next.done === true) return false;
+    const { chain, extensions } = next.value;
+    if (isOurs("", chain)) continue;
+    for (const each of extensions()) {
+      const mark = ofExtension(each);
+      if (mark !== undefined) found.push({ place, ...mark });
+    }
+  }
+  return true;
 }
 
 interface Mark {

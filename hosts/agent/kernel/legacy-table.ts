@@ -17,7 +17,7 @@ const SO_GET_INFO = 64;
 const SO_GET_ENTRIES = 65;
 const TABLE_NAME = 32;
 /** struct ipt_getinfo: name, valid hooks, five hook entries, five underflows, number of entries, size. */
-const GETINFO = { length: 84, underflow: 56, size: 80 } as const;
+const GETINFO = { length: 84, hooks: 32, entries: 36, underflow: 56, size: 80 } as const;
 /** struct ipt_get_entries: name, size, then the entries, aligned to 8. */
 const ENTRIES = 40;
 /** struct xt_entry_target and xt_entry_match: u16 size, name, u8 revision; then what it knows itself. */
@@ -25,25 +25,30 @@ const EXTENSION = { name: 2, data: 32 } as const;
 const HOOKS = { PREROUTING: 0, INPUT: 1, FORWARD: 2, OUTPUT: 3, POSTROUTING: 4 } as const;
 /** A standard target's verdict: -NF_DROP - 1. */
 const DROP = -1;
+/** The target of an entry that begins somebody's chain, and has its name; of the last one, too. */
+const BEGINNING = nameBytes("ERROR");
 /** The table may have grown between the two calls. */
 const ATTEMPTS = 5;
 
 export interface LegacyExtension {
-  /** "MARK", "mark", "conntrack"; "" for a verdict. */
+  /** "MARK", "mark", "conntrack". */
   readonly name: string;
   /** Without its header. */
   readonly data: Uint8Array;
 }
 
 export interface LegacyRule {
-  readonly matches: readonly LegacyExtension[];
-  readonly target: LegacyExtension;
+  /** "PREROUTING", or one that somebody has made. */
+  readonly chain: string;
+  /** Its matches and its target, as far as they are wanted. Read as they are asked for. */
+  extensions(): Generator<LegacyExtension>;
 }
 
 export interface LegacyTable {
   /** The policy of a built-in chain. */
   dropsByDefault(chain: keyof typeof HOOKS): boolean;
-  rules(): Generator<LegacyRule>;
+  /** In order, one at a time: there may be hundreds of thousands. `wanted`: names of the extensions that they tell. */
+  rules(wanted: readonly string[]): Generator<LegacyRule>;
 }
 
 /** Undefined: it is not there, or may not be read. Does not make it, as asking for a table that is not there would. */
@@ -55,29 +60,54 @@ export function readLegacyTable(family: Family, name: string): LegacyTable | und
   const { info, entries } = read;
   const view = viewOf(entries);
   const targetAt = (at: number) => at + view.getUint16(at + targetOffset, true);
-  const extensionAt = (at: number): LegacyExtension => {
-    const [text = ""] = new TextDecoder()
-      .decode(entries.subarray(at + EXTENSION.name, at + EXTENSION.data - 1))
-      .split("\0", 1);
-    return { name: text, data: entries.subarray(at + EXTENSION.data, at + view.getUint16(at, true)) };
-  };
+  const dataAt = (at: number) => entries.subarray(at + EXTENSION.data, at + view.getUint16(at, true));
+  const isNamed = (at: number, bytes: Uint8Array) =>
+    bytes.every((byte, index) => entries[at + EXTENSION.name + index] === byte);
   return {
     dropsByDefault(chain) {
       const at = viewOf(info).getUint32(GETINFO.underflow + 4 * HOOKS[chain], true);
       return at + entry <= entries.length && view.getInt32(targetAt(at) + EXTENSION.data, true) === DROP;
     },
-    *rules() {
-      for (let at = 0; at + entry <= entries.length; ) {
-        const matches: LegacyExtension[] = [];
-        const target = targetAt(at);
-        for (let match = at + entry; match < target; match += Math.max(EXTENSION.data, view.getUint16(match, true))) {
-          matches.push(extensionAt(match));
+    *rules(wanted) {
+      const names = wanted.map((name) => ({ name, bytes: nameBytes(name) }));
+      function* extensions(at: number, last: number): Generator<LegacyExtension> {
+        for (; at <= last; at += Math.max(EXTENSION.data, view.getUint16(at, true))) {
+          const found = names.find(({ bytes }) => isNamed(at, bytes));
+          if (found !== undefined) yield { name: found.name, data: dataAt(at) };
         }
-        yield { matches, target: extensionAt(target) };
+      }
+      const builtIn = builtInChains(info);
+      let chain = "";
+      for (let at = 0; at + entry <= entries.length; ) {
+        const target = targetAt(at);
+        if (isNamed(target, BEGINNING)) {
+          chain = textOf(dataAt(target));
+        } else {
+          chain = builtIn.get(at) ?? chain;
+          const first = at + entry;
+          yield { chain, extensions: () => extensions(first, target) };
+        }
         at += Math.max(entry, view.getUint16(at + targetOffset + 2, true));
       }
     },
   };
+}
+
+/** By where they begin. */
+function builtInChains(info: Uint8Array): Map<number, string> {
+  const view = viewOf(info);
+  const hooks = view.getUint32(GETINFO.hooks, true);
+  const valid = Object.entries(HOOKS).filter(([, hook]) => ((hooks >>> hook) & 1) === 1);
+  return new Map(valid.map(([name, hook]) => [view.getUint32(GETINFO.entries + 4 * hook, true), name]));
+}
+
+/** With the zero at its end. */
+function nameBytes(name: string): Uint8Array {
+  return new TextEncoder().encode(`${name}\0`);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0)));
 }
 
 function readEntries(
