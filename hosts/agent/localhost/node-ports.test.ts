@@ -117,6 +117,7 @@ test("all are told anew before they have been told: what only the first telling 
   ports.update({ all: true, first: true, more: true, listeners: [listener(gone, [a])] });
   await until(() => ports.figures.listeners.ipv4 === 1);
   ports.update(only(listener(kept, [a])));
+  assert.is(ports.figures.listeners.ipv4, 0);
   await until(() => ports.figures.listeners.ipv4 === 1);
   assert.equal([await ask(kept), await ask(gone)], ["a", "ECONNREFUSED"]);
 });
@@ -304,8 +305,8 @@ test("no more listeners than the process may have files open; others get their t
   const a = await named("a");
   const [first, second, third] = [await freePort(), await freePort(), await freePort()];
   ports.update(only(listener(first, [a]), listener(second, [a]), listener(third, [a])));
-  await until(() => ports.figures.listeners.ipv4 === 2);
   assert.equal([ports.figures.creationFailures.ipv4, ports.figures.allowed], [1, 1]);
+  await until(() => ports.figures.listeners.ipv4 === 2);
   assert.ok(said.some((line) => line.includes("the process may have too few files open; it is tried again")));
   assert.is(await ask(third), "ECONNREFUSED");
   ports.update(change(listener(first, [])));
