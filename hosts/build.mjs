@@ -1,8 +1,8 @@
 // Bundles the commands: hosts/cli/main.ts → build/cli/sluice.js, with what a command loads only when it is needed in files
 // beside it. The engine's files stay in build/engine/. Also writes build/cli/third-party-licenses.txt: whatever is bundled
 // is distributed with it.
-import { chmodSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { licenseTexts, packageDirectoriesOf } from "./licenses.mjs";
@@ -10,12 +10,12 @@ import { licenseTexts, packageDirectoriesOf } from "./licenses.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const outdir = join(root, "build", "cli");
 
-rmSync(outdir, { recursive: true, force: true }); // chunks have a hash in their names: old ones would stay
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: { sluice: "hosts/cli/main.ts" },
   outdir,
   bundle: true,
+  write: false,
   platform: "node",
   target: "node20.19",
   format: "esm",
@@ -34,9 +34,20 @@ const { metafile } = await build({
   alias: { yaml: join(root, "node_modules", "yaml", "browser", "index.js") },
   logLevel: "warning",
 });
-const entry = join(outdir, "sluice.js");
-chmodSync(entry, 0o755);
-writeFileSync(
-  join(outdir, "third-party-licenses.txt"),
+const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+files.set(
+  "third-party-licenses.txt",
   licenseTexts(packageDirectoriesOf(Object.keys(metafile.inputs)).map((directory) => join(root, directory))),
 );
+
+// Whoever runs the command meanwhile finds each file whole, as it was or as it is.
+mkdirSync(outdir, { recursive: true });
+for (const [name, contents] of files) {
+  const unfinished = join(outdir, `.${name}.${process.pid}`);
+  writeFileSync(unfinished, contents, { mode: name === "sluice.js" ? 0o755 : 0o644 });
+  renameSync(unfinished, join(outdir, name));
+}
+// Chunks have a hash in their names: those of another build would stay. What another process is just writing does not concern us.
+for (const name of readdirSync(outdir)) {
+  if (!files.has(name) && !name.startsWith(".")) rmSync(join(outdir, name), { recursive: true });
+}

@@ -87,21 +87,51 @@ function connected({ address, port }: Endpoint, client: Socket, timeoutMs: numbe
   });
 }
 
-/** Both directions, each closed by itself; an error of one end is a reset for the other. */
-function join(client: Socket, server: Socket): Promise<void> {
+/** A socket of a connection that is forwarded: one of two, each of which knows the other. */
+interface End extends Socket {
+  peer?: End;
+  over?: () => void;
+}
+
+/**
+ * Both directions, each closed by itself; an error of one end is a reset for the other. All connections share the functions below:
+ * closures of their own, or `pipe`, would cost each of them kilobytes.
+ */
+function join(client: End, server: End): Promise<void> {
   return new Promise((resolve) => {
-    let open = 2;
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      one.on("error", () => other.resetAndDestroy());
-      one.once("close", () => {
-        // Without an end of its own there is more to come that never will.
-        if (!one.readableEnded) other.resetAndDestroy();
-        if (--open === 0) resolve();
-      });
-      one.pipe(other);
+    client.peer = server;
+    server.peer = client;
+    client.over = resolve;
+    server.over = resolve;
+    for (const end of [client, server]) {
+      end.on("data", passOn);
+      end.on("drain", goOn);
+      end.on("end", endOther);
+      end.on("error", resetOther);
+      end.on("close", closeOther);
+      end.resume();
     }
   });
+}
+
+function passOn(this: End, data: Uint8Array): void {
+  if (this.peer?.write(data) === false) this.pause();
+}
+
+function goOn(this: End): void {
+  this.peer?.resume();
+}
+
+function endOther(this: End): void {
+  this.peer?.end();
+}
+
+function resetOther(this: End): void {
+  this.peer?.resetAndDestroy();
+}
+
+function closeOther(this: End): void {
+  // Without an end of its own there is more to come that never will.
+  if (!this.readableEnded) this.peer?.resetAndDestroy();
+  if (this.peer?.closed === true) this.over?.();
 }
