@@ -592,7 +592,9 @@ export function engine__left_out_count(family: u32): u32 {
 }
 
 export function engine__retry(): void {
+  abandon();
   retryRefused();
+  finish();
 }
 
 export function engine__forget(): void {

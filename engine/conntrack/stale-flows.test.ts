@@ -292,38 +292,42 @@ for (const mode of ["iptables", "nftables", "flat"] as const) {
     assert.is(check(engine, flows)[0], "stays", "without a Service nobody serves either");
   });
 
-  test(`${mode}: unanswered TCP is looked at at first, and when an endpoint has gone`, () => {
-    const engine = makeEngine(mode);
-    let now = 0;
-    /** Is it due once all is in the kernel? Then it is done. */
-    const due = () => {
-      now = commitAll(engine, now);
-      const isDue = engine.flowCheckDue("ipv4", "unanswered-tcp");
-      engine.beginFlowCheck("ipv4", "unanswered-tcp");
-      engine.endFlowCheck("ipv4", "unanswered-tcp", true);
-      return isDue;
-    };
-    put(engine, web(), webSlice(["10.0.0.1"]));
-    assert.is(due(), true, "what went before");
-    const steps: [what: string, change: KubernetesObject[], due: boolean][] = [
-      ["one more", [webSlice(["10.0.0.3", "10.0.0.1", "10.0.0.2"])], false],
-      ["one drains", [webSlice(["10.0.0.3", "10.0.0.1", draining])], false],
-      ["it serves no more", [webSlice(["10.0.0.3", "10.0.0.1", done])], true],
-      ["it is gone", [webSlice(["10.0.0.3", "10.0.0.1"])], false],
-      ["the first goes, another comes", [webSlice(["10.0.0.1", "10.0.0.4"])], true],
-      ["a zone is another", [webSlice(["10.0.0.1", { ip: "10.0.0.4", zone: "z" }])], false],
-      ["another port", [webSlice(["10.0.0.1", "10.0.0.4"], 8081)], true],
-      ["UDP alone", [service(), slice(["10.0.0.1"])], false],
-      ["UDP alone", [slice([])], false],
-    ];
-    for (const [what, change, wanted] of steps) {
-      put(engine, ...change);
-      assert.is(due(), wanted, what);
-    }
-    remove(engine, webSlice([]));
-    assert.is(due(), true, "the slice is gone");
-    assert.is(engine.flowCheckDue("ipv6", "unanswered-tcp"), true, "of the other family nobody has looked yet");
-  });
+  for (const portion of [0, 1]) {
+    test(`${mode}: unanswered TCP is looked at at first, and when an endpoint has gone${portion === 0 ? "" : ", of a heavy Service"}`, () => {
+      const engine = makeEngine(mode);
+      engine.setPortion(portion);
+      let now = 0;
+      /** Is it due once all is in the kernel? Then it is done. */
+      const due = () => {
+        do now = commitAll(engine, now);
+        while (engine.beginPortion());
+        const isDue = engine.flowCheckDue("ipv4", "unanswered-tcp");
+        engine.beginFlowCheck("ipv4", "unanswered-tcp");
+        engine.endFlowCheck("ipv4", "unanswered-tcp", true);
+        return isDue;
+      };
+      put(engine, web(), webSlice(["10.0.0.1"]));
+      assert.is(due(), true, "what went before");
+      const steps: [what: string, change: KubernetesObject[], due: boolean][] = [
+        ["one more", [webSlice(["10.0.0.3", "10.0.0.1", "10.0.0.2"])], false],
+        ["one drains", [webSlice(["10.0.0.3", "10.0.0.1", draining])], false],
+        ["it serves no more", [webSlice(["10.0.0.3", "10.0.0.1", done])], true],
+        ["it is gone", [webSlice(["10.0.0.3", "10.0.0.1"])], false],
+        ["the first goes, another comes", [webSlice(["10.0.0.1", "10.0.0.4"])], true],
+        ["a zone is another", [webSlice(["10.0.0.1", { ip: "10.0.0.4", zone: "z" }])], false],
+        ["another port", [webSlice(["10.0.0.1", "10.0.0.4"], 8081)], true],
+        ["UDP alone", [service(), slice(["10.0.0.1"])], false],
+        ["UDP alone", [slice([])], false],
+      ];
+      for (const [what, change, wanted] of steps) {
+        put(engine, ...change);
+        assert.is(due(), wanted, what);
+      }
+      remove(engine, webSlice([]));
+      assert.is(due(), true, "the slice is gone");
+      assert.is(engine.flowCheckDue("ipv6", "unanswered-tcp"), true, "of the other family nobody has looked yet");
+    });
+  }
 
   test(`${mode}: a check of unanswered TCP that comes too early is due again`, () => {
     const engine = makeEngine(mode);

@@ -6,7 +6,6 @@ import { equalBytes } from "../bytes/compare";
 import { arenaAlloc } from "../bytes/memory";
 import { Lack } from "./cluster-ips";
 import { clearText, newText, Text } from "./scratch";
-
 import { wellFormed, wellFormedBytes } from "./utf8";
 
 export let services: u32 = 0;

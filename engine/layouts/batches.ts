@@ -63,12 +63,12 @@ export namespace JournalKind {
   export const PART_OF_MAPS: u32 = 13;
   export const PART_OF_KEY: u32 = 14;
   export const PART_OF_ENTRIES: u32 = 15;
+  /** A FamilyPort's `external-X` is as it should be again (layouts/closed-chains.ts). */
+  export const CLOSED_CHAIN: u32 = 16;
   /** Some of a FamilyPort's chains of endpoints are written (layouts/affinity-parts.ts): a PartOfAffinity. */
   export const PART_OF_AFFINITY: u32 = 17;
   /** A FlatChain is there without rules, and some elements of its set. */
   export const BEGIN_SHARED: u32 = 18;
-  /** A FamilyPort's `external-X` is as it should be again (layouts/closed-chains.ts). */
-  export const CLOSED_CHAIN: u32 = 16;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */

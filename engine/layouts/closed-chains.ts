@@ -6,7 +6,7 @@ import { Vector } from "../bytes/memory";
 import { Decision, FamilyPort } from "../routing/service-ports";
 import { currentBatch, JournalKind, journal } from "./batches";
 import { RULE_BYTES } from "./nft-elements";
-import { makeRoom, reserve } from "./nft-parts";
+import { makeRoom, releaseReserved, reserve } from "./nft-parts";
 import { Snapshot } from "./nft-snapshots";
 import { ChainPrefix } from "./nftables-elements";
 import { chainsOf, closeExternalChain, writeExternalChain } from "./nftables-service";
@@ -50,6 +50,7 @@ export function closeChains(): void {
 /** All elements are written: chains are as kube-proxy has them. */
 export function writeClosedChains(): void {
   written.clear();
+  releaseReserved();
   for (let i: u32 = 0; i < closed.length; i++) {
     const port = changetype<FamilyPort>(<usize>closed.get(i));
     writeFor(changetype<usize>(port.port.service));

@@ -285,6 +285,7 @@ function fillLargeSets(): void {
       makeRoom(RANGE_BYTES);
       addRange(chain, range);
     }
+    noteBegun(); // rules come later, perhaps in a transaction that fails
     cutAnywhere();
   }
   writeFor(0);

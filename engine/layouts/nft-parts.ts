@@ -71,6 +71,11 @@ export function reserve(bytes: usize): void {
   reserved += bytes;
 }
 
+/** What it was for is not written after all. */
+export function releaseReserved(): void {
+  reserved = 0;
+}
+
 function batchLength(): usize {
   return outLength() + heldBack() + reserved + <usize>leftoverCount() * LEFTOVER;
 }

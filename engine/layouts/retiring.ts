@@ -1,5 +1,4 @@
 // Taking chains and sets out of an nftables table that a plan does not need any more (layouts/stale-chains.ts).
-
 import { equalLiteral } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { writeLiteral } from "../bytes/out";

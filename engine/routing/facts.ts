@@ -76,8 +76,9 @@ const ipv6 = newFamilyFacts(IPV6);
 export let primaryFamily: u32 = IPV4;
 /** This node's record, or 0. */
 export let nodeRecord: usize = 0;
-/** The record whose addresses and pod CIDRs count: this node's, or the last one that had any (`keepLastNode`). Or 0. */
+/** The record whose addresses count: this node's, or the last one that had any (`keepLastNode`). Or 0. */
 let addressRecord: usize = 0;
+/** The same for pod CIDRs. */
 export let podCIDRRecord: usize = 0;
 /** A copy of the last record of this node that had addresses, with the node's name behind it; 0: none. */
 let lastNode: usize = 0;

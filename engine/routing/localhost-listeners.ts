@@ -7,7 +7,7 @@ import { IPV4, IPV6 } from "../cluster/records";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { factsOf } from "./facts";
 import { dropUnusedKey, eachKey, Key, listenerKeys, noteListener } from "./ownership";
-import { route } from "./route";
+import { routeUnsigned } from "./route";
 import { Decision, externalIsLocal, FamilyPort, recordOf } from "./service-ports";
 
 /** The host has to be told all of them: it knows none yet, or what they depend on has changed. */
@@ -81,7 +81,7 @@ function describeListener(row: Row, key: Key): u32 {
   const port = key.owner().port;
   const service = port.port.service;
   // It is taken up in portions, and what has become of this port comes with a later one.
-  if (service.record == 0 || port.port.record == 0) return 0;
+  if (!port.present) return 0;
   row.namespace = service.key;
   row.namespaceLength = service.namespaceLength;
   row.service = service.key + service.namespaceLength + 1;
@@ -89,7 +89,7 @@ function describeListener(row: Row, key: Key): u32 {
   row.name = port.port.name();
   row.nameLength = port.port.nameLength;
   row.affinitySeconds = recordOf(port).affinityTimeout;
-  route(port);
+  routeUnsigned(port);
   if ((port.decision & Decision.EXTERNAL) != 0) listEndpoints(row, port);
   return endpoints.length;
 }
@@ -111,7 +111,7 @@ function listAll(): void {
 
 /**
  * The contract's `localhost-listeners`, into the record at `result`: ports that may have changed since the last call, about `work`
- * endpoints of them. Everything must be taken up.
+ * endpoints of them. Changes must have been taken up; ports that wait for their portion are told again after it.
  */
 export function tellListeners(result: usize, work: u32): void {
   if (isAnew) listAll();

@@ -64,7 +64,8 @@ export function isHeavy(service: Service): bool {
 function wait(at: usize, changes: u32): void {
   if (at == 0) return;
   const port = changetype<FamilyPort>(at);
-  port.pending |= changes & (Change.SERVICE | (port.family == IPV4 ? Change.ENDPOINTS_IPV4 : Change.ENDPOINTS_IPV6));
+  const own = port.family == IPV4 ? Change.ENDPOINTS_IPV4 | Change.LOST_IPV4 : Change.ENDPOINTS_IPV6 | Change.LOST_IPV6;
+  port.pending |= changes & (Change.SERVICE | own);
 }
 
 /** The Service's ports are those of its record: what of them has changed (bits of `Change`) waits. */

@@ -68,6 +68,8 @@ for (const mode of ["flat", "nftables", "iptables"] as const) {
       const own = seed + round;
       const r = new Random(own);
       const engine = makeEngine(mode);
+      // In half of the rounds nearly all Services are heavy.
+      if (r.chance(0.5)) engine.setPortion(1 + r.below(12));
       const known = new Map<string, KubernetesObject>();
       let now = 0;
       for (let change = 0; change < 40; change++) {
@@ -80,6 +82,7 @@ for (const mode of ["flat", "nftables", "iptables"] as const) {
           put(engine, object);
         }
         if (r.chance(0.1)) put(engine, makeNode("node-a", { ips: [`10.9.9.${r.below(9)}`] }));
+        if (r.chance(0.5)) engine.beginPortion();
         for (let i = r.below(4); i > 0; i--) engine.takeUp(1 + r.below(6));
         if (r.chance(0.1)) now = commitAll(engine, now);
       }

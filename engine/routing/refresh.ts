@@ -250,6 +250,14 @@ function beginTurn(): bool {
   return true;
 }
 
+/**
+ * The Service of the port that has its turn has changed since that began: its record is another by now. That is taken up first,
+ * then the port gives back all that it claims and begins anew.
+ */
+function hasChanged(port: usize): bool {
+  return changetype<FamilyPort>(port).port.service.changes != 0;
+}
+
 /** Goes on with the port that has its turn; false: it is not done. */
 function takeTurn(): bool {
   const port = changetype<FamilyPort>(turn);
@@ -283,7 +291,7 @@ export function refreshSome(work: u32): bool {
     routingFactsRead();
   }
   while (left != 0) {
-    if (turn != 0) {
+    if (turn != 0 && current == 0 && !hasChanged(turn)) {
       if (!takeTurn()) return false;
     } else if (current != 0) {
       const service = changetype<Service>(current);
