@@ -100,22 +100,21 @@ export function noteUsed(chain: u32, hash: usize): void {
   }
 }
 
-/**
- * Looks for the chains of `count` names (rows of address and length) among those that `findUsed` reports by `noteUsed`: a byte for
- * each at `answers`, 1: it is in use.
- */
-export function tellUsed(names: usize, count: u32, answers: usize, findUsed: () => void): void {
+/** Makes rows of the chains that have `count` names (rows of address and length): `tellUsed` says which of them are in use. */
+export function askUsed(names: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const name = load<usize>(names + ((<usize>i) << 3));
     const length = load<usize>(names + ((<usize>i) << 3), 4);
     const chain = prefixIn(name, length);
-    store<u8>(answers + <usize>i, 0);
-    if (chain != NO_PREFIX) {
-      addStale(chain, name + length - 16);
-      store<u32>(<usize>staleChains.get(staleChains.length - 1), i, NUMBER);
-    }
+    if (chain == NO_PREFIX) continue;
+    addStale(chain, name + length - 16);
+    store<u32>(<usize>staleChains.get(staleChains.length - 1), i, NUMBER);
   }
-  if (beginStale()) findUsed();
+}
+
+/** After `askUsed`, `beginStale` and `noteUsed`: a byte for each of `count` names at `answers`, 1: it is in use. */
+export function tellUsed(answers: usize, count: u32): void {
+  memory.fill(answers, 0, count);
   for (let i: u32 = 0; i < staleChains.length; i++) {
     const row = <usize>staleChains.get(i);
     if (load<u32>(row, USED) != 0) store<u8>(answers + <usize>load<u32>(row, NUMBER), 1);

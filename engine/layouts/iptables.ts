@@ -34,7 +34,7 @@ import {
   writeHealthCheckNodePort,
   writeUnservedLoadBalancerIP,
 } from "./iptables-service";
-import { addStale, beginStale, noteUsed, tellUsed, writeStale } from "./iptables-stale";
+import { addStale, askUsed, beginStale, noteUsed, tellUsed, writeStale } from "./iptables-stale";
 import { writeStockBegin, writeStockEnd } from "./iptables-stock";
 
 /** Above this many endpoints kube-proxy leaves the comments of endpoint rules out. */
@@ -221,15 +221,14 @@ function findUsed(family: u32): void {
   }
 }
 
-let askedFamily: u32 = 0;
-
 /**
  * Which chains of nat some service port has, as far as the kernel is known to hold it or a plan is writing it, whether a rule
  * leads to it or not: a byte for each of `count` names (rows of address and length) at `answers`.
  */
 export function tellChainsInUse(family: u32, names: usize, count: u32, answers: usize): void {
-  askedFamily = family;
-  tellUsed(names, count, answers, () => findUsed(askedFamily));
+  askUsed(names, count);
+  if (beginStale()) findUsed(family);
+  tellUsed(answers, count);
 }
 
 let planNumber: u32 = 0;

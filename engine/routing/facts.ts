@@ -358,6 +358,15 @@ function addInterfaceAddress(list: Vector, cidrs: Vector, ip: usize): void {
   }
 }
 
+/** 127.0.0.1 or ::1, in scratch memory. */
+function localhost(family: u32): usize {
+  const ip = arenaAlloc(16);
+  memory.fill(ip, 0, 16);
+  if (family == IPV4) store<u32>(ip, 0x0100007f);
+  else store<u8>(ip, 1, 15);
+  return ip;
+}
+
 /** Fills the list with the addresses of this machine in the CIDRs, as far as they are known. */
 function findMachineIPs(facts: FamilyFacts, list: Vector, cidrs: Vector): void {
   const family = facts.family;
@@ -369,10 +378,7 @@ function findMachineIPs(facts: FamilyFacts, list: Vector, cidrs: Vector): void {
       if (parsed != 0 && (parsed == 4) == (family == IPV4)) addInterfaceAddress(list, cidrs, ip);
     }
   } else {
-    memory.fill(ip, 0, 16);
-    if (family == IPV4) store<u32>(ip, 0x0100007f);
-    else store<u8>(ip, 1, 15);
-    addInterfaceAddress(list, cidrs, ip);
+    addInterfaceAddress(list, cidrs, localhost(family));
     for (let i: u32 = 0; addressRecord != 0; i++) {
       const at = nodeAddress(changetype<NodeRecord>(addressRecord), i);
       if (at == 0) break;
@@ -387,10 +393,7 @@ function findMachineIPs(facts: FamilyFacts, list: Vector, cidrs: Vector): void {
 
 /** One of the CIDRs contains 127.0.0.1 or ::1 and is not all of the family (kube-proxy 1.38). */
 function namesLoopback(family: u32, cidrs: Vector): bool {
-  const ip = arenaAlloc(16);
-  memory.fill(ip, 0, 16);
-  if (family == IPV4) store<u32>(ip, 0x0100007f);
-  else store<u8>(ip, 1, 15);
+  const ip = localhost(family);
   for (let i: u32 = 0; i < cidrs.length; i++) {
     const cidr = changetype<CIDR>(<usize>cidrs.get(i));
     if (cidr.prefix != 0 && contains(changetype<usize>(cidr), cidr.prefix, ip)) return true;

@@ -3,18 +3,10 @@
 import { FAMILIES } from "../../shared/families.ts";
 import { type LegacyExtension, type LegacyRule, readLegacyTable } from "../kernel/legacy-table.ts";
 import { listOthersRules } from "../kernel/nft-listing.ts";
-import { askAll } from "../netlink/ask.ts";
-import {
-  type Attribute,
-  AttributeWriter,
-  findAttribute,
-  readHostU32,
-  readString,
-  readU32,
-  viewOf,
-} from "../netlink/attributes.ts";
+import { type Attribute, findAttribute, readHostU32, readString, readU32, viewOf } from "../netlink/attributes.ts";
 import { NetlinkError } from "../netlink/errno.ts";
 import type { Message } from "../netlink/messages.ts";
+import { askRtnetlink } from "../netlink/rtnetlink.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import * as uapi from "../netlink/uapi.ts";
 import { step, turn } from "../turns.ts";
@@ -40,8 +32,7 @@ const LEGACY_TABLES = ["raw", "mangle", "nat", "filter"] as const;
 /** `socket`: of NETLINK_ROUTE. @throws {NetlinkError} */
 export async function routingRuleMarks(socket: NetlinkSocket): Promise<MarkUse[]> {
   const found: MarkUse[] = [];
-  const sequence = socket.nextSequence();
-  const end = await askAll(socket, rulesRequest(sequence), sequence, (message) => {
+  const end = await askRtnetlink(socket, uapi.RTM_GETRULE, uapi.FIB_RULE_HEADER, (message) => {
     const use = markOfRoutingRule(message);
     if (use !== undefined) found.push(use);
     return true;
@@ -174,17 +165,6 @@ function set(held: Held | undefined): Mark[] {
   if (held === undefined) return [];
   if (held.kind === "constant") return [{ value: held.value, mask: ALL_BITS }];
   return [{ value: held.flipped, mask: (~held.kept | held.flipped) >>> 0 }];
-}
-
-function rulesRequest(sequence: number): Uint8Array {
-  const writer = new AttributeWriter(64);
-  // struct fib_rule_hdr all zero: every family.
-  writer.skip(uapi.NLMSG_HEADER + uapi.FIB_RULE_HEADER);
-  writer.setU32(0, writer.length);
-  writer.setU16(4, uapi.RTM_GETRULE);
-  writer.setU16(6, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP);
-  writer.setU32(8, sequence);
-  return writer.bytes();
 }
 
 function markOfRoutingRule({ type, bytes }: Message): MarkUse | undefined {

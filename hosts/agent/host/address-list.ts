@@ -1,10 +1,10 @@
 // The addresses of all interfaces by rtnetlink. os.networkInterfaces leaves out interfaces that are down, and the kernel
 // takes packets to their addresses as local all the same.
 import { SocketAddress } from "node:net";
-import { askAll } from "../netlink/ask.ts";
-import { AttributeWriter, findAttribute } from "../netlink/attributes.ts";
+import { findAttribute } from "../netlink/attributes.ts";
 import { NetlinkError } from "../netlink/errno.ts";
 import type { Message } from "../netlink/messages.ts";
+import { askRtnetlink } from "../netlink/rtnetlink.ts";
 import type { NetlinkSocket } from "../netlink/socket.ts";
 import * as uapi from "../netlink/uapi.ts";
 
@@ -20,8 +20,7 @@ export async function listAddresses(socket: NetlinkSocket): Promise<string[]> {
   const found = new Set<string>();
   for (let attempt = 1; ; attempt++) {
     found.clear();
-    const sequence = socket.nextSequence();
-    const end = await askAll(socket, addressRequest(sequence), sequence, (message) => {
+    const end = await askRtnetlink(socket, uapi.RTM_GETADDR, uapi.IFADDRMSG, (message) => {
       const address = addressOf(message);
       if (address !== undefined) found.add(address);
       return true;
@@ -29,17 +28,6 @@ export async function listAddresses(socket: NetlinkSocket): Promise<string[]> {
     if (end.errno !== 0) throw new NetlinkError("dump of addresses", end.errno);
     if ((!end.interrupted && !end.lost) || attempt === attempts) return [...found].sort();
   }
-}
-
-function addressRequest(sequence: number): Uint8Array {
-  const writer = new AttributeWriter(64);
-  // struct ifaddrmsg all zero: every family.
-  writer.skip(uapi.NLMSG_HEADER + uapi.IFADDRMSG);
-  writer.setU32(0, writer.length);
-  writer.setU16(4, uapi.RTM_GETADDR);
-  writer.setU16(6, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP);
-  writer.setU32(8, sequence);
-  return writer.bytes();
 }
 
 /** The address that a message of rtnetlink is about; undefined: about none. */

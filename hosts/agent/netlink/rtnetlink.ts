@@ -1,0 +1,28 @@
+// Dumps of rtnetlink: addresses, routing rules.
+import { askAll, type DumpEnd } from "./ask.ts";
+import { AttributeWriter } from "./attributes.ts";
+import type { Message } from "./messages.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import * as uapi from "./uapi.ts";
+
+/**
+ * All objects of every family that a request of that type gets. `header`: bytes of what follows nlmsghdr, such as struct
+ * ifaddrmsg. `take` as in `askAll`. `socket`: of NETLINK_ROUTE.
+ *
+ * @throws {NetlinkError} not permitted, or no answer
+ */
+export function askRtnetlink(
+  socket: NetlinkSocket,
+  type: number,
+  header: number,
+  take: (message: Message) => boolean,
+): Promise<DumpEnd> {
+  const sequence = socket.nextSequence();
+  const writer = new AttributeWriter(64);
+  writer.skip(uapi.NLMSG_HEADER + header); // all zero: every family
+  writer.setU32(0, writer.length);
+  writer.setU16(4, type);
+  writer.setU16(6, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP);
+  writer.setU32(8, sequence);
+  return askAll(socket, writer.bytes(), sequence, take);
+}
