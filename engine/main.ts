@@ -15,19 +15,18 @@ import { beginList, endList } from "./cluster/store";
 import { compareEntries, Entry } from "./cluster/table";
 import { doneCount, doneTimes, forgetDone, measureChanges } from "./cluster/trigger-times";
 import { findStaleFlows, staleFlowCount, staleFlowTable } from "./conntrack/stale-flows";
-import { writeBlame } from "./encodings/blame";
 import { encodeAsNetlink } from "./encodings/nft";
 import { recordOwners } from "./encodings/owners";
 import { readDocuments } from "./json/documents";
 import * as results from "./json/results";
-import { handedCount, handedTable } from "./layouts/batches";
-import { renderFlat } from "./layouts/flat";
-import { keepFlatChains } from "./layouts/flat-chains";
-import { renderIptables, tellChainsInUse } from "./layouts/iptables";
-import { lackingServices, setMissingExtensions } from "./layouts/iptables-extensions";
-import { suspectCount, writeTrial } from "./layouts/iptables-trial";
-import { setBatchLimits } from "./layouts/nft-parts";
-import { renderNftables } from "./layouts/nftables";
+import { writeBlame } from "./layouts/blame";
+import { keepFlatChains } from "./layouts/flat/chains";
+import { renderFlat } from "./layouts/flat/layout";
+import { lackingServices, setMissingExtensions } from "./layouts/iptables/extensions";
+import { renderIptables, tellChainsInUse } from "./layouts/iptables/layout";
+import { suspectCount, writeTrial } from "./layouts/iptables/trial";
+import { setBatchLimits } from "./layouts/nft/parts";
+import { renderNftables } from "./layouts/nftables/layout";
 import {
   close,
   closeRefused,
@@ -42,11 +41,8 @@ import {
   startPlan,
   startReconciliation,
   takeDump,
-} from "./layouts/plan";
-import { plannedKey, plannedKeyLength, plannedNamespaceLength, plannedServiceCount } from "./layouts/planned-services";
-import { drift } from "./layouts/reconcile";
-import { findCauses, refused } from "./layouts/refusals";
-import { beginSlice } from "./layouts/slices";
+} from "./planning/plan";
+import { drift } from "./planning/reconcile";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
@@ -79,6 +75,15 @@ import {
   routeStale,
   takesLong,
 } from "./routing/refresh";
+import { handedCount, handedTable } from "./transactions/batches";
+import {
+  plannedKey,
+  plannedKeyLength,
+  plannedNamespaceLength,
+  plannedServiceCount,
+} from "./transactions/planned-services";
+import { findCauses, refused } from "./transactions/refusals";
+import { beginSlice } from "./transactions/slices";
 
 export { cabi_realloc } from "./abi/lists";
 

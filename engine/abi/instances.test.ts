@@ -20,7 +20,7 @@ import {
   remove,
   render,
   renderAll,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("abi");
 

@@ -23,7 +23,7 @@ import {
   render,
   renderAll,
   serviceNames,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("cluster");
 

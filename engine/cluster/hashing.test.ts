@@ -14,7 +14,7 @@ import {
   put,
   remove,
   render,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const seed = seedFromEnvironment();
 console.log(`hashing: SEED=${seed}`);

@@ -22,7 +22,7 @@ export class Service extends Entry {
   ports: usize;
   /** What has changed since routing last looked: bits of `Change`. */
   changes: u32;
-  /** Number of the plan that writes its chains anew (layouts/iptables.ts). */
+  /** Number of the plan that writes its chains anew (layouts/iptables/layout.ts). */
   mark: u32;
   /** It is among those that routing/counters.ts has counted. */
   counted: bool;
@@ -35,7 +35,7 @@ export class Service extends Entry {
   refused: u32;
   /** The same where it has refused rules again that it had taken before (iptables mode). */
   refusedAgain: u32;
-  /** The same for what the node lacks an extension of iptables for (layouts/iptables-extensions.ts). */
+  /** The same for what the node lacks an extension of iptables for (layouts/iptables/extensions.ts). */
   lacking: u32;
   // Of routing/portions.ts: what is still to be taken up (bits of `Change`), the port that is next, and whether it is the turn of
   // ports that are gone; what the Service weighed when all of it was taken up.

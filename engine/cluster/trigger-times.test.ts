@@ -11,7 +11,7 @@ import {
   makeSlice,
   put,
   remove,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("cluster: trigger times");
 const modes: Mode[] = ["iptables", "nftables", "flat"];

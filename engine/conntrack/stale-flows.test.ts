@@ -1,8 +1,6 @@
 // Which UDP flows contradict the rules that the kernel holds.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Flow, flowMessage, joinMessages } from "../../hosts/agent/conntrack/testing/flows.ts";
-import type { EngineInstance } from "../../hosts/shared/engine.ts";
 import {
   commitAll,
   type Endpoint,
@@ -17,7 +15,9 @@ import {
   type Options,
   put,
   remove,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
+import { type Flow, flowMessage, joinMessages } from "../../hosts/agent/conntrack/testing/flows.ts";
+import type { EngineInstance } from "../../hosts/shared/engine.ts";
 
 const test = suite("conntrack: stale flows");
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { applyText, encode, makeEngine, type Problem } from "../test-support.ts";
+import { applyText, encode, makeEngine, type Problem } from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("json: problems");
 

@@ -14,7 +14,7 @@ import {
   put,
   renderAll,
   serviceNames,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("json: values");
 

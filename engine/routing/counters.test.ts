@@ -2,7 +2,6 @@
 
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { noTotals } from "../../hosts/shared/testing/fake-engine.ts";
 import {
   commitAll,
   defaultOptions,
@@ -18,7 +17,8 @@ import {
   plan,
   put,
   remove,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
+import { noTotals } from "../../hosts/shared/testing/fake-engine.ts";
 
 const test = suite("routing: counters");
 const modes: Mode[] = ["iptables", "nftables", "flat"];

@@ -12,7 +12,7 @@ import {
   type Options,
   put,
   type ServiceFields,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("routing: describe");
 

@@ -10,7 +10,7 @@ import {
   put,
   remove,
   type ServiceFields,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("routing: health checks");
 

@@ -1,8 +1,6 @@
 // Objects of the size that the API allows, and sizes that multiply.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Port } from "../../fixtures/support/shorthand.ts";
-import { EngineTrapError } from "../../hosts/shared/engine.ts";
 import {
   addresses,
   applyJson,
@@ -15,7 +13,9 @@ import {
   makeSlice,
   put,
   render,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
+import type { Port } from "../../fixtures/support/shorthand.ts";
+import { EngineTrapError } from "../../hosts/shared/engine.ts";
 
 const test = suite("routing: large objects");
 

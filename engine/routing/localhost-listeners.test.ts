@@ -12,7 +12,7 @@ import {
   put,
   remove,
   type ServiceFields,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("routing: listeners on localhost");
 

@@ -17,7 +17,7 @@ import {
   remove,
   render,
   renderAll,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("routing: options and facts");
 

@@ -16,7 +16,7 @@ import {
   put,
   remove,
   render,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
 
 const test = suite("routing: ownership");
 

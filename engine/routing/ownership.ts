@@ -54,7 +54,7 @@ export class Key {
   claims: usize;
   /** Waits among `changedKeys`. */
   changed: bool;
-  /** Waits to be looked at when the call ends, since nothing may be left of it (layouts/batches.ts). */
+  /** Waits to be looked at when the call ends, since nothing may be left of it (transactions/batches.ts). */
   settled: bool;
   /** Number of the full text in which it was written last. */
   written: u32;

@@ -2,8 +2,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { families } from "../../fixtures/support/engine.ts";
+import { addresses, applyJson, makeEngine, makeService, makeSlice, put } from "../../fixtures/support/engine-tests.ts";
 import { type EngineInstance, joinPieces } from "../../hosts/shared/engine.ts";
-import { addresses, applyJson, makeEngine, makeService, makeSlice, put } from "../test-support.ts";
 
 const test = suite("routing: portions");
 const PORTION = 500;

@@ -2,7 +2,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Random, seedFromEnvironment } from "../../fixtures/random/random.ts";
-import type { Port } from "../../fixtures/support/shorthand.ts";
 import {
   addresses,
   commitAll,
@@ -17,7 +16,8 @@ import {
   put,
   remove,
   render,
-} from "../test-support.ts";
+} from "../../fixtures/support/engine-tests.ts";
+import type { Port } from "../../fixtures/support/shorthand.ts";
 
 const seed = seedFromEnvironment();
 console.log(`refresh: SEED=${seed}`);

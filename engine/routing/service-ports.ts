@@ -97,7 +97,7 @@ export class FamilyPort {
   /** Keys of its hairpin connections, as of the last `route`: a block of addresses. */
   hairpins: usize;
   hairpinCount: u32;
-  /** The shared chains that it needs: a block that belongs to the layout (layouts/flat-needs.ts). */
+  /** The shared chains that it needs: a block that belongs to the layout (layouts/flat/needs.ts). */
   sharedChains: usize;
   /** The same for what the kernel holds of it. */
   heldChains: usize;

@@ -1,8 +1,8 @@
 // What a change costs the agent: which of the engine's functions are called, counted, in a cluster of some size.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../engine/test-support.ts";
 import { encode } from "../../fixtures/support/engine.ts";
+import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../fixtures/support/engine-tests.ts";
 import { watchLine } from "../../fixtures/support/objects.ts";
 import type { Batch, Family, Kind } from "../shared/contract.ts";
 import { joinPieces } from "../shared/engine.ts";

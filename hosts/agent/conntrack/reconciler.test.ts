@@ -9,7 +9,7 @@ import {
   makeSlice,
   put,
   remove,
-} from "../../../engine/test-support.ts";
+} from "../../../fixtures/support/engine-tests.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import { ENOENT } from "../netlink/errno.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";

@@ -11,7 +11,7 @@ import {
   makeSlice,
   put,
   remove,
-} from "../../../engine/test-support.ts";
+} from "../../../fixtures/support/engine-tests.ts";
 import type { Batch, Mode } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import { IptablesWriter } from "../kernel/iptables-writer.ts";

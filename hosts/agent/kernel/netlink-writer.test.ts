@@ -1,8 +1,8 @@
 // The engine's batches in a real kernel, by netlink: written, refused, read back, and touched by others.
 import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
-import { makeEngine, makeService, makeSlice, put, remove } from "../../../engine/test-support.ts";
 import { families } from "../../../fixtures/support/engine.ts";
+import { makeEngine, makeService, makeSlice, put, remove } from "../../../fixtures/support/engine-tests.ts";
 import type { ServiceName } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import { EPROTONOSUPPORT } from "../netlink/errno.ts";

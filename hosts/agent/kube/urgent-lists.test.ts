@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { makeService, makeSlice } from "../../../engine/test-support.ts";
 import { ApiServer, type ApiServerOptions } from "../../../fixtures/api-server/api-server.ts";
+import { makeService, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import { ApiClient } from "./api-client.ts";
 import { plainAccess } from "./testing/reflecting.ts";

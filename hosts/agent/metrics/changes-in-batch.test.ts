@@ -1,7 +1,7 @@
 // How much batches change, told from what the engine writes.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { makeEngine, makeService, makeSlice, put } from "../../../engine/test-support.ts";
+import { makeEngine, makeService, makeSlice, put } from "../../../fixtures/support/engine-tests.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 
 const test = suite("agent: changes in a batch");

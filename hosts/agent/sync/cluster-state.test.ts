@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../../engine/test-support.ts";
 import { encode, engineModule } from "../../../fixtures/support/engine.ts";
+import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import type { Kind } from "../../shared/contract.ts";
 import { EngineTrapError } from "../../shared/engine.ts";
 import { fakeEngine } from "../../shared/testing/fake-engine.ts";

@@ -1,9 +1,9 @@
 // What somebody else does to our tables is found, mended, and reported as what it is; what is ours is not taken for it.
 import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
-import { makeService, makeServiceCIDR, makeSlice } from "../../../engine/test-support.ts";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
 import { World } from "../../../fixtures/random/world.ts";
+import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import type { NetlinkMode } from "../kernel/netlink-writer.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf, makeNode, makeService } from "../../../engine/test-support.ts";
 import { encode, engineModule } from "../../../fixtures/support/engine.ts";
+import { defaultOptions, listOf, makeNode, makeService } from "../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import type { Kind, Options } from "../../shared/contract.ts";
 import { ManualClock } from "../testing/manual-clock.ts";

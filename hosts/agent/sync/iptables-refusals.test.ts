@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf, makeService, makeSlice, remove } from "../../../engine/test-support.ts";
 import { applyJson, engineModule } from "../../../fixtures/support/engine.ts";
+import { defaultOptions, listOf, makeService, makeSlice, remove } from "../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import type { Family, Options } from "../../shared/contract.ts";
 import { IptablesWriter } from "../kernel/iptables-writer.ts";

@@ -1,7 +1,7 @@
 // One tenant's Service with tens of thousands of entry points, created, changed and deleted: what others change meanwhile is in
 // the kernel a few transactions later, whatever is under way. Counted, not timed. Against the kernel of a network namespace.
 import * as assert from "uvu/assert";
-import { makeService, makeSlice } from "../../../engine/test-support.ts";
+import { makeService, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import { expand } from "../../../fixtures/support/shorthand.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";

@@ -1,7 +1,7 @@
 // What the kernel does not take costs the Service that it belongs to, and no other: whatever it says, and whenever.
 import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
-import { makeService, makeServiceCIDR, makeSlice } from "../../../engine/test-support.ts";
+import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";

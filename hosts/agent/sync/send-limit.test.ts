@@ -1,7 +1,7 @@
 // Where the kernel takes only short batches from this process (no CAP_NET_ADMIN in the initial user namespace, a small
 // net.core.wmem_max), everything is written in such, and the limit that is told is the true one.
 import * as assert from "uvu/assert";
-import { makeService, makeServiceCIDR, makeSlice } from "../../../engine/test-support.ts";
+import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";

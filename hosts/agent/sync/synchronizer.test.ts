@@ -1,9 +1,9 @@
 // Runs against the kernel of a network namespace, also with writes that fail, get lost, or are undone by somebody else.
 import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
-import { makeService, makeServiceCIDR, makeSlice } from "../../../engine/test-support.ts";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
 import { World } from "../../../fixtures/random/world.ts";
+import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/support/engine-tests.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
 import { Node } from "./testing/node.ts";

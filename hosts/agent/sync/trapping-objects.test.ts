@@ -1,6 +1,7 @@
 // An object that the engine can't stand is found by halves and left out, and all others go on.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { encode, engineModule, join } from "../../../fixtures/support/engine.ts";
 import {
   addresses,
   defaultOptions,
@@ -8,8 +9,7 @@ import {
   listOf,
   makeService,
   makeSlice,
-} from "../../../engine/test-support.ts";
-import { encode, engineModule, join } from "../../../fixtures/support/engine.ts";
+} from "../../../fixtures/support/engine-tests.ts";
 import type { Kind } from "../../shared/contract.ts";
 import { EngineTrapError } from "../../shared/engine.ts";
 import { fakeEngine } from "../../shared/testing/fake-engine.ts";

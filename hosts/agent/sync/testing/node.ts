@@ -1,7 +1,7 @@
 // What a test needs to synchronise a real kernel: engine, writer that fails on demand, and a clock that is set.
 import * as assert from "uvu/assert";
-import { defaultOptions, listOf } from "../../../../engine/test-support.ts";
 import { applyJson, engineModule, newEngine } from "../../../../fixtures/support/engine.ts";
+import { defaultOptions, listOf } from "../../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
 import type { Batch, Family } from "../../../shared/contract.ts";
 import { FAMILIES } from "../../../shared/families.ts";

@@ -1,0 +1,451 @@
+// The chains of our own layout, which Services share: one for each number of endpoints (or pair of numbers) and for
+// each list of source ranges, however many Services there are. They stand one batch before anything points to them, and
+// go one batch after.
+import { Vector } from "../../bytes/memory";
+import { writeDecimal, writeLiteral } from "../../bytes/out";
+import { sortVector } from "../../bytes/sort";
+import { compareEntries, Entry, Table } from "../../cluster/table";
+import { nft } from "../../encodings/nft";
+import { DataType, Verb } from "../../encodings/nft-encoding";
+import { ownedByNobody } from "../../encodings/owners";
+import { masqueradeMark } from "../../routing/facts";
+import { currentBatch, JournalKind, journal } from "../../transactions/batches";
+import { writeFor } from "../../transactions/refusals";
+import { retire, revive } from "../../transactions/retiring";
+import { nothingStale } from "../../transactions/stale-chains";
+import { leavesOutSpares } from "../../transactions/waves";
+import { fullText } from "../nft/elements";
+import { cutAnywhere, hasRoom, longestTransaction, makeRoom, makeRoomForAll, whenCut } from "../nft/parts";
+import { writeShortCircuits } from "../nft/stock";
+import {
+  addSourceList,
+  findMergedList,
+  findSourceList,
+  isListName,
+  removeSourceList,
+  SourceList,
+  writeListName,
+} from "./source-lists";
+
+export namespace FlatKind {
+  /** DNAT to one of N endpoints of the address and port. */
+  export const BALANCE: u32 = 0;
+  /** The same with masquerading: traffic from outside. */
+  export const MASQUERADE: u32 = 1;
+  /** Local policy: pods and the node itself to one of C endpoints, others to one of L on this node. */
+  export const LOCAL: u32 = 2;
+  /** The same three for node ports, whose endpoints are found by port alone. */
+  export const NODE_PORT_BALANCE: u32 = 3;
+  export const NODE_PORT_MASQUERADE: u32 = 4;
+  export const NODE_PORT_LOCAL: u32 = 5;
+  /** Drops what comes from outside a list of ranges. */
+  export const FIREWALL: u32 = 6;
+}
+
+function kindPrefix(kind: u32): string {
+  switch (kind) {
+    case FlatKind.BALANCE:
+      return "lb-";
+    case FlatKind.MASQUERADE:
+      return "masquerade-lb-";
+    case FlatKind.LOCAL:
+      return "local-lb-";
+    case FlatKind.NODE_PORT_BALANCE:
+      return "nodeport-lb-";
+    case FlatKind.NODE_PORT_MASQUERADE:
+      return "masquerade-nodeport-lb-";
+    case FlatKind.NODE_PORT_LOCAL:
+      return "local-nodeport-lb-";
+    default:
+      return "firewall-";
+  }
+}
+
+@unmanaged
+export class FlatChain extends Entry {
+  /** No other chain has had this number: its last four bits are 0, those of chains of one service port's own are not. */
+  number: u64;
+  family: u32;
+  kind: u32;
+  /** Endpoints under the Cluster policy, and under the Local policy. */
+  count: u32;
+  localCount: u32;
+  /** FIREWALL: the SourceList that may pass. */
+  sources: usize;
+  /** How many service ports need it. */
+  wanted: u32;
+  /** It stands ready in the kernel, needed or not. */
+  kept: bool;
+  /** The kernel holds it, with all its rules. */
+  committed: bool;
+  /** An open batch makes it. */
+  open: bool;
+  /** FIREWALL: the kernel holds it without rules, and some elements of its set. */
+  begun: bool;
+  /** FIREWALL: the plan that is being made has written all elements of its set. */
+  filled: bool;
+  /** FIREWALL: of those whose service ports the plan `askedIn` writes, the Service that has asked for it last. */
+  askedBy: usize;
+  askedIn: u32;
+}
+
+/** Number of the plan that is being made. */
+let plan: u32 = 0;
+
+export function beginFlatChains(): void {
+  plan++;
+}
+
+/** A service port of that Service, which the plan writes, needs the chain that checks sources (or 0). */
+export function askForFirewall(at: usize, service: usize): void {
+  if (at == 0) return;
+  changetype<FlatChain>(at).askedBy = service;
+  changetype<FlatChain>(at).askedIn = plan;
+}
+
+/** What is refused of the chain is laid at the door of a Service that needs it; 0: of none. */
+function blamed(chain: FlatChain): usize {
+  return chain.kind == FlatKind.FIREWALL && chain.askedIn == plan && !fullText ? chain.askedBy : 0;
+}
+
+const ipv4 = new Table();
+const ipv6 = new Table();
+
+/** Chains for 1 to so many endpoints stand ready. */
+let keptCount: u32 = 0;
+
+export function keepFlatChains(count: u32): void {
+  const most = max(keptCount, count);
+  keptCount = count;
+  for (let family: u32 = 0; family < 2; family++) {
+    for (let i: u32 = 1; i <= most; i++) countChain(family, FlatKind.BALANCE, i, 0).kept = i <= count;
+  }
+}
+
+function isWanted(chain: FlatChain): bool {
+  return chain.wanted != 0 || (chain.kept && (chain.committed || !leavesOutSpares()));
+}
+
+/** Needs of chains of kind FIREWALL, a number for each family. */
+const firewallNeeds: usize = memory.data(8, 4);
+
+/** One service port more needs the chain. */
+export function needChain(chain: FlatChain): void {
+  chain.wanted++;
+  if (chain.kind == FlatKind.FIREWALL) countFirewall(chain.family, 1);
+}
+
+/** One service port less needs it. */
+export function releaseChain(chain: FlatChain): void {
+  chain.wanted--;
+  if (chain.kind == FlatKind.FIREWALL) countFirewall(chain.family, -1);
+}
+
+function countFirewall(family: u32, more: i32): void {
+  const at = firewallNeeds + ((<usize>family) << 2);
+  store<i32>(at, load<i32>(at) + more);
+}
+
+/** Some Service of the family limits its sources. */
+export function hasFirewalls(family: u32): bool {
+  return load<i32>(firewallNeeds + ((<usize>family) << 2)) != 0;
+}
+
+function tableOf(family: u32): Table {
+  return family == 0 ? ipv4 : ipv6;
+}
+
+const nameBuffer: usize = memory.data(96, 16);
+
+/** How many chains there have been. */
+let made: u64 = 0;
+
+function chainNamed(family: u32, kind: u32, length: usize): FlatChain {
+  const table = tableOf(family);
+  const found = table.find(nameBuffer, length);
+  if (found != 0) return changetype<FlatChain>(found);
+  const at = heap.alloc(offsetof<FlatChain>());
+  memory.fill(at, 0, offsetof<FlatChain>());
+  const chain = changetype<FlatChain>(at);
+  table.add(chain, nameBuffer, length, 0);
+  chain.number = ++made << 4;
+  chain.family = family;
+  chain.kind = kind;
+  return chain;
+}
+
+/** The chain for that many endpoints; `localCount` counts for the Local policy alone. */
+export function countChain(family: u32, kind: u32, count: u32, localCount: u32): FlatChain {
+  let end = writeDecimal(writeLiteral(nameBuffer, kindPrefix(kind)), count);
+  if (kind == FlatKind.LOCAL || kind == FlatKind.NODE_PORT_LOCAL) {
+    store<u8>(end++, 0x2d);
+    end = writeDecimal(end, localCount);
+  }
+  const chain = chainNamed(family, kind, end - nameBuffer);
+  chain.count = count;
+  chain.localCount = localCount;
+  return chain;
+}
+
+/** The chain that drops what comes from none of the CIDRs: merged first, since one list may be written in many ways. */
+export function firewallChain(family: u32, cidrs: Vector): FlatChain {
+  const found = findSourceList(family, cidrs);
+  if (found != 0) return changetype<FlatChain>(changetype<SourceList>(found).chain);
+  // Another list may have the same hash, and so the name already.
+  const at = writeLiteral(nameBuffer, kindPrefix(FlatKind.FIREWALL));
+  let number: u32 = 1;
+  while (tableOf(family).find(nameBuffer, writeListName(at, number) - nameBuffer) != 0) number++;
+  return makeFirewall(family, writeListName(at, number) - nameBuffer);
+}
+
+/** Makes the chain of the list that was looked for last; `nameBuffer` has its name. */
+function makeFirewall(family: u32, nameLength: usize): FlatChain {
+  const chain = chainNamed(family, FlatKind.FIREWALL, nameLength);
+  const list = addSourceList(family);
+  list.chain = changetype<usize>(chain);
+  chain.sources = changetype<usize>(list);
+  return chain;
+}
+
+/**
+ * The kernel has a set `sources-NAME` with that list (`count` pairs of addresses, merged): the list keeps that name, if it
+ * may have it and has no other. So what another process has numbered in another order stays as it is.
+ */
+export function adoptFirewall(family: u32, name: usize, length: usize, merged: usize, count: u32): void {
+  if (findMergedList(family, merged, count) != 0 || !isListName(name, length)) return;
+  const at = writeLiteral(nameBuffer, kindPrefix(FlatKind.FIREWALL));
+  memory.copy(at, name, length);
+  const whole = at + length - nameBuffer;
+  if (tableOf(family).find(nameBuffer, whole) == 0) makeFirewall(family, whole);
+}
+
+function balance(chain: FlatChain, map: string, count: u32): void {
+  const byPort = chain.kind >= FlatKind.NODE_PORT_BALANCE;
+  nft.rule("", chain.key, chain.keyLength);
+  nft.dnatToSlot(map, byPort, count);
+  nft.endRule();
+  if (count == 1) return;
+  // A packet may have been led here when there were more endpoints than there are now: slot 0 is always taken.
+  nft.rule("", chain.key, chain.keyLength);
+  nft.dnatToSlot(map, byPort, 1);
+  nft.endRule();
+}
+
+function writeLocalRules(chain: FlatChain, nodePort: bool): void {
+  const cluster = countChain(chain.family, nodePort ? FlatKind.NODE_PORT_BALANCE : FlatKind.BALANCE, chain.count, 0);
+  writeShortCircuits(chain.family, "", chain.key, chain.keyLength, "", cluster.key, cluster.keyLength);
+  if (chain.localCount != 0) balance(chain, nodePort ? "local-nodeport-backends" : "local-backends", chain.localCount);
+}
+
+/** What follows `firewall-` in the chain's name follows `sources-` in its set's. */
+function sourcesBase(chain: FlatChain): usize {
+  return chain.key + <usize>kindPrefix(FlatKind.FIREWALL).length;
+}
+
+function sourcesLength(chain: FlatChain): usize {
+  return <usize>chain.keyLength - <usize>kindPrefix(FlatKind.FIREWALL).length;
+}
+
+function addRange(chain: FlatChain, range: usize): void {
+  nft.element(Verb.ADD, "sources-", sourcesBase(chain), sourcesLength(chain));
+  nft.rangeKey(range, range + 16);
+  nft.endElement();
+}
+
+/** Bytes that a range takes at most, with the head of a message. */
+const RANGE_BYTES: usize = 384;
+
+/** The list that is being written by several transactions. */
+let filling: usize = 0;
+
+function noteBegun(): void {
+  journal(currentBatch(), JournalKind.BEGIN_SHARED, filling);
+}
+
+/** Fills the sets of listed chains that one transaction can't hold, before anything leads there. */
+function fillLargeSets(): void {
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    chain.filled = false;
+    if (chain.kind != FlatKind.FIREWALL) continue;
+    const ranges = changetype<SourceList>(chain.sources);
+    const size = (<usize>ranges.keyLength >> 5) * RANGE_BYTES;
+    if (longestTransaction() == 0 || hasRoom(size)) continue;
+    chain.filled = true;
+    if (chain.committed) continue;
+    writeFor(blamed(chain));
+    reviveChain(chain);
+    makeRoomForAll(size);
+    nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
+    nft.addRangeSet("sources-", sourcesBase(chain), sourcesLength(chain));
+    nft.set(Verb.FLUSH, DataType.NONE, "sources-", sourcesBase(chain), sourcesLength(chain));
+    filling = changetype<usize>(chain);
+    whenCut(noteBegun);
+    for (let range = ranges.key; range < ranges.key + <usize>ranges.keyLength; range += 32) {
+      makeRoom(RANGE_BYTES);
+      addRange(chain, range);
+    }
+    noteBegun(); // rules come later, perhaps in a transaction that fails
+    cutAnywhere();
+  }
+  writeFor(0);
+}
+
+function writeFirewallRules(chain: FlatChain): void {
+  const base = sourcesBase(chain);
+  const length = sourcesLength(chain);
+  const list = changetype<SourceList>(chain.sources);
+  if (!chain.filled) {
+    nft.addRangeSet("sources-", base, length);
+    for (let range = list.key; range < list.key + <usize>list.keyLength; range += 32) addRange(chain, range);
+  }
+  nft.rule("", chain.key, chain.keyLength);
+  nft.matchAddress(true, true, "sources-", base, length);
+  nft.drop();
+  nft.endRule();
+}
+
+function writeRules(chain: FlatChain): void {
+  switch (chain.kind) {
+    case FlatKind.BALANCE:
+      balance(chain, "backends", chain.count);
+      break;
+    case FlatKind.NODE_PORT_BALANCE:
+      balance(chain, "nodeport-backends", chain.count);
+      break;
+    case FlatKind.LOCAL:
+      writeLocalRules(chain, false);
+      break;
+    case FlatKind.NODE_PORT_LOCAL:
+      writeLocalRules(chain, true);
+      break;
+    case FlatKind.FIREWALL:
+      writeFirewallRules(chain);
+      break;
+    default: {
+      const nodePort = chain.kind == FlatKind.NODE_PORT_MASQUERADE;
+      const plain = countChain(chain.family, nodePort ? FlatKind.NODE_PORT_BALANCE : FlatKind.BALANCE, chain.count, 0);
+      nft.rule("", chain.key, chain.keyLength);
+      nft.markOr(masqueradeMark());
+      nft.comment("masquerade");
+      nft.endRule();
+      nft.rule("", chain.key, chain.keyLength);
+      nft.goto("", plain.key, plain.keyLength);
+      nft.endRule();
+    }
+  }
+}
+
+/** By kind, then by numbers: chains that others go to come first. */
+function compareChains(a: u32, b: u32): i32 {
+  const left = changetype<FlatChain>(<usize>a);
+  const right = changetype<FlatChain>(<usize>b);
+  const leftPlain = left.kind % 3 == 0 ? 0 : 1;
+  const rightPlain = right.kind % 3 == 0 ? 0 : 1;
+  if (leftPlain != rightPlain) return leftPlain - rightPlain;
+  if (left.kind != right.kind) return left.kind < right.kind ? -1 : 1;
+  if (left.count != right.count) return left.count < right.count ? -1 : 1;
+  if (left.localCount != right.localCount) return left.localCount < right.localCount ? -1 : 1;
+  return compareEntries(a, b);
+}
+
+const list = new Vector();
+
+function listWhere(family: u32, keep: (chain: FlatChain) => bool): void {
+  list.clear();
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; at = table.following(at)) {
+    if (keep(changetype<FlatChain>(at))) list.push(<u32>at);
+  }
+  sortVector(list, 0, list.length, compareChains);
+}
+
+/** Writes listed chains in two rounds, since some go to others: all chains, then all rules. */
+function writeChains(from: u32, to: u32): void {
+  ownedByNobody();
+  for (let i = from; i < to; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    writeFor(blamed(chain));
+    nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
+    nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
+  }
+  for (let i = from; i < to; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    writeFor(blamed(chain));
+    writeRules(chain);
+  }
+  writeFor(0);
+}
+
+/** Writes every chain that is wanted, for the full text. */
+export function writeAllFlatChains(family: u32): void {
+  listWhere(family, (chain: FlatChain) => chain.wanted != 0);
+  for (let i: u32 = 0; i < list.length; i++) changetype<FlatChain>(<usize>list.get(i)).filled = false;
+  writeChains(0, list.length);
+}
+
+/** How many of the listed chains have been written. */
+let written: u32 = 0;
+
+/** Lists the chains that are wanted, all of them or only those that the kernel lacks; true if there are any. */
+export function listFlatChains(family: u32, all: bool): bool {
+  if (all) listWhere(family, isWanted);
+  else listWhere(family, (chain: FlatChain) => isWanted(chain) && !chain.committed && !chain.open);
+  written = 0;
+  fillLargeSets();
+  return list.length != 0;
+}
+
+/** Writes the next `count` of them; `note` is called with each. Returns true if some are left. */
+export function writeListedChains(count: u32, note: (chain: FlatChain) => void): bool {
+  const end = list.length - written > count ? written + count : list.length;
+  for (let i = written; i < end; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    reviveChain(chain);
+    note(chain);
+  }
+  writeChains(written, end);
+  written = end;
+  return written < list.length;
+}
+
+function reviveChain(chain: FlatChain): void {
+  revive(chain.family, "", chain.key, chain.keyLength);
+  if (chain.kind == FlatKind.FIREWALL) revive(chain.family, "sources-", sourcesBase(chain), sourcesLength(chain));
+}
+
+/** Retires the chains that the kernel holds, be it in part, and nobody wants; `note` is called with each. */
+export function retireFlatChains(family: u32, note: (chain: FlatChain) => void): void {
+  if (!nothingStale(family)) {
+    // What a plan has retired that never came to pass may be wanted again.
+    listWhere(family, (chain: FlatChain) => isWanted(chain) && chain.committed);
+    for (let i: u32 = 0; i < list.length; i++) reviveChain(changetype<FlatChain>(<usize>list.get(i)));
+  }
+  listWhere(family, (chain: FlatChain) => !isWanted(chain) && (chain.committed || chain.begun));
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    retire(family, false, "", chain.key, chain.keyLength);
+    if (chain.kind == FlatKind.FIREWALL) retire(family, true, "sources-", sourcesBase(chain), sourcesLength(chain));
+    note(chain);
+  }
+}
+
+/** Forgets chains that neither the kernel nor a service port needs. */
+export function dropUnusedFlatChains(family: u32): void {
+  listWhere(family, (chain: FlatChain) => !isWanted(chain) && !chain.committed && !chain.open && !chain.begun);
+  for (let i: u32 = 0; i < list.length; i++) {
+    const chain = changetype<FlatChain>(<usize>list.get(i));
+    if (chain.sources != 0) removeSourceList(family, changetype<SourceList>(chain.sources));
+    tableOf(family).remove(chain);
+  }
+}
+
+/** The kernel holds none of them. */
+export function forgetFlatChains(family: u32): void {
+  const table = tableOf(family);
+  for (let at = table.following(0); at != 0; at = table.following(at)) {
+    changetype<FlatChain>(at).committed = false;
+    changetype<FlatChain>(at).open = false;
+    changetype<FlatChain>(at).begun = false;
+  }
+}

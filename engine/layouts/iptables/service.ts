@@ -1,0 +1,431 @@
+// kube-proxy's iptables rules of one service port (kube-proxy: pkg/proxy/iptables). filter rules go to the main
+// stream, nat chains and nat rules to their own.
+import { Vector } from "../../bytes/memory";
+import { decimal, lit, outSelect, put, StreamName, writeLiteral } from "../../bytes/out";
+import { hashText } from "../../bytes/sha256";
+import { Protocol, protocolName, RangeRecord } from "../../cluster/records";
+import {
+  append,
+  comment,
+  declareChain,
+  destination,
+  destinationPort,
+  endRule,
+  ip,
+  jump,
+  nameComment,
+  probability,
+  protocol,
+  words,
+} from "../../encodings/iptables-restore";
+import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../../encodings/owners";
+import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../../routing/endpoints";
+import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../../routing/facts";
+import { options } from "../../routing/options";
+import { Claim, EntryPoint } from "../../routing/ownership";
+import { firstRange } from "../../routing/route";
+import {
+  Decision,
+  externalIsLocal,
+  FamilyPort,
+  hasAffinity,
+  internalIsLocal,
+  recordOf,
+  ServicePort,
+} from "../../routing/service-ports";
+import { ownClaim, ownEndpoint, ownField, ownPort } from "../owning";
+import { canReject } from "./extensions";
+
+/** Chains of a service port that exist, as bits. */
+export namespace PortChain {
+  export const EXTERNAL: u32 = 1;
+  export const FIREWALL: u32 = 2;
+  export const CLUSTER: u32 = 4;
+  export const LOCAL: u32 = 8;
+}
+
+export const CLUSTER_PREFIX: string = "KUBE-SVC-";
+export const LOCAL_PREFIX: string = "KUBE-SVL-";
+export const EXTERNAL_PREFIX: string = "KUBE-EXT-";
+export const FIREWALL_PREFIX: string = "KUBE-FW-";
+export const ENDPOINT_PREFIX: string = "KUBE-SEP-";
+const MARK_CHAIN: string = "KUBE-MARK-MASQ";
+
+/** The chains that a routed service port needs. */
+export function chainsOf(port: FamilyPort): u32 {
+  const decision = port.decision;
+  const has = (decision & Decision.HAS_ENDPOINTS) != 0;
+  let chains: u32 = 0;
+  if (has && (decision & Decision.EXTERNALLY_ACCESSIBLE) != 0) chains |= PortChain.EXTERNAL;
+  if (has && (decision & Decision.SOURCE_RANGES) != 0) chains |= PortChain.FIREWALL;
+  if ((decision & Decision.CLUSTER_ENDPOINTS) != 0) chains |= PortChain.CLUSTER;
+  if ((decision & Decision.LOCAL_ENDPOINTS) != 0) chains |= PortChain.LOCAL;
+  return chains;
+}
+
+/** Where the sixteen characters of a service port's chain names are. */
+export function chainHash(port: ServicePort): usize {
+  return changetype<usize>(port) + offsetof<ServicePort>("chainHash0");
+}
+
+function internalPrefix(port: FamilyPort): string {
+  return internalIsLocal(port) ? LOCAL_PREFIX : CLUSTER_PREFIX;
+}
+
+function externalPrefix(port: FamilyPort): string {
+  return externalIsLocal(port) ? LOCAL_PREFIX : CLUSTER_PREFIX;
+}
+
+/** `-m comment --comment "NAME after"` */
+function serviceComment(port: ServicePort, after: string): void {
+  comment("", port.printable, port.printableLength, after);
+}
+
+/** `-m tcp -p tcp -d IP --dport PORT` */
+function matchEntry(claim: Claim): void {
+  const key = claim.key;
+  protocol(<u32>key.protocol);
+  destination(<u32>key.family, key.ip());
+  destinationPort(key.port);
+}
+
+/** A filter rule that turns away what has no endpoints, or none that the policy allows here. */
+function turnAway(claim: Claim, chain: string): void {
+  const port = claim.port;
+  const has = (port.decision & Decision.HAS_ENDPOINTS) != 0;
+  if (!has && !canReject(port.family)) return;
+  outSelect(StreamName.MAIN);
+  append(chain, 0);
+  serviceComment(port.port, has ? " has no local endpoints" : " has no endpoints");
+  if (claim.entryPoint == EntryPoint.NODE_PORT) {
+    words("-m addrtype --dst-type LOCAL");
+    protocol(<u32>claim.key.protocol);
+    destinationPort(claim.key.port);
+  } else {
+    matchEntry(claim);
+  }
+  jump(has ? "DROP" : "REJECT", 0);
+}
+
+/** A nat rule that sends traffic for the address to a chain of the service port. */
+function dispatch(claim: Claim, after: string, prefix: string): void {
+  outSelect(StreamName.NAT_RULES);
+  append("KUBE-SERVICES", 0);
+  serviceComment(claim.port.port, after);
+  matchEntry(claim);
+  jump(prefix, chainHash(claim.port.port));
+}
+
+/**
+ * A nat rule sends everything that comes to the entry point somewhere: with the external policy Local there are local
+ * endpoints, and no source range stops anybody.
+ */
+export function servesAll(claim: Claim): bool {
+  const decision = claim.port.decision;
+  if (claim.entryPoint == EntryPoint.CLUSTER_IP) return (decision & Decision.INTERNAL) != 0;
+  if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP && (decision & Decision.SOURCE_RANGES) != 0) return false;
+  return (decision & Decision.EXTERNAL) != 0;
+}
+
+function dispatchClusterIP(claim: Claim): void {
+  if ((claim.port.decision & Decision.INTERNAL) != 0) dispatch(claim, " cluster IP", internalPrefix(claim.port));
+  else turnAway(claim, "KUBE-SERVICES");
+}
+
+function dispatchExternalIP(claim: Claim): void {
+  const decision = claim.port.decision;
+  if ((decision & Decision.HAS_ENDPOINTS) != 0) dispatch(claim, " external IP", EXTERNAL_PREFIX);
+  if ((decision & Decision.EXTERNAL) == 0) turnAway(claim, "KUBE-EXTERNAL-SERVICES");
+}
+
+function dispatchLoadBalancerIP(claim: Claim): void {
+  const port = claim.port;
+  if ((port.decision & Decision.HAS_ENDPOINTS) == 0) return;
+  const firewall = (port.decision & Decision.SOURCE_RANGES) != 0;
+  dispatch(claim, " loadbalancer IP", firewall ? FIREWALL_PREFIX : EXTERNAL_PREFIX);
+  if (!firewall) return;
+  outSelect(StreamName.MAIN);
+  append("KUBE-PROXY-FIREWALL", 0);
+  lit(' -m comment --comment "');
+  put(port.port.printable, port.port.printableLength);
+  lit(" traffic not accepted by KUBE-FW-");
+  put(chainHash(port.port), 16);
+  lit('"');
+  matchEntry(claim);
+  jump("DROP", 0);
+}
+
+function dispatchNodePort(claim: Claim): void {
+  const port = claim.port;
+  if ((port.decision & Decision.HAS_ENDPOINTS) != 0) {
+    outSelect(StreamName.NAT_RULES);
+    if (localhostNodePorts(port.family) && options().nfacctLocalhostAccepted) {
+      nodePortRule(claim, true);
+    }
+    nodePortRule(claim, false);
+  }
+  if ((port.decision & Decision.EXTERNAL) == 0) turnAway(claim, "KUBE-EXTERNAL-SERVICES");
+}
+
+/** Localhost node ports have a rule of their own, so that a counter shows whether anybody uses them. */
+function nodePortRule(claim: Claim, localhost: bool): void {
+  const port = claim.port.port;
+  append("KUBE-NODEPORTS", 0);
+  nameComment(port.printable, port.printableLength);
+  protocol(<u32>claim.key.protocol);
+  if (localhost) words("-d 127.0.0.0/8");
+  destinationPort(claim.key.port);
+  if (localhost) words("-m nfacct --nfacct-name localhost_nps_accepted_pkts");
+  jump(EXTERNAL_PREFIX, chainHash(port));
+}
+
+/** The rules that lead traffic for one entry point to the service port's chains, or turn it away. */
+export function writeEntryPoint(claim: Claim): void {
+  ownClaim(claim);
+  if (claim.entryPoint == EntryPoint.CLUSTER_IP) dispatchClusterIP(claim);
+  else if (claim.entryPoint == EntryPoint.EXTERNAL_IP) dispatchExternalIP(claim);
+  else if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) dispatchLoadBalancerIP(claim);
+  else dispatchNodePort(claim);
+}
+
+/** After all load-balancer IPs: turns away what cannot be served there. */
+export function writeUnservedLoadBalancerIP(claim: Claim): void {
+  if ((claim.port.decision & Decision.EXTERNAL) != 0) return;
+  ownClaim(claim);
+  turnAway(claim, "KUBE-EXTERNAL-SERVICES");
+}
+
+/** Lets health checks of a load balancer in, whatever other rules say. */
+export function writeHealthCheckNodePort(port: FamilyPort): void {
+  const record = recordOf(port);
+  if (record.healthCheckNodePort == 0) return;
+  ownField(port, Field.HEALTH_CHECK_NODE_PORT);
+  outSelect(StreamName.MAIN);
+  append("KUBE-NODEPORTS", 0);
+  serviceComment(port.port, " health check node port");
+  protocol(Protocol.TCP);
+  destinationPort(<u32>record.healthCheckNodePort);
+  jump("ACCEPT", 0);
+}
+
+/** `-s CIDR`, `-i INTERFACE` or `-i PREFIX+` */
+function matchLocal(family: u32): void {
+  const facts = factsOf(family);
+  lit(facts.localDetector == LocalDetector.SOURCE ? " -s " : " -i ");
+  put(facts.localText, facts.localTextLength);
+  if (facts.localDetector == LocalDetector.INTERFACE_PREFIX) lit("+");
+}
+
+/** Masquerades what comes to the cluster IP from outside the cluster (or everything). */
+function writeClusterIPMasquerade(port: FamilyPort): void {
+  const detector = factsOf(port.family).localDetector;
+  const all = options().masqueradeAll;
+  if (!all && detector == LocalDetector.NONE) return;
+  // Nothing comes from outside of 0.0.0.0/0, and iptables-nft takes no rule that says so.
+  if (!all && detector == LocalDetector.SOURCE && factsOf(port.family).localPrefix == 0) return;
+  const claim = changetype<Claim>(port.claims); // the cluster IP comes first
+  ownClaim(claim);
+  alsoOwnedBy(OwnerKind.OPTION, 0, all ? Field.MASQUERADE_ALL : Field.DETECT_LOCAL, 0);
+  append(internalPrefix(port), chainHash(port.port));
+  serviceComment(port.port, " cluster IP");
+  matchEntry(claim);
+  if (!all) {
+    words("!");
+    matchLocal(port.family);
+  }
+  jump(MARK_CHAIN, 0);
+}
+
+/** `-A KUBE-EXT-H -m comment --comment "before NAME external destinations"` */
+function appendExternal(port: FamilyPort, before: string): void {
+  append(EXTERNAL_PREFIX, chainHash(port.port));
+  comment(before, port.port.printable, port.port.printableLength, " external destinations");
+}
+
+function writeExternalChain(port: FamilyPort): void {
+  const hash = chainHash(port.port);
+  ownPort(port);
+  if (!externalIsLocal(port)) {
+    appendExternal(port, "masquerade traffic for ");
+    jump(MARK_CHAIN, 0);
+  } else {
+    // Pods and the node itself may use every endpoint: their addresses need no preserving.
+    ownField(port, Field.EXTERNAL_TRAFFIC_POLICY);
+    if (factsOf(port.family).localDetector != LocalDetector.NONE) {
+      appendExternal(port, "pod traffic for ");
+      matchLocal(port.family);
+      jump(CLUSTER_PREFIX, hash);
+    }
+    appendExternal(port, "masquerade LOCAL traffic for ");
+    words("-m addrtype --src-type LOCAL");
+    jump(MARK_CHAIN, 0);
+    appendExternal(port, "route LOCAL traffic for ");
+    words("-m addrtype --src-type LOCAL");
+    jump(CLUSTER_PREFIX, hash);
+  }
+  if ((port.decision & Decision.EXTERNAL) == 0) return;
+  append(EXTERNAL_PREFIX, hash);
+  jump(externalPrefix(port), hash);
+}
+
+/** Traffic that no range lets through keeps its destination and is dropped by KUBE-PROXY-FIREWALL. */
+function writeFirewallChain(port: FamilyPort): void {
+  const hash = chainHash(port.port);
+  const service = changetype<usize>(port.port.service);
+  const record = recordOf(port);
+  let at = firstRange(record);
+  for (let i: u32 = 0; i < record.rangeCount; i++, at += offsetof<RangeRecord>()) {
+    const range = changetype<RangeRecord>(at);
+    if (<u32>range.family != port.family) continue;
+    ownedBy(OwnerKind.SERVICE, service, Field.SOURCE_RANGE, range.index);
+    append(FIREWALL_PREFIX, hash);
+    serviceComment(port.port, " loadbalancer IP");
+    lit(" -s ");
+    const to = scratch;
+    put(to, formatCIDR(to, port.family, at + offsetof<RangeRecord>("word0"), <u32>range.prefix) - to);
+    jump(EXTERNAL_PREFIX, hash);
+  }
+  if ((port.decision & Decision.NODE_IN_RANGES) != 0) {
+    // The node may use the load-balancer IP itself as source if the IP is one of its own addresses.
+    for (let c = port.claims; c != 0; c = changetype<Claim>(c).nextOfPort) {
+      const claim = changetype<Claim>(c);
+      if (claim.entryPoint != EntryPoint.LOAD_BALANCER_IP) continue;
+      ownClaim(claim);
+      append(FIREWALL_PREFIX, hash);
+      serviceComment(port.port, " loadbalancer IP");
+      lit(" -s ");
+      ip(port.family, claim.key.ip());
+      jump(EXTERNAL_PREFIX, hash);
+    }
+  }
+  ownPort(port);
+  append(FIREWALL_PREFIX, hash);
+  comment(
+    "other traffic to ",
+    port.port.printable,
+    port.port.printableLength,
+    " will be dropped by KUBE-PROXY-FIREWALL",
+  );
+  endRule();
+}
+
+const scratch: usize = memory.data(128, 16);
+
+/** Hashes of the endpoint chains' names, sixteen characters each, by position in `endpoints`. */
+const endpointHashes = new Vector();
+
+export function endpointHash(index: u32): usize {
+  return endpointHashes.data + ((<usize>index) << 4);
+}
+
+/** Room for the longest printable name, protocol and endpoint. */
+const nameBuffer: usize = memory.data(576, 16);
+
+/** Names the chains of all reachable endpoints: hash of printable name, protocol and `ip:port`. */
+export function nameEndpoints(port: FamilyPort): void {
+  endpointHashes.reserve((endpoints.length << 2) + 4);
+  const owner = port.port;
+  memory.copy(nameBuffer, owner.printable, owner.printableLength);
+  const prefix = writeLiteral(nameBuffer + owner.printableLength, protocolName(owner.protocol));
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
+    memory.copy(prefix, endpoint.text(), 48);
+    hashText(nameBuffer, prefix + endpoint.textLength - nameBuffer, endpointHash(i), 16);
+  }
+}
+
+/** `-m comment --comment "NAME -> ip:port"`, left out in large clusters. */
+function endpointComment(port: FamilyPort, endpoint: RoutedEndpoint, large: bool): void {
+  if (large) return;
+  lit(' -m comment --comment "');
+  put(port.port.printable, port.port.printableLength);
+  lit(" -> ");
+  put(endpoint.text(), endpoint.textLength);
+  lit('"');
+}
+
+/** The chain that balances over the endpoints with `policy` set. */
+function writeBalancer(port: FamilyPort, prefix: string, policy: u32, large: bool): void {
+  const hash = chainHash(port.port);
+  let left: u32 = 0;
+  for (let i: u32 = 0; i < endpoints.length; i++) if ((endpointAt(i).flags & policy) != 0) left++;
+  const timeout = recordOf(port).affinityTimeout;
+  for (let i: u32 = 0; timeout != 0 && i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & policy) == 0) continue;
+    ownEndpoint(endpoint);
+    alsoOwnedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.SESSION_AFFINITY, 0);
+    append(prefix, hash);
+    endpointComment(port, endpoint, large);
+    lit(" -m recent --name KUBE-SEP-");
+    put(endpointHash(i), 16);
+    lit(" --rcheck --seconds ");
+    decimal(timeout);
+    lit(" --reap");
+    jump(ENDPOINT_PREFIX, endpointHash(i));
+  }
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & policy) == 0) continue;
+    ownEndpoint(endpoint);
+    append(prefix, hash);
+    endpointComment(port, endpoint, large);
+    if (left > 1) probability(left);
+    left--;
+    jump(ENDPOINT_PREFIX, endpointHash(i));
+  }
+}
+
+function writeEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint, hash: usize, large: bool): void {
+  const owner = port.port;
+  ownEndpoint(endpoint);
+  append(ENDPOINT_PREFIX, hash);
+  if (!large) nameComment(owner.printable, owner.printableLength);
+  lit(" -s ");
+  put(endpoint.address(), endpoint.bareLength());
+  jump(MARK_CHAIN, 0);
+  append(ENDPOINT_PREFIX, hash);
+  if (!large) nameComment(owner.printable, owner.printableLength);
+  if (hasAffinity(port)) {
+    lit(" -m recent --name KUBE-SEP-");
+    put(hash, 16);
+    lit(" --set");
+  }
+  protocol(owner.protocol);
+  lit(" -j DNAT --to-destination ");
+  put(endpoint.text(), endpoint.textLength);
+  endRule();
+}
+
+/** Declares chains (bits of PortChain) of the service port itself. */
+export function declarePortChains(port: FamilyPort, chains: u32): void {
+  const hash = chainHash(port.port);
+  if ((chains & PortChain.EXTERNAL) != 0) declareChain(EXTERNAL_PREFIX, hash);
+  if ((chains & PortChain.FIREWALL) != 0) declareChain(FIREWALL_PREFIX, hash);
+  if ((chains & PortChain.CLUSTER) != 0) declareChain(CLUSTER_PREFIX, hash);
+  if ((chains & PortChain.LOCAL) != 0) declareChain(LOCAL_PREFIX, hash);
+}
+
+/** All chains of a service port that has just been routed and whose endpoints have been named. */
+export function writeChains(port: FamilyPort, large: bool): void {
+  const chains = chainsOf(port);
+  outSelect(StreamName.NAT_CHAINS);
+  ownPort(port);
+  declarePortChains(port, chains);
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
+    ownEndpoint(endpointAt(i));
+    declareChain(ENDPOINT_PREFIX, endpointHash(i));
+  }
+  outSelect(StreamName.NAT_RULES);
+  if ((port.decision & Decision.INTERNAL) != 0) writeClusterIPMasquerade(port);
+  if ((chains & PortChain.EXTERNAL) != 0) writeExternalChain(port);
+  if ((chains & PortChain.FIREWALL) != 0) writeFirewallChain(port);
+  if ((chains & PortChain.CLUSTER) != 0) writeBalancer(port, CLUSTER_PREFIX, Routed.CLUSTER, large);
+  if ((chains & PortChain.LOCAL) != 0) writeBalancer(port, LOCAL_PREFIX, Routed.LOCAL_POLICY, large);
+  for (let i: u32 = 0; i < endpoints.length; i++) {
+    const endpoint = endpointAt(i);
+    if ((endpoint.flags & Routed.REACHABLE) != 0) writeEndpointChain(port, endpoint, endpointHash(i), large);
+  }
+}

@@ -1,0 +1,378 @@
+// The plan of an instance: from what the kernel has acknowledged to what it should have, for both families.
+import { outReset } from "../bytes/out";
+import { Change, noteChange, Service, services, sortedServices } from "../cluster/services";
+import { planTriggers } from "../cluster/trigger-times";
+import { forgetFlatChains } from "../layouts/flat/chains";
+import { beginFlatPlan, continueFlatPlan } from "../layouts/flat/layout";
+import { forgetHeldNeeds, restoreNeeds } from "../layouts/flat/needs";
+import { planIptables } from "../layouts/iptables/layout";
+import { allowCuts, isTooLong, mayCut } from "../layouts/nft/parts";
+import { beginNftablesPlan, continueNftablesPlan } from "../layouts/nftables/layout";
+import { stock } from "../routing/facts";
+import { Mode, options } from "../routing/options";
+import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
+import { isHeavy } from "../routing/portions";
+import { markStale, refresh, refreshAll } from "../routing/refresh";
+import { FamilyPort, ServicePort } from "../routing/service-ports";
+import {
+  adoptStock,
+  beginPlan,
+  closeBatch,
+  familyOfBatch,
+  forgetStock,
+  handOut,
+  isForgotten,
+  isPlanned,
+  lastBatchOfRouting,
+  orderEntries,
+  setFamilyStockDirty,
+  setStockDirty,
+  tableIsAbsent,
+} from "../transactions/batches";
+import { findRefused, findRefusedSuspects, refused } from "../transactions/refusals";
+import { isSpent } from "../transactions/slices";
+import { doubtStale, forgetAllStale } from "../transactions/stale-chains";
+import { beginFirstWave, endFirstWave, isKeyWaiting } from "../transactions/waves";
+import {
+  beginAdoption,
+  beginDifference,
+  beginDump,
+  continueAdoption,
+  continueDifference,
+  Difference,
+  endDump,
+  isComparing,
+  readDump,
+} from "./reconcile";
+import { beginSettling, forgetAllSettled, forgetSettled, settleFamily } from "./settling";
+
+/** Number of the stock rules as they were planned last. */
+let plannedStock: u32 = 0;
+
+/** In iptables mode only owners matter, not sets. */
+function ownersChanged(family: u32): bool {
+  for (let i: u32 = 0; i < changedKeys.length; i++) {
+    const key = changetype<Key>(<usize>changedKeys.get(i));
+    if (<u32>key.family == family && key.kind <= <u8>KeyKind.NODE_PORT && !isKeyWaiting(key)) return true;
+  }
+  return false;
+}
+
+function beginFamilyPlan(family: u32): void {
+  if (options().mode == Mode.NFTABLES) beginNftablesPlan(family);
+  else if (options().mode == Mode.FLAT) beginFlatPlan(family);
+}
+
+/** The family's batches are written. */
+let isWritten: bool = false;
+
+/** Goes on for a slice; true: the plan of the family is complete. iptables mode makes its one batch in one go. */
+function continueFamilyPlan(family: u32): bool {
+  if (!isWritten) {
+    if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
+    else if (options().mode == Mode.NFTABLES && !continueNftablesPlan(family, startedAt)) return false;
+    else if (options().mode == Mode.FLAT && !continueFlatPlan(family, startedAt)) return false;
+    isWritten = true;
+    beginSettling();
+  }
+  return settleFamily(family);
+}
+
+// ---- a plan in slices
+
+namespace Work {
+  export const NONE: u32 = 0;
+  export const PLAN: u32 = 1;
+  export const FIRST_WAVE: u32 = 2;
+  export const RECONCILIATION: u32 = 3;
+}
+
+namespace Stage {
+  /** Reconciliation: the dump is being read. */
+  export const READ: u32 = 0;
+  /** Reconciliation, flat: service ports take up the slots that the kernel has for them. */
+  export const ADOPT: u32 = 1;
+  export const PLAN: u32 = 2;
+  /** Reconciliation: what was planned is compared with what the kernel holds. */
+  export const COMPARE: u32 = 3;
+  /** Everything is planned: the journal is put in the order of the batches. */
+  export const ORDER: u32 = 4;
+  /** What nothing is left of is forgotten. */
+  export const FORGET: u32 = 5;
+  /** The host gets copies of the batches. */
+  export const HAND_OUT: u32 = 6;
+}
+
+let work: u32 = Work.NONE;
+let stage: u32 = Stage.PLAN;
+/** The family that is being planned. */
+let plannedFamily: u32 = 0;
+let startedAt: u64 = 0;
+/** Bytes of the dump so far. */
+let dumped: usize = 0;
+
+/** What a call of `continuePlan` has come to. */
+export namespace Progress {
+  export const MORE: u32 = 0;
+  export const ABANDONED: u32 = 1;
+  /** Batches are handed out, and more are to come. */
+  export const BATCHES: u32 = 2;
+  /** The last batches are handed out. */
+  export const COMPLETE: u32 = 3;
+}
+
+function begin(what: u32, time: u64): void {
+  work = what;
+  startedAt = time;
+  beginPlan(time);
+  // Of a table that is read back, or replaced, no Service may be there in part.
+  if (what == Work.RECONCILIATION || (what == Work.PLAN && (isForgotten(0) || isForgotten(1)))) refreshAll();
+  else refresh();
+  if (stock.number != plannedStock) setStockDirty();
+  plannedStock = stock.number;
+}
+
+/** Begins the contract's `begin-plan`. */
+export function startPlan(time: u64): void {
+  begin(Work.PLAN, time);
+  planFrom(0);
+}
+
+/** Begins the contract's `begin-first-wave`. */
+export function startFirstWave(time: u64): void {
+  begin(Work.FIRST_WAVE, time);
+  beginFirstWave();
+  planFrom(0);
+}
+
+/** Begins the contract's `begin-reconcile`; `size`: bytes of the dump that `readDump` will be given. */
+export function startReconciliation(reconciled: u32, size: usize, time: u64): void {
+  begin(Work.RECONCILIATION, time);
+  forgetRules(reconciled);
+  doubtStale(reconciled);
+  beginDump(size);
+  dumped = 0;
+  plannedFamily = reconciled;
+  stage = Stage.READ;
+}
+
+/** Messages that the kernel has dumped: they must stay where they are until the reconciliation is complete. */
+export function takeDump(bytes: usize, length: usize): void {
+  if (work != Work.RECONCILIATION || stage != Stage.READ) return;
+  dumped += length;
+  readDump(bytes, length);
+}
+
+function planFrom(first: u32): void {
+  plannedFamily = first;
+  stage = Stage.PLAN;
+  isWritten = false;
+  beginFamilyPlan(first);
+}
+
+/** Goes on for a slice. Once everything is planned, transactions/batches.ts hands out batches. */
+export function continuePlan(): u32 {
+  if (work == Work.NONE) return Progress.ABANDONED;
+  if (stage < Stage.ORDER) {
+    if (work == Work.RECONCILIATION ? !continueReconciliation() : !continueFamilies()) return Progress.MORE;
+    stage = Stage.ORDER;
+  }
+  if (stage == Stage.ORDER) {
+    if (!orderEntries()) return Progress.MORE;
+    if (work != Work.FIRST_WAVE) {
+      for (let each: u32 = 0; each < 2; each++) {
+        if (work == Work.PLAN || each == plannedFamily) planTriggers(each, lastBatchOfRouting(each));
+      }
+    }
+    allowCuts(false);
+    endFirstWave();
+    stage = Stage.FORGET;
+  }
+  if (stage == Stage.FORGET) {
+    if (!forgetSettled()) return Progress.MORE;
+    stage = Stage.HAND_OUT;
+    if (isSpent(0)) return Progress.MORE;
+  }
+  if (!handOut()) return Progress.BATCHES;
+  work = Work.NONE;
+  return Progress.COMPLETE;
+}
+
+/** A plan has begun that is not complete. */
+export function isPlanning(): bool {
+  return work != Work.NONE;
+}
+
+/** It is a reconciliation. */
+export function isReconciling(): bool {
+  return work == Work.RECONCILIATION;
+}
+
+function continueFamilies(): bool {
+  // In iptables mode the chains that dispatch are written whole: there is nothing that could go ahead.
+  if (work == Work.FIRST_WAVE && options().mode == Mode.IPTABLES) return true;
+  while (continueFamilyPlan(plannedFamily)) {
+    if (plannedFamily == 0) {
+      planFrom(1);
+    } else if (work == Work.PLAN && !mayCut && isTooLong() && (isForgotten(0) || isForgotten(1))) {
+      beginPlan(startedAt);
+      outReset();
+      allowCuts(true);
+      planFrom(0);
+    } else {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Between two stages there is always a slice's end: what it takes to begin one is bounded by the cluster's size alone. */
+function continueReconciliation(): bool {
+  if (stage == Stage.READ) {
+    if (options().mode != Mode.IPTABLES && endDump()) {
+      adoptStock(plannedFamily);
+      beginAdoption(plannedFamily, options().mode == Mode.FLAT);
+      stage = Stage.ADOPT;
+    } else {
+      forgetAllStale(plannedFamily);
+      if (dumped == 0) tableIsAbsent(plannedFamily);
+      planFrom(plannedFamily);
+    }
+    return false;
+  }
+  if (stage == Stage.ADOPT) {
+    if (!continueAdoption()) return false;
+    planFrom(plannedFamily);
+    beginDifference();
+    return false;
+  }
+  if (stage == Stage.PLAN) {
+    if (!continueFamilyPlan(plannedFamily)) return false;
+    if (isComparing()) {
+      stage = Stage.COMPARE;
+      return false;
+    }
+    if (mayCut || !isTooLong() || !isForgotten(plannedFamily)) return true;
+    allowCuts(true);
+    replan();
+    return false;
+  }
+  const difference = continueDifference(plannedFamily, startedAt);
+  if (difference == Difference.REBUILT) replan();
+  return difference == Difference.WRITTEN;
+}
+
+/** Plans the family anew, for a table that has to be replaced. */
+function replan(): void {
+  beginPlan(startedAt);
+  forgetFamily(plannedFamily);
+  outReset();
+  planFrom(plannedFamily);
+}
+
+/**
+ * The kernel has refused the batch because of messages with these sequence numbers: as `close` for one that has failed,
+ * and the Services that they belong to are left out from now on. transactions/refusals.ts has them afterwards.
+ */
+export function closeRefused(id: u32, sequences: usize, count: u32, now: u64): void {
+  const family = familyOfBatch(id);
+  findRefused(family, sequences, isPlanned(id) ? count : 0);
+  leaveOutRefused(id, family, now);
+}
+
+/** As `closeRefused`, for Services by their numbers among the batch's suspects (iptables mode). */
+export function closeRefusedSuspects(id: u32, numbers: usize, count: u32, now: u64): void {
+  const family = familyOfBatch(id);
+  findRefusedSuspects(family, numbers, isPlanned(id) ? count : 0);
+  leaveOutRefused(id, family, now);
+}
+
+/** Closes a batch of that family as failed, and leaves the Services in `refused` out of its plans from now on. */
+function leaveOutRefused(id: u32, family: u32, now: u64): void {
+  closeBatch(id, false, now);
+  for (let i: u32 = 0; i < refused.length; i++) {
+    if (refused.get(i) == 0) continue;
+    const service = changetype<Service>(<usize>refused.get(i));
+    service.refusedAgain |= service.refused & (1 << family);
+    service.refused |= 1 << family;
+    // The dispatch chains of iptables mode have to be written without it.
+    if (options().mode == Mode.IPTABLES) setFamilyStockDirty(family);
+    for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
+      const port = changetype<ServicePort>(at).family(family);
+      if (port != 0) restoreNeeds(changetype<FamilyPort>(port));
+    }
+  }
+  forgetAllSettled();
+}
+
+/** Nothing is left out any more. */
+export function retryRefused(): void {
+  for (let at = services.following(0); at != 0; at = services.following(at)) {
+    const service = changetype<Service>(at);
+    if (options().mode == Mode.IPTABLES) {
+      if ((service.refused & 1) != 0) setFamilyStockDirty(0);
+      if ((service.refused & 2) != 0) setFamilyStockDirty(1);
+    }
+    // The rules of a heavy one come in portions again.
+    if (service.refused != 0 && isHeavy(service)) noteChange(service, Change.SERVICE);
+    service.refused = 0;
+    service.refusedAgain = 0;
+  }
+}
+
+export function close(id: u32, acknowledged: bool, now: u64): void {
+  closeBatch(id, acknowledged, now);
+  forgetAllSettled();
+}
+
+function forgetPort(at: usize): void {
+  if (at == 0) return;
+  const port = changetype<FamilyPort>(at);
+  if (port.committed != 0) heap.free(port.committed);
+  port.committed = 0;
+  forgetHeldNeeds(port);
+  markStale(port);
+}
+
+let forgottenFamily: u32 = 0;
+
+function forgetKey(key: Key): void {
+  if (<u32>key.family != forgottenFamily) return;
+  key.committedChain = 0;
+  key.committedFirewall = 0;
+  key.committedNoEndpoints = 0;
+  key.committedLocalhost = false;
+  key.committedOwner = 0;
+  key.committedSlots = 0;
+  key.committedLocalSlots = 0;
+  noteKeyChange(key);
+}
+
+/** Forgets what the kernel holds of one family. */
+function forgetFamily(family: u32): void {
+  forgetAllStale(family);
+  forgetRules(family);
+}
+
+/** The same, but for what is due to go. */
+function forgetRules(family: u32): void {
+  // In nftables modes a reconciliation would else be refused again for the same reason, each time.
+  if (options().mode == Mode.IPTABLES) retryRefused();
+  forgetStock(family);
+  forgetFlatChains(family);
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    for (let at = changetype<Service>(<usize>services.get(i)).ports; at != 0; at = changetype<ServicePort>(at).next) {
+      forgetPort(changetype<ServicePort>(at).family(family));
+    }
+  }
+  forgottenFamily = family;
+  eachKey(forgetKey);
+}
+
+/** It is not known what the kernel holds: the next plan writes everything. */
+export function forgetKernel(): void {
+  beginPlan(0);
+  forgetFamily(0);
+  forgetFamily(1);
+}

@@ -1,0 +1,233 @@
+// Plans in slices: the same bytes however much a call does, whatever is asked in between, and nothing half done when
+// somebody changes what the plan is made of.
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Batch, families, type Mode } from "../../fixtures/support/engine.ts";
+import {
+  addresses,
+  applyJson,
+  defaultOptions,
+  makeEngine,
+  makeService,
+  makeSlice,
+  messagesOf,
+  put,
+} from "../../fixtures/support/engine-tests.ts";
+import { type EngineInstance, joinPieces } from "../../hosts/shared/engine.ts";
+
+const test = suite("planning: slices");
+const modes: Mode[] = ["flat", "nftables", "iptables"];
+const SERVICES = 40;
+
+function service(index: number) {
+  return makeService(`shop/web-${index}`, {
+    ip: `10.96.0.${index + 1},fd00::${index + 1}`,
+    ...(index % 3 === 0 ? { type: "LoadBalancer", ingress: [{ ip: `192.0.2.${index + 1}` }] } : {}),
+    ...(index % 6 === 0 ? { loadBalancerSourceRanges: ["10.0.0.0/8", "172.16.0.0/12"] } : {}),
+    ...(index % 5 === 0 ? { sessionAffinity: "ClientIP" } : {}),
+  });
+}
+
+function slice(index: number, endpoints: number) {
+  return makeSlice(`shop/web-${index}-1`, `web-${index}`, addresses(endpoints, `10.${index}`));
+}
+
+/** The cluster that the kernel has rules of, and what has changed since. */
+const before = Array.from({ length: SERVICES }, (_, index) => [service(index), slice(index, 1 + (index % 7))]).flat();
+const after = Array.from({ length: SERVICES - 2 }, (_, index) => [
+  service(index + 1),
+  slice(index + 1, 1 + ((index + (index % 4 === 0 ? 2 : 1)) % 7)),
+]).flat();
+
+function started(mode: Mode, objects = before): EngineInstance {
+  const engine = makeEngine(mode);
+  put(engine, ...objects);
+  if (mode !== "iptables") engine.setEncoding("netlink");
+  engine.setBatchLimits(8000, 0);
+  return engine;
+}
+
+/** Everything that a host would see of the batches. */
+function shown(batches: readonly Batch[]): string[] {
+  return batches.map(({ data, ...rest }) => JSON.stringify([rest, Buffer.from(joinPieces(data)).toString("base64")]));
+}
+
+/** The rest of the plan that has begun, in slices of `work`; `between` is called after each. */
+function completed(
+  engine: EngineInstance,
+  work: number,
+  between: () => void = () => {},
+): { calls: number; batches: Batch[] } {
+  const batches: Batch[] = [];
+  for (let calls = 1; ; calls++) {
+    const progress = engine.continuePlan(work);
+    if (progress.tag === "some-batches" || progress.tag === "batches") batches.push(...progress.val);
+    if (progress.tag === "batches") return { calls, batches };
+    assert.is.not(progress.tag, "abandoned");
+    between();
+  }
+}
+
+const ask = (engine: EngineInstance) => () => {
+  engine.count();
+  engine.problems();
+  engine.node();
+  engine.healthChecks();
+  engine.healthChecksRevision();
+  engine.leftOut();
+  engine.drift();
+  for (const family of families) engine.programmed(family);
+};
+
+for (const mode of modes) {
+  test(`${mode}: a plan in slices is the plan in one go`, () => {
+    const whole = shown(started(mode).plan(0));
+    for (const work of [1, 7, 100]) {
+      const engine = started(mode);
+      engine.beginPlan(0);
+      const { calls, batches } = completed(engine, work, ask(engine));
+      assert.equal(shown(batches), whole);
+      // iptables mode writes its dispatch chains whole, in one go.
+      if (mode !== "iptables") assert.ok(calls > 60 / work, `${calls} calls`);
+    }
+  });
+
+  test(`${mode}: a first wave likewise`, () => {
+    const objects = [makeService("default/kubernetes", { ip: "10.96.1.1" }), service(1), slice(1, 2)];
+    const whole = started(mode, objects).planFirstWave(0);
+    assert.is(whole.length > 0, mode !== "iptables");
+    const engine = started(mode, objects);
+    engine.beginFirstWave(0);
+    assert.equal(shown(completed(engine, 1).batches), shown(whole));
+  });
+
+  test(`${mode}: what changes the cluster, or writes, ends a plan before its time, and the next one is as if there had been none`, () => {
+    const web = service(99);
+    const interruptions: Record<string, (engine: EngineInstance) => unknown> = {
+      apply: (engine) => applyJson(engine, web),
+      "apply what is known already": (engine) => applyJson(engine, service(1)),
+      "begin-list": (engine) => engine.beginList("node"),
+      configure: (engine) => engine.configure(defaultOptions(mode, "node-b")),
+      render: (engine) => engine.render("ipv4"),
+      blame: (engine) => engine.blame("ipv6"),
+      describe: (engine) => engine.describe(),
+      forget: (engine) => engine.forget(),
+      "another plan": (engine) => shapes(engine.plan(0)),
+    };
+    for (const [name, interrupt] of Object.entries(interruptions)) {
+      const plain = started(mode);
+      const engine = started(mode);
+      engine.beginPlan(0);
+      if (mode !== "iptables") for (let i = 0; i < 5; i++) assert.is(engine.continuePlan(3).tag, "more");
+      assert.equal(interrupt(engine), interrupt(plain), name);
+      assert.is(engine.continuePlan(1).tag, "abandoned", name);
+      assert.equal(shapes(engine.plan(0)), shapes(plain.plan(0)), name);
+    }
+  });
+}
+
+/** Without numbers that count on from plan to plan. */
+function shapes(batches: readonly Batch[]): unknown[] {
+  return batches.map(({ id: _, data, ...rest }) => {
+    const bytes = Buffer.from(joinPieces(data));
+    if (bytes[0] === 0x2a) return [rest, bytes.toString()]; // iptables' text
+    return [rest, messagesOf(bytes).map((message) => `${message.readUInt16LE(4).toString(16)} ${message.length}`)];
+  });
+}
+
+for (const mode of ["flat", "nftables"] as const) {
+  /** What the kernel would answer for IPv4 if it had got what is planned for `before`. */
+  const dump = Buffer.concat(
+    started(mode)
+      .plan(0)
+      .filter(({ family }) => family === "ipv4")
+      .map(({ data }) => joinPieces(data)),
+  );
+
+  test(`${mode}: a reconciliation in slices, its dump in pieces, is that in one go`, () => {
+    for (const objects of [before, after]) {
+      const whole = started(mode, objects);
+      const expected = shown(whole.reconcile("ipv4", [dump], 0));
+      assert.is(expected.length > 0, objects === after);
+      for (const work of [1, 7, 100]) {
+        const engine = started(mode, objects);
+        engine.beginReconcile("ipv4", dump.length, 0);
+        for (const message of messagesOf(dump)) {
+          engine.readDump(message);
+          ask(engine)();
+        }
+        const { calls, batches } = completed(engine, work, ask(engine));
+        assert.equal(shown(batches), expected);
+        assert.equal(engine.drift(), { ...whole.drift() });
+        assert.ok(calls > 100 / work, `${calls} calls`);
+      }
+    }
+  });
+
+  test(`${mode}: a reconciliation that is ended before its time can be begun again`, () => {
+    const engine = started(mode, before);
+    const changed = slice(3, 6);
+    engine.beginReconcile("ipv4", dump.length, 0);
+    applyJson(engine, slice(3, 5)); // before the dump has come
+    assert.is(engine.continuePlan(1).tag, "abandoned");
+    engine.beginReconcile("ipv4", dump.length, 0);
+    engine.readDump(dump);
+    for (let i = 0; i < 20; i++) assert.is(engine.continuePlan(9).tag, "more");
+    applyJson(engine, changed);
+    assert.is(engine.continuePlan(9).tag, "abandoned");
+
+    const plain = started(mode, before);
+    applyJson(plain, changed);
+    assert.equal(shapes(engine.reconcile("ipv4", [dump], 0)), shapes(plain.reconcile("ipv4", [dump], 0)));
+    assert.equal(engine.drift(), plain.drift());
+  });
+}
+
+test("flat: batches come in parts of some megabytes, each once; a plan that is ended between two parts counts as never sent", () => {
+  const ports = Array.from({ length: 250 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+  const externalIPs = Array.from({ length: 200 }, (_, i) => `192.0.2.${i + 1}`);
+  const large = makeService("shop/large", { ports, externalIPs });
+  const make = () => {
+    const engine = makeEngine("flat");
+    engine.setEncoding("netlink");
+    engine.setBatchLimits(64 << 10, 0);
+    put(engine, large);
+    engine.beginPlan(0);
+    return engine;
+  };
+  const engine = make();
+  const parts: number[][] = [];
+  for (let isComplete = false; !isComplete; ) {
+    const progress = engine.continuePlan(4000);
+    isComplete = progress.tag === "batches";
+    if (progress.tag !== "some-batches" && progress.tag !== "batches") continue;
+    const bytes = progress.val.reduce((sum, { data }) => sum + joinPieces(data).length, 0);
+    assert.ok(bytes < 5 << 20, `${bytes} bytes`);
+    parts.push(progress.val.map(({ id }) => id));
+  }
+  assert.ok(parts.length >= 2, `${parts.length} parts`);
+  const ids = parts.flat();
+  const first = ids[0] ?? 0;
+  assert.equal(
+    ids,
+    Array.from(ids.keys(), (i) => i + first),
+  );
+
+  const ended = make();
+  let progress = ended.continuePlan(4000);
+  while (progress.tag === "more") progress = ended.continuePlan(4000);
+  assert.is(progress.tag, "some-batches");
+  ended.failed(first, 0);
+  assert.is(ended.continuePlan(4000).tag, "abandoned");
+  assert.is(ended.plan(1).length, ids.length);
+  assert.equal(shapes(ended.plan(2)), shapes(make().completePlan()));
+});
+
+test("without a plan that has begun there is none to go on with", () => {
+  const engine = started("flat");
+  assert.is(engine.continuePlan(1).tag, "abandoned");
+  engine.readDump(new Uint8Array(100));
+  assert.is(engine.continuePlan(1).tag, "abandoned");
+});
+
+test.run();
