@@ -39,8 +39,8 @@ test("what plugins and providers need is loaded only when it is", () => {
 });
 
 test("the agent starts without the parts of its packages that it does not use, and without Node's own undici", () => {
-  const life = readdirSync(directory).find((file) => /^life-.*\.js$/.test(file)) ?? "";
-  const loaded = loadedWith(life);
+  const lifecycle = readdirSync(directory).find((file) => /^lifecycle-.*\.js$/.test(file)) ?? "";
+  const loaded = loadedWith(lifecycle);
   for (const [file, text] of loaded) {
     assert.not.match(
       text,

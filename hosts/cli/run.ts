@@ -1,13 +1,13 @@
 // From the command line to an exit code.
 import { EngineTrapError } from "../shared/engine.ts";
 import { EngineMissingError } from "../shared/engine-node.ts";
+import { printable } from "../shared/printable.ts";
 import { agent, agentHelp } from "./commands/agent.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { render } from "./commands/render.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
 import { cleanupHelp, generalHelp, renderHelp } from "./help.ts";
 import { type Io, write } from "./io.ts";
-import { printable } from "./output/printable.ts";
 import { version } from "./version.ts";
 
 interface Command {

@@ -1,5 +1,5 @@
 // Whether the API server lets us read and write what the agent needs.
-import { scrubText } from "../log-scrub.ts";
+import { scrubText } from "../log/redact.ts";
 import { type Finding, ok } from "./finding.ts";
 
 export interface AccessReviews {

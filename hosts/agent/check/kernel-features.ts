@@ -7,8 +7,8 @@ import { findKernelHazards, type KernelHazards } from "../hazards/kernel-hazards
 import { findMissingExtensions, type MissingExtension, remedy } from "../kernel/iptables-extensions.ts";
 import { type FoundIptables, findIptables, type IptablesTools, thisHost } from "../kernel/iptables-tools.ts";
 import { commandRunner } from "../kernel/run-command.ts";
-import { type ProbeResult, probeKernel } from "../netlink/probe.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { type ProbeResult, probeKernel } from "../netlink/probe/probe.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { type Finding, ok } from "./finding.ts";
 
 export interface KernelProbes {

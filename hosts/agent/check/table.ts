@@ -1,5 +1,5 @@
 // Findings as a table for a terminal.
-import { printable } from "../../cli/output/printable.ts";
+import { printable } from "../../shared/printable.ts";
 import type { Finding } from "./finding.ts";
 
 /** A line for each, and below it what to do. Ends with a line that sums up. */

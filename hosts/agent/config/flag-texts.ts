@@ -1,7 +1,7 @@
 // What each flag is, given or not: for /flagz.
 import { formatDuration, parseDuration } from "../../shared/config/duration.ts";
 import type { Mode } from "../../shared/contract.ts";
-import { scrubText } from "../log-scrub.ts";
+import { scrubText } from "../log/redact.ts";
 import { type GivenFlag, isSwitch } from "./command-line.ts";
 import { flagValue, parseBool, typeOf } from "./flag-values.ts";
 import { type Flag, flags } from "./flags.ts";

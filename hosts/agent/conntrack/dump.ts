@@ -2,11 +2,11 @@
 // thread; here the messages are only gathered, as they are, into pieces that the engine can take without holding up the
 // event loop.
 import type { CheckedFlows } from "../../shared/contract.ts";
-import { askAll, type DumpEnd } from "../netlink/ask.ts";
-import { EINVAL, EOPNOTSUPP } from "../netlink/errno.ts";
-import { request } from "../netlink/messages.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
-import { NLM_F_DUMP } from "../netlink/uapi.ts";
+import { EINVAL, EOPNOTSUPP } from "../netlink/messages/errno.ts";
+import { request } from "../netlink/messages/messages.ts";
+import { NLM_F_DUMP } from "../netlink/messages/uapi.ts";
+import { askAll, type DumpEnd } from "../netlink/sockets/requests.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import * as uapi from "./uapi.ts";
 
 /** Some 1,300 flows: about a millisecond of the engine's. */

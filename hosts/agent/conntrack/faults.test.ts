@@ -2,10 +2,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StaleFlow } from "../../shared/contract.ts";
-import { EBUSY, EINVAL, ENOBUFS, ENOENT, EPERM } from "../netlink/errno.ts";
-import { readMessages, request } from "../netlink/messages.ts";
+import { EBUSY, EINVAL, ENOBUFS, ENOENT, EPERM } from "../netlink/messages/errno.ts";
+import { readMessages, request } from "../netlink/messages/messages.ts";
+import { NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_DONE } from "../netlink/messages/uapi.ts";
 import { acknowledgement, type FakeAnswer, fakeLibc } from "../netlink/testing/fake-libc.ts";
-import { NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_DONE } from "../netlink/uapi.ts";
 import { ConntrackReconciler, type FlowEngine, type FlowRemoval } from "./reconciler.ts";
 import { flowMessage } from "./testing/flows.ts";
 import * as uapi from "./uapi.ts";

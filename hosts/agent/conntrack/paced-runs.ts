@@ -1,5 +1,5 @@
 // Runs that cost much: at once after a quiet time, and with a pause after each. What is asked for meanwhile is one run.
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../time/clock.ts";
 
 export class PacedRuns {
   readonly #clock: Clock;

@@ -11,11 +11,11 @@ import {
   remove,
 } from "../../../fixtures/support/engine-tests.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
-import { ENOENT } from "../netlink/errno.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { ENOENT } from "../netlink/messages/errno.ts";
+import { NFPROTO_IPV4 } from "../netlink/messages/uapi.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { describeStalls, withStalls } from "../netlink/testing/stalls.ts";
-import { NFPROTO_IPV4 } from "../netlink/uapi.ts";
 import { ConntrackReconciler, type FlowRemoval } from "./reconciler.ts";
 import { identityOf, removeFlows } from "./removal.ts";
 import type { Flow } from "./testing/flows.ts";

@@ -3,11 +3,11 @@
 import type { CheckedFlows, EntryPoint, Family, StaleFlow, StaleReason } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { viewOf } from "../netlink/attributes.ts";
-import { EINVAL, ENOENT, EPERM, errnoName, NetlinkError } from "../netlink/errno.ts";
-import type { Libc } from "../netlink/libc.ts";
-import { NFPROTO } from "../netlink/protocol-family.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { viewOf } from "../netlink/messages/attributes.ts";
+import { EINVAL, ENOENT, EPERM, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
+import { NFPROTO } from "../netlink/messages/protocol-family.ts";
+import type { Libc } from "../netlink/sockets/libc.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { dumpFlows } from "./dump.ts";
 import { identityOf, MOST_AT_ONCE, removeFlows } from "./removal.ts";
 

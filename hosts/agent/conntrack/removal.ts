@@ -1,12 +1,12 @@
 // Removes flows from conntrack, each by its original tuple and its id: a flow that a client has made anew meanwhile has
 // the same tuple and another id, and stays. (Unless it got the very memory of the old one, of whose address the kernel
 // makes the id. Then the client's next packet makes it once more.)
-import { readAcknowledgement } from "../netlink/acknowledgement.ts";
-import { AttributeWriter, readAttributes } from "../netlink/attributes.ts";
-import { ENOBUFS, ETIMEDOUT, NetlinkError } from "../netlink/errno.ts";
-import { ATTRIBUTES, readMessages, writeMessage } from "../netlink/messages.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
-import { NLA_F_NESTED, NLM_F_ACK, NLMSG_OVERRUN } from "../netlink/uapi.ts";
+import { readAcknowledgement } from "../netlink/messages/acknowledgement.ts";
+import { AttributeWriter, readAttributes } from "../netlink/messages/attributes.ts";
+import { ENOBUFS, ETIMEDOUT, NetlinkError } from "../netlink/messages/errno.ts";
+import { ATTRIBUTES, readMessages, writeMessage } from "../netlink/messages/messages.ts";
+import { NLA_F_NESTED, NLM_F_ACK, NLMSG_OVERRUN } from "../netlink/messages/uapi.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import * as uapi from "./uapi.ts";
 
 /** Flows removed at once: so many refusals fit into the smallest receive buffer. */

@@ -1,5 +1,5 @@
 // Numbers of linux/netfilter/nfnetlink_conntrack.h, under their own names.
-import { attributes } from "../netlink/uapi.ts";
+import { attributes } from "../netlink/messages/uapi.ts";
 
 export const NFNL_SUBSYS_CTNETLINK = 1;
 

@@ -5,7 +5,7 @@ import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { countElements, listDynamicSets } from "../kernel/nft-listing.ts";
 import { readIfThere } from "../kernel/read-if-there.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { Hazard } from "./hazard.ts";
 
 const TABLES: Readonly<Record<Exclude<Mode, "iptables">, string>> = { flat: "sluice", nftables: "kube-proxy" };

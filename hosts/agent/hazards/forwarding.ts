@@ -5,7 +5,7 @@ import type { Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { readLegacyTable } from "../kernel/legacy-table.ts";
 import { type ForwardDrop, listForwardDrops } from "../kernel/nft-listing.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { Hazard } from "./hazard.ts";
 
 /** @throws {NetlinkError} */

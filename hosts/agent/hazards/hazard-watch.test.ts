@@ -5,7 +5,7 @@ import type { NodeView } from "../../shared/contract.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { parseAgentConfig } from "../config/agent-config.ts";
 import { HealthState } from "../http/health-state.ts";
-import { ManualClock } from "../testing/manual-clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { HazardReport } from "./hazard.ts";
 import { HazardWatch } from "./hazard-watch.ts";
 

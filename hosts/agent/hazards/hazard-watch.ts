@@ -1,7 +1,7 @@
 // The agent's looks for hazards: at the first write, and every few minutes, since firewalls and VPNs come and go.
 import type { NodeView } from "../../shared/contract.ts";
-import type { Clock } from "../clock.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
+import type { Clock } from "../time/clock.ts";
 import { AffinityWatch } from "./affinity.ts";
 import { clusterCidrHazards } from "./cluster-cidr.ts";
 import type { Hazard, HazardReport } from "./hazard.ts";

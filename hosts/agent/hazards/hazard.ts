@@ -2,7 +2,7 @@
 // that don't fit, objects that are gone. The agent says each once, in its log and for as long as it stands in /readyz;
 // `--check` has them as well.
 import type { HealthState } from "../http/health-state.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 
 export interface Hazard {
   /** What it is about, for a table: a field, a chain, an object. */

@@ -6,7 +6,7 @@ import { joinPieces } from "../../shared/engine.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
 import { countElements } from "../kernel/nft-listing.ts";
 import { engineFor, flushAll, lackingLegacy, prepareNode, shell } from "../kernel/testing/node.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { AffinityWatch } from "./affinity.ts";
 import type { Hazard, HazardSource } from "./hazard.ts";

@@ -1,6 +1,6 @@
 // What is looked for in the kernel: by the agent from time to time, and by --check.
 import type { AgentConfig } from "../config/agent-config.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { AffinityWatch } from "./affinity.ts";
 import { forwardingHazards } from "./forwarding.ts";
 import type { Hazard, HazardSource } from "./hazard.ts";

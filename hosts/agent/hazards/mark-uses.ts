@@ -3,13 +3,20 @@
 import { FAMILIES } from "../../shared/families.ts";
 import { type LegacyExtension, type LegacyRule, readLegacyTable } from "../kernel/legacy-table.ts";
 import { listOthersRules } from "../kernel/nft-listing.ts";
-import { type Attribute, findAttribute, readHostU32, readString, readU32, viewOf } from "../netlink/attributes.ts";
-import { NetlinkError } from "../netlink/errno.ts";
-import type { Message } from "../netlink/messages.ts";
-import { askRtnetlink } from "../netlink/rtnetlink.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
-import * as uapi from "../netlink/uapi.ts";
-import { step, turn } from "../turns.ts";
+import {
+  type Attribute,
+  findAttribute,
+  readHostU32,
+  readString,
+  readU32,
+  viewOf,
+} from "../netlink/messages/attributes.ts";
+import { NetlinkError } from "../netlink/messages/errno.ts";
+import type { Message } from "../netlink/messages/messages.ts";
+import * as uapi from "../netlink/messages/uapi.ts";
+import { askRtnetlink } from "../netlink/sockets/rtnetlink.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
+import { step, turn } from "../time/yield.ts";
 
 export interface MarkUse {
   /** "ip rule 32764", "ip mangle PREROUTING". */

@@ -1,8 +1,8 @@
 // Our bit of the packets' mark in the hands of others: their packets would be masqueraded, and their rules would take ours for
 // theirs.
 import type { AgentConfig } from "../config/agent-config.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
-import { NETLINK_ROUTE } from "../netlink/uapi.ts";
+import { NETLINK_ROUTE } from "../netlink/messages/uapi.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { Hazard } from "./hazard.ts";
 import { type MarkUse, netfilterMarks, routingRuleMarks } from "./mark-uses.ts";
 

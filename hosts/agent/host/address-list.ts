@@ -1,12 +1,12 @@
 // The addresses of all interfaces by rtnetlink. os.networkInterfaces leaves out interfaces that are down, and the kernel
 // takes packets to their addresses as local all the same.
 import { SocketAddress } from "node:net";
-import { findAttribute } from "../netlink/attributes.ts";
-import { NetlinkError } from "../netlink/errno.ts";
-import type { Message } from "../netlink/messages.ts";
-import { askRtnetlink } from "../netlink/rtnetlink.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
-import * as uapi from "../netlink/uapi.ts";
+import { findAttribute } from "../netlink/messages/attributes.ts";
+import { NetlinkError } from "../netlink/messages/errno.ts";
+import type { Message } from "../netlink/messages/messages.ts";
+import * as uapi from "../netlink/messages/uapi.ts";
+import { askRtnetlink } from "../netlink/sockets/rtnetlink.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 /** A dump that addresses change under is made again, so often. */
 const attempts = 5;

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as assert from "uvu/assert";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { watchInterfaces } from "./interfaces.ts";
 import { ensureNfacct, invalidDropped, localhostAccepted, readNfacctPackets } from "./nfacct.ts";

@@ -2,9 +2,9 @@
 import { networkInterfaces } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isLinkLocal } from "../../shared/config/addresses.ts";
-import { readMessages } from "../netlink/messages.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
-import { NETLINK_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR } from "../netlink/uapi.ts";
+import { readMessages } from "../netlink/messages/messages.ts";
+import { NETLINK_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR } from "../netlink/messages/uapi.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { addressOf, listAddresses } from "./address-list.ts";
 
 export interface InterfaceWatch {

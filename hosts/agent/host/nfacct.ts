@@ -1,11 +1,11 @@
 // The two counters of iptables mode that rules count into by name: a rule that names one that is not there is refused.
 import { setTimeout as sleep } from "node:timers/promises";
-import { askOne } from "../netlink/ask.ts";
-import { findAttribute, viewOf } from "../netlink/attributes.ts";
-import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/errno.ts";
-import { ATTRIBUTES, request } from "../netlink/messages.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
-import * as uapi from "../netlink/uapi.ts";
+import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";
+import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
+import { ATTRIBUTES, request } from "../netlink/messages/messages.ts";
+import * as uapi from "../netlink/messages/uapi.ts";
+import { askOne } from "../netlink/sockets/requests.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 export const invalidDropped = "ct_state_invalid_dropped_pkts";
 export const localhostAccepted = "localhost_nps_accepted_pkts";

@@ -18,7 +18,7 @@ export interface DebugPages {
   describe(): Promise<Pieces>;
   /** The whole rules of a family, as they should be. */
   rules(family: Family): Promise<Pieces>;
-  /** What would be written next, when and why: JSON of hosts/agent/outlook.ts. */
+  /** What would be written next, when and why: JSON of hosts/agent/running/debug-plan.ts. */
   plan(): Promise<Pieces>;
 }
 

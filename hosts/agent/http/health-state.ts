@@ -15,7 +15,7 @@
 
 import type { Family, NodeView } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../time/clock.ts";
 
 /** What the agent watches. */
 export type Resource = "services" | "endpointslices" | "nodes" | "servicecidrs";

@@ -4,8 +4,8 @@
 // the chains are in nf_tables the kernel tells more for less: whether anything has changed at all, how many rules a chain
 // has, and how many lead to it. So flushed chains and missing jumps are noticed as well, soon, and without a process.
 import type { DriftReport, Family } from "../../shared/contract.ts";
-import { readGeneration } from "../netlink/generation.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
+import { readGeneration } from "../netlink/ruleset/generation.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { JUMPS } from "./iptables-jumps.ts";
 import type { IptablesTools } from "./iptables-tools.ts";
 import { findChain } from "./nft-listing.ts";

@@ -3,7 +3,7 @@
 import type { Extension, Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { deleteNfacct, makeNfacct } from "../host/nfacct.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { writeResultOf } from "./iptables-refusal.ts";
 import type { IptablesTools } from "./iptables-tools.ts";
 import { readIfThere } from "./read-if-there.ts";

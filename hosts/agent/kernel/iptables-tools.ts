@@ -1,7 +1,7 @@
 // Which iptables this node uses: the commands of one variant, legacy (x_tables) or nf_tables. Rules of both variants are
 // applied by the kernel, but each variant's commands see only their own, so everybody on a node has to use the same.
 import type { Family } from "../../shared/contract.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { listChains, type NftChain } from "./nft-listing.ts";
 import { readIfThere } from "./read-if-there.ts";
 import type { RunCommand } from "./run-command.ts";

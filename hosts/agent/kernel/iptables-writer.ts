@@ -2,7 +2,7 @@
 
 import type { Batch, Extension, Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
 import { findMissingExtensions, type MissingExtension, sayMissing } from "./iptables-extensions.ts";
 import { checkArguments, insertionInput, JUMPS, type Jump } from "./iptables-jumps.ts";

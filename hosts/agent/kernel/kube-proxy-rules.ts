@@ -2,7 +2,7 @@
 // has all Services of a family, `default/kubernetes` among them.
 import type { Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { IpvsHost } from "./ipvs-leftovers.ts";
 import { legacyTables, saveLegacyTable, targetsOf } from "./legacy-removal.ts";
 import { findChain, hasElements, listChains, listRules, type NftChain } from "./nft-listing.ts";

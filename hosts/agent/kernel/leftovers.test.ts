@@ -4,9 +4,9 @@ import { compareIptables } from "../../../fixtures/kernel/normalise-iptables.ts"
 import { compareNft } from "../../../fixtures/kernel/normalise-nft.ts";
 import { type OracleCase, oracleCases } from "../../../fixtures/oracle/oracle.ts";
 import type { Mode } from "../../shared/contract.ts";
-import { dumpTable } from "../netlink/dump.ts";
+import { NFPROTO_IPV4 } from "../netlink/messages/uapi.ts";
+import { dumpTable } from "../netlink/ruleset/dump.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
-import { NFPROTO_IPV4 } from "../netlink/uapi.ts";
 import { cleanupAll } from "./cleanup.ts";
 import { IptablesWriter } from "./iptables-writer.ts";
 import { findLeftovers, type Leftover, removeLeftovers } from "./leftovers.ts";

@@ -9,7 +9,7 @@
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { plural } from "../../shared/plural.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { KeptChain } from "./chain-removal.ts";
 import type { IptablesTools, IptablesVariant } from "./iptables-tools.ts";
 import { findIpvs, type IpvsHost, removeIpsets, removeIpvsServers } from "./ipvs-leftovers.ts";

@@ -1,8 +1,8 @@
 // A part of a batch, to be tried and not to be kept: where the kernel refuses a batch without saying which message, parts of
 // it are tried until it is known whose messages it does not take.
 
-import { viewOf } from "../netlink/attributes.ts";
-import { readMessages } from "../netlink/messages.ts";
+import { viewOf } from "../netlink/messages/attributes.ts";
+import { readMessages } from "../netlink/messages/messages.ts";
 import {
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
@@ -13,7 +13,7 @@ import {
   NFT_MSG_DELSET,
   NFT_MSG_DELSETELEM,
   NLM_F_ACK,
-} from "../netlink/uapi.ts";
+} from "../netlink/messages/uapi.ts";
 
 function isControl(type: number): boolean {
   return type === NFNL_MSG_BATCH_BEGIN || type === NFNL_MSG_BATCH_END;

@@ -8,18 +8,18 @@ import {
   InvalidBatchError,
   RECOMMENDED_BATCH_BYTES,
   sendBatch,
-} from "../netlink/batch.ts";
-import { BatchWriter } from "../netlink/batch-writer.ts";
-import { dumpTable } from "../netlink/dump.ts";
-import { EEXIST, ENOENT } from "../netlink/errno.ts";
-import { readGeneration } from "../netlink/generation.ts";
-import type { Libc } from "../netlink/libc.ts";
-import type { TableName } from "../netlink/monitor.ts";
-import { probeKernel } from "../netlink/probe.ts";
-import { NFPROTO } from "../netlink/protocol-family.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
-import { readTable } from "../netlink/table.ts";
-import { NLM_F_ACK, NLM_F_CREATE } from "../netlink/uapi.ts";
+} from "../netlink/batches/batch.ts";
+import { BatchWriter } from "../netlink/messages/batch-writer.ts";
+import { EEXIST, ENOENT } from "../netlink/messages/errno.ts";
+import { NFPROTO } from "../netlink/messages/protocol-family.ts";
+import { NLM_F_ACK, NLM_F_CREATE } from "../netlink/messages/uapi.ts";
+import { probeKernel } from "../netlink/probe/probe.ts";
+import { dumpTable } from "../netlink/ruleset/dump.ts";
+import { readGeneration } from "../netlink/ruleset/generation.ts";
+import type { TableName } from "../netlink/ruleset/monitor.ts";
+import { readTable } from "../netlink/ruleset/table.ts";
+import type { Libc } from "../netlink/sockets/libc.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { partOf, sequencesOf } from "./netlink-trial.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 

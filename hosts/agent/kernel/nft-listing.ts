@@ -1,12 +1,12 @@
 // Reads names of tables and chains, and the rules of single chains, from nf_tables. iptables-nft keeps its chains there too.
 import type { Family } from "../../shared/contract.ts";
-import { askAll, askOne } from "../netlink/ask.ts";
-import { type Attribute, findAttribute, readAttributes, readString, readU32 } from "../netlink/attributes.ts";
-import { ENOENT, errnoName, NetlinkError } from "../netlink/errno.ts";
-import { ATTRIBUTES, type Message, messageFamily, request } from "../netlink/messages.ts";
-import { NFPROTO } from "../netlink/protocol-family.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
-import * as uapi from "../netlink/uapi.ts";
+import { type Attribute, findAttribute, readAttributes, readString, readU32 } from "../netlink/messages/attributes.ts";
+import { ENOENT, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
+import { ATTRIBUTES, type Message, messageFamily, request } from "../netlink/messages/messages.ts";
+import { NFPROTO } from "../netlink/messages/protocol-family.ts";
+import * as uapi from "../netlink/messages/uapi.ts";
+import { askAll, askOne } from "../netlink/sockets/requests.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 export interface NftTable {
   readonly family: Family;

@@ -2,11 +2,11 @@
 // takes all jumps out at once.
 
 import type { Family } from "../../shared/contract.ts";
-import { sendBatch } from "../netlink/batch.ts";
-import { BatchWriter } from "../netlink/batch-writer.ts";
-import { NFPROTO } from "../netlink/protocol-family.ts";
-import type { NetlinkSocket } from "../netlink/socket.ts";
-import * as uapi from "../netlink/uapi.ts";
+import { sendBatch } from "../netlink/batches/batch.ts";
+import { BatchWriter } from "../netlink/messages/batch-writer.ts";
+import { NFPROTO } from "../netlink/messages/protocol-family.ts";
+import * as uapi from "../netlink/messages/uapi.ts";
+import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
 import { isKubeProxyComment } from "./kube-proxy-chains.ts";
 import { listChains, listRules, type NftChain, type NftTable } from "./nft-listing.ts";

@@ -1,7 +1,7 @@
 // Chains of service ports and endpoints that an earlier process (kube-proxy, or we before a restart) has left in the
 // variant that we write, and that no rule leads to any more. The engine deletes only those that it knows.
 import type { Family } from "../../shared/contract.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { IptablesVariant } from "./iptables-tools.ts";
 import { isServiceChain } from "./kube-proxy-chains.ts";
 import { legacyTables, saveLegacyTable, targetsOf } from "./legacy-removal.ts";

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ApiServer, type ApiServerOptions } from "../../../fixtures/api-server/api-server.ts";
-import { ManualClock } from "../testing/manual-clock.ts";
-import { ApiClient } from "./api-client.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
+import { ApiClient } from "./client/api-client.ts";
 import { type EventDetails, EventRecorder, microTime } from "./events.ts";
 import { plainAccess, until } from "./testing/reflecting.ts";
 

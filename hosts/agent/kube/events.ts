@@ -1,9 +1,9 @@
 // Events (events.k8s.io/v1) for people who run `kubectl get events`: sent when it can be done, never waited for.
 
-import { type Clock, systemClock, uniform } from "../clock.ts";
-import { scrubText } from "../log-scrub.ts";
-import type { ApiClient } from "./api-client.ts";
-import { ApiError } from "./api-error.ts";
+import { scrubText } from "../log/redact.ts";
+import { type Clock, systemClock, uniform } from "../time/clock.ts";
+import type { ApiClient } from "./client/api-client.ts";
+import { ApiError } from "./client/api-error.ts";
 
 /** What an event is about. */
 export interface ObjectReference {

@@ -2,8 +2,8 @@
 // forwards. Listeners come and go with the engine's word; connections that are open go on whatever becomes of them.
 import { createServer, type Server, type Socket } from "node:net";
 import type { Family, LocalhostChanges, LocalhostListener } from "../../shared/contract.ts";
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
+import type { Clock } from "../time/clock.ts";
 import { EndpointChoice } from "./affinity.ts";
 import { connectionsAllowed, listenersAllowed } from "./descriptors.ts";
 import { forward, type Outcome } from "./forward.ts";

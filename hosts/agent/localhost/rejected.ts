@@ -1,12 +1,12 @@
 // Packets that rules have refused on loopback addresses, as the counters in our table have them.
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { askOne } from "../netlink/ask.ts";
-import { findAttribute, viewOf } from "../netlink/attributes.ts";
-import { ENOENT, NetlinkError } from "../netlink/errno.ts";
-import { ATTRIBUTES, request } from "../netlink/messages.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
-import * as uapi from "../netlink/uapi.ts";
+import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";
+import { ENOENT, NetlinkError } from "../netlink/messages/errno.ts";
+import { ATTRIBUTES, request } from "../netlink/messages/messages.ts";
+import * as uapi from "../netlink/messages/uapi.ts";
+import { askOne } from "../netlink/sockets/requests.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 export interface RejectedPackets {
   readonly family: Family;

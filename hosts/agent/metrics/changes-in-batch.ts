@@ -2,8 +2,8 @@
 // can be read, and costs nobody anything: these are not netlink/messages.ts' readers, which throw, and make an object of
 // each attribute.
 import { joinPieces } from "../../shared/engine.ts";
-import { ATTRIBUTE_HEADER, align4, viewOf } from "../netlink/attributes.ts";
-import { ATTRIBUTES } from "../netlink/messages.ts";
+import { ATTRIBUTE_HEADER, align4, viewOf } from "../netlink/messages/attributes.ts";
+import { ATTRIBUTES } from "../netlink/messages/messages.ts";
 import {
   NFNL_SUBSYS_NFTABLES,
   NFT_MSG_DELSETELEM,
@@ -12,7 +12,7 @@ import {
   NFTA_SET_ELEM_LIST,
   NLA_TYPE_MASK,
   NLMSG_HEADER,
-} from "../netlink/uapi.ts";
+} from "../netlink/messages/uapi.ts";
 
 type Pieces = readonly Uint8Array[];
 

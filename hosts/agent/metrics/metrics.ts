@@ -3,7 +3,7 @@
 import type { Batch, DriftReport, Family, Mode, Totals } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
 import type { WatchView } from "../http/health-state.ts";
-import type { ApiRequestReport } from "../kube/api-client.ts";
+import type { ApiRequestReport } from "../kube/client/api-client.ts";
 import { changesInNetlink, rulesInIptables } from "./changes-in-batch.ts";
 import { registerFeatureGates } from "./feature-gates.ts";
 import { type KubeProxyMetrics, registerKubeProxyMetrics } from "./kube-proxy.ts";

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
-import type { ListSink } from "../kube/sink.ts";
-import { step, turn } from "../turns.ts";
+import type { ListSink } from "../kube/decoding/reflector-store.ts";
+import { step, turn } from "../time/yield.ts";
 import { ObjectRecord, type RecordedObject } from "./object-record.ts";
 import { findTrapping, type TrappingObject, TrappingObjects } from "./trapping-objects.ts";
 

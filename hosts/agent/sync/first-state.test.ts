@@ -4,7 +4,7 @@ import { encode, engineModule } from "../../../fixtures/support/engine.ts";
 import { defaultOptions, listOf, makeNode, makeService } from "../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import type { Kind, Options } from "../../shared/contract.ts";
-import { ManualClock } from "../testing/manual-clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { FirstState } from "./first-state.ts";
 

@@ -1,6 +1,6 @@
 // When the agent knows enough to touch the kernel for the first time.
 import type { Kind, NodeView } from "../../shared/contract.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../time/clock.ts";
 import type { ClusterState } from "./cluster-state.ts";
 
 /** How long kube-proxy waits for its Node, and for the Node's podCIDRs where they tell pods from others. */

@@ -13,7 +13,7 @@ import { findLeftovers, type LeftoverOptions, removeLeftovers } from "../kernel/
 import { commandRunner } from "../kernel/run-command.ts";
 import { fakeCommands, flushAll, hasLegacy, sayWhatIsLeftOut, shell } from "../kernel/testing/node.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
-import { ManualClock } from "../testing/manual-clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { ClusterState } from "./cluster-state.ts";
 import { type FamilyReport, Synchronizer } from "./synchronizer.ts";
 

@@ -3,7 +3,7 @@
 import type { Kind } from "../../shared/contract.ts";
 import { endOfValue, objectsIn, textAt } from "../../shared/manifests/scan.ts";
 import { skipBlanks } from "../../shared/manifests/text.ts";
-import { endpointSlices, nodeNamed, serviceCIDRs, services } from "../kube/resources.ts";
+import { endpointSlices, nodeNamed, serviceCIDRs, services } from "../kube/watching/resources.ts";
 
 /** An object as a list of it alone, for `apply`. */
 export interface RecordedObject {

@@ -6,7 +6,7 @@ import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import type { NetlinkMode } from "../kernel/netlink-writer.ts";
-import { EMLINK, EMSGSIZE, ENOBUFS, ENOMEM, EPERM } from "../netlink/errno.ts";
+import { EMLINK, EMSGSIZE, ENOBUFS, ENOMEM, EPERM } from "../netlink/messages/errno.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
 import { type Refusing, refusingLibc } from "../netlink/testing/refusing-libc.ts";

@@ -2,8 +2,8 @@
 // go on; or it is sent in smaller parts; or nobody is to blame, and it is tried again later.
 import type { Batch, Family } from "../../shared/contract.ts";
 import { type EngineInstance, lengthOf } from "../../shared/engine.ts";
-import type { Clock } from "../clock.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
+import type { Clock } from "../time/clock.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { findCulprits, type TrialResult } from "./culprits.ts";
 import { type Suspects, suspectsOf } from "./suspects.ts";

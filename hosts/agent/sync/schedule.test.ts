@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock } from "../testing/manual-clock.ts";
+import { ManualClock } from "../time/testing/manual-clock.ts";
 import { type RunOutcome, Schedule } from "./schedule.ts";
 
 const test = suite("sync: schedule");

@@ -1,5 +1,5 @@
 // When to synchronise: at once on a change, not more often than it costs, again after a failure.
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../time/clock.ts";
 
 /** What a run says about the next one. */
 export interface RunOutcome {

@@ -5,13 +5,13 @@ import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/suppo
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { viewOf } from "../netlink/attributes.ts";
-import { EMSGSIZE, EPERM } from "../netlink/errno.ts";
-import { type Libc, loadLibc } from "../netlink/libc.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
+import { viewOf } from "../netlink/messages/attributes.ts";
+import { EMSGSIZE, EPERM } from "../netlink/messages/errno.ts";
+import { SO_SNDBUF, SO_SNDBUFFORCE, SOL_SOCKET } from "../netlink/messages/uapi.ts";
+import { type Libc, loadLibc } from "../netlink/sockets/libc.ts";
+import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft, nftList } from "../netlink/testing/nft.ts";
-import { SO_SNDBUF, SO_SNDBUFFORCE, SOL_SOCKET } from "../netlink/uapi.ts";
 import { Node } from "./testing/node.ts";
 
 /** The real kernel, as it is to whoever may have no more than `wmemMax` bytes. */

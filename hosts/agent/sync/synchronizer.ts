@@ -2,8 +2,8 @@
 import type { Batch, DriftReport, Extension, Family } from "../../shared/contract.ts";
 import { type EngineInstance, EngineTrapError, lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import type { Clock } from "../clock.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
+import type { Clock } from "../time/clock.ts";
 import type { ClusterState } from "./cluster-state.ts";
 import { type LeftOut, Refusals } from "./refusals.ts";
 import type { RunOutcome } from "./schedule.ts";

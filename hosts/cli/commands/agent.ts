@@ -54,7 +54,7 @@ export async function agent(args: string[], io: Io): Promise<ExitCode> {
 
 /** Whoever reads the log of an agent that did not start reads JSON. */
 async function logWhatIsWrong(diagnostics: readonly Diagnostic[], io: Io): Promise<void> {
-  const { openLog } = await import("../../agent/log.ts");
+  const { openLog } = await import("../../agent/log/log.ts");
   const { log } = openLog({ format: "json", verbosity: 0 }, { write: (line) => void io.stdout.write(line) });
   for (const found of diagnostics) {
     const { severity, hint, code } = found;
@@ -73,9 +73,9 @@ async function kubeProxyAddresses({ healthzBindAddress, metricsBindAddress }: Ag
 
 async function run(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
   const [{ openLog }, { DEFECT, runAgent }, { StartError }] = await Promise.all([
-    import("../../agent/log.ts"),
-    import("../../agent/life.ts"),
-    import("../../agent/start-error.ts"),
+    import("../../agent/log/log.ts"),
+    import("../../agent/running/lifecycle.ts"),
+    import("../../agent/running/start-error.ts"),
   ]);
   const module = await io.loadEngine();
   let opened = openLog(settings.config.logging);
@@ -120,8 +120,8 @@ async function initOnly({ config }: AgentSettings, io: Io): Promise<ExitCode> {
   const [{ applyNodeSettings }, { settingDiagnostics }, { NetlinkSocket }, { probeKernel }] = await Promise.all([
     import("../../agent/host/apply.ts"),
     import("../../agent/host/setting.ts"),
-    import("../../agent/netlink/socket.ts"),
-    import("../../agent/netlink/probe.ts"),
+    import("../../agent/netlink/sockets/socket.ts"),
+    import("../../agent/netlink/probe/probe.ts"),
   ]);
   // Conntrack's settings are there once its modules are, and being asked for our rules' features the kernel loads them.
   try {
@@ -164,10 +164,10 @@ async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[]
     await Promise.all([
       import("../../agent/check/check.ts"),
       import("../../agent/check/table.ts"),
-      import("../../agent/kube/find-cluster.ts"),
-      import("../../agent/kube/api-client.ts"),
-      import("../../agent/kube/discovery.ts"),
-      import("../../agent/kube/user-agent.ts"),
+      import("../../agent/kube/credentials/find-cluster.ts"),
+      import("../../agent/kube/client/api-client.ts"),
+      import("../../agent/kube/client/discovery.ts"),
+      import("../../agent/kube/client/user-agent.ts"),
     ]);
   const { config, hostname: nodeName, master } = settings;
   let client: InstanceType<typeof ApiClient> | undefined;

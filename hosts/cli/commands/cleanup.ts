@@ -30,7 +30,7 @@ export async function removeRules(
 ): Promise<ExitCode> {
   const [{ cleanupAfterSuccession }, { lockHolder }] = await Promise.all([
     import("../../agent/kernel/cleanup.ts"),
-    import("../../agent/lock/node-lock.ts"),
+    import("../../agent/running/lock/node-lock.ts"),
   ]);
   const holder = await lockHolder();
   if (holder?.isAgent === true) {

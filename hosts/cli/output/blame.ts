@@ -2,7 +2,7 @@
 
 import { objectName } from "../../shared/diagnostics.ts";
 import type { ObjectIndex } from "../../shared/manifests/index-of-objects.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../../shared/printable.ts";
 
 export interface BlamedLine {
   /** Counted from 1 in the engine's text. */

@@ -1,7 +1,7 @@
 import { type Diagnostic, isRefusal, objectName } from "../../shared/diagnostics.ts";
+import { printable } from "../../shared/printable.ts";
 import type { Io } from "../io.ts";
 import { type Paint, painter } from "./colour.ts";
-import { printable } from "./printable.ts";
 
 /** Shown without `-v`; a broken dump has one for each object. */
 const shownAtMost = 100;

@@ -1,8 +1,8 @@
 // The comment lines at the head of rendered rules. No times, no paths: same input, same bytes.
 import { isAtLeast, type KubeVersion } from "../../shared/config/kube-version.ts";
 import type { Family, LocalhostListener, Mode } from "../../shared/contract.ts";
+import { printable } from "../../shared/printable.ts";
 import { version } from "../version.ts";
-import { printable } from "./printable.ts";
 
 export interface HeaderFacts {
   mode: Mode;

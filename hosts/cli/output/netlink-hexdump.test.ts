@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { engineModule as engine } from "../../../fixtures/support/engine.ts";
-import { readMessages } from "../../agent/netlink/messages.ts";
-import { NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END } from "../../agent/netlink/uapi.ts";
+import { readMessages } from "../../agent/netlink/messages/messages.ts";
+import { NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END } from "../../agent/netlink/messages/uapi.ts";
 import { runCli } from "../testing/run-cli.ts";
 
 const test = suite("output: netlink as a hexdump");

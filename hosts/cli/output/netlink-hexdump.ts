@@ -1,8 +1,8 @@
 // nfnetlink batches for people: each message with what it does, each attribute with its name, and all their bytes.
-import { attributeAt } from "../../agent/netlink/attribute-path.ts";
-import { ATTRIBUTE_HEADER, align4, readAttributes, viewOf } from "../../agent/netlink/attributes.ts";
-import { ATTRIBUTES, type Message, readMessages } from "../../agent/netlink/messages.ts";
-import { subjectOf, subjectText } from "../../agent/netlink/subject.ts";
+import { attributeAt } from "../../agent/netlink/messages/attribute-path.ts";
+import { ATTRIBUTE_HEADER, align4, readAttributes, viewOf } from "../../agent/netlink/messages/attributes.ts";
+import { ATTRIBUTES, type Message, readMessages } from "../../agent/netlink/messages/messages.ts";
+import { subjectOf, subjectText } from "../../agent/netlink/messages/subject.ts";
 import {
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
@@ -10,7 +10,7 @@ import {
   NLM_F_ACK,
   NLM_F_APPEND,
   NLM_F_CREATE,
-} from "../../agent/netlink/uapi.ts";
+} from "../../agent/netlink/messages/uapi.ts";
 import type { Batch } from "../../shared/contract.ts";
 import { joinPieces } from "../../shared/engine.ts";
 

@@ -1,9 +1,9 @@
 import { PassThrough } from "node:stream";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { printable } from "../../shared/printable.ts";
 import { write } from "../io.ts";
 import { header } from "./header.ts";
-import { printable } from "./printable.ts";
 
 test("printable leaves no control character, and no long line", () => {
   assert.is(printable("Ünïcode 木 ok"), "Ünïcode 木 ok");

@@ -1,5 +1,5 @@
+import { printable } from "../../shared/printable.ts";
 import type { Io } from "../io.ts";
-import { printable } from "./printable.ts";
 
 /** Reading shorter than this shows nothing. */
 const patienceMs = 500;

@@ -1,7 +1,7 @@
 // Flows as ctnetlink writes them, and as it takes them: for tests.
-import type { AttributeWriter } from "../../netlink/attributes.ts";
-import { request } from "../../netlink/messages.ts";
-import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_CREATE, NLM_F_EXCL, NLMSG_HEADER } from "../../netlink/uapi.ts";
+import type { AttributeWriter } from "../../netlink/messages/attributes.ts";
+import { request } from "../../netlink/messages/messages.ts";
+import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_CREATE, NLM_F_EXCL, NLMSG_HEADER } from "../../netlink/messages/uapi.ts";
 import * as uapi from "../uapi.ts";
 
 /** Bit of CTA_STATUS: the flow is in the table. */

@@ -1,9 +1,10 @@
 // Flows in the kernel of the namespace that a test runs in.
-import { askAll } from "../../netlink/ask.ts";
-import { AttributeWriter, findAttribute, viewOf } from "../../netlink/attributes.ts";
-import { ATTRIBUTES, request } from "../../netlink/messages.ts";
-import { NetlinkSocket } from "../../netlink/socket.ts";
-import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_ACK, NLM_F_DUMP } from "../../netlink/uapi.ts";
+
+import { AttributeWriter, findAttribute, viewOf } from "../../netlink/messages/attributes.ts";
+import { ATTRIBUTES, request } from "../../netlink/messages/messages.ts";
+import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_ACK, NLM_F_DUMP } from "../../netlink/messages/uapi.ts";
+import { askAll } from "../../netlink/sockets/requests.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
 import * as uapi from "../uapi.ts";
 import { type Flow, flowMessage } from "./flows.ts";
 

@@ -1,8 +1,8 @@
 // Run by a test with the privileges that manifests and unit give: does what the agent needs them for, prints what came of it
 // as JSON.
 import { readFileSync, writeFileSync } from "node:fs";
-import { probeKernel } from "../../netlink/probe.ts";
-import { NetlinkSocket } from "../../netlink/socket.ts";
+import { probeKernel } from "../../netlink/probe/probe.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
 
 const timeout = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait";
 

@@ -2,8 +2,8 @@
 import * as assert from "uvu/assert";
 import type { Batch } from "../../../shared/contract.ts";
 import { type EngineInstance, joinPieces } from "../../../shared/engine.ts";
-import { sendBatch } from "../../netlink/batch.ts";
-import { NetlinkSocket } from "../../netlink/socket.ts";
+import { sendBatch } from "../../netlink/batches/batch.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
 
 export async function sendBatches(engine: EngineInstance, batches: readonly Batch[], now: number): Promise<void> {
   const socket = NetlinkSocket.open();

@@ -6,16 +6,16 @@ import { ApiServer, type ApiServerOptions } from "../../../../fixtures/api-serve
 import { defaultOptions, type Engine, join, newEngine, renderAll } from "../../../../fixtures/support/engine.ts";
 import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
 import type { ApplyResult } from "../../../shared/contract.ts";
-import type { Clock } from "../../clock.ts";
-import { ManualClock } from "../../testing/manual-clock.ts";
-import { ApiClient } from "../api-client.ts";
-import type { ClusterAccess } from "../cluster-access.ts";
-import { StaticCredentials } from "../credentials.ts";
-import { Reflector } from "../reflector.ts";
-import type { Progress } from "../reflector-state.ts";
-import { type Resource, services } from "../resources.ts";
-import type { ListSink } from "../sink.ts";
-import { TlsMaterial } from "../tls-material.ts";
+import type { Clock } from "../../time/clock.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
+import { ApiClient } from "../client/api-client.ts";
+import type { ClusterAccess } from "../credentials/cluster-access.ts";
+import { StaticCredentials } from "../credentials/credentials.ts";
+import { TlsMaterial } from "../credentials/tls-material.ts";
+import type { ListSink } from "../decoding/reflector-store.ts";
+import { Reflector } from "../watching/reflector.ts";
+import type { Progress } from "../watching/reflector-state.ts";
+import { type Resource, services } from "../watching/resources.ts";
 
 export function plainAccess(url: string, more: Partial<ClusterAccess> = {}): ClusterAccess {
   return {

@@ -1,5 +1,5 @@
 // Keys and data of elements as the kernel wants them: parts in network order, each padded to 4 bytes.
-import { align4 } from "../attributes.ts";
+import { align4 } from "../messages/attributes.ts";
 
 export function ipv4(text: string): Uint8Array {
   return Uint8Array.from(text.split(".").map(Number));

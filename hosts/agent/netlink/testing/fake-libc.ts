@@ -1,9 +1,9 @@
 // A kernel that answers what a test wants: each datagram sent gives a list of datagrams to receive.
 
-import { AttributeWriter, viewOf } from "../attributes.ts";
-import { EAGAIN } from "../errno.ts";
-import type { Libc } from "../libc.ts";
-import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR } from "../uapi.ts";
+import { AttributeWriter, viewOf } from "../messages/attributes.ts";
+import { EAGAIN } from "../messages/errno.ts";
+import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR } from "../messages/uapi.ts";
+import type { Libc } from "../sockets/libc.ts";
 
 /** A datagram, or an errno that recv() answers with. */
 export type FakeAnswer = Uint8Array | number;

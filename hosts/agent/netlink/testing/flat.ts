@@ -1,6 +1,6 @@
 // A table like the flat layout's, for tests: backends in slots, and verdicts.
-import { BatchWriter, type Element } from "../batch-writer.ts";
-import { NFPROTO_IPV4, NLM_F_ACK, NLM_F_CREATE } from "../uapi.ts";
+import { BatchWriter, type Element } from "../messages/batch-writer.ts";
+import { NFPROTO_IPV4, NLM_F_ACK, NLM_F_CREATE } from "../messages/uapi.ts";
 import { concatenate, podAddress, port, serviceAddress, slot, tcp } from "./bytes.ts";
 
 export const TABLE = { family: NFPROTO_IPV4, table: "flat" };

@@ -1,5 +1,5 @@
 // The real libc in front of the real kernel, but some batches it does not pass on, or not as they are.
-import { type Libc, loadLibc } from "../libc.ts";
+import { type Libc, loadLibc } from "../sockets/libc.ts";
 
 /** What becomes of a batch: the errno that send() returns, other bytes, or (undefined) nothing. */
 export type Refusing = (batch: Uint8Array) => number | Uint8Array | undefined;

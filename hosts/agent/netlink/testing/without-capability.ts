@@ -1,9 +1,9 @@
 // Run by a test as root: gives up all capabilities, tries everything, and prints what it was told as JSON.
-import { sendBatch } from "../batch.ts";
-import { dumpTable } from "../dump.ts";
-import { RulesetMonitor } from "../monitor.ts";
-import { probeKernel } from "../probe.ts";
-import { NetlinkSocket } from "../socket.ts";
+import { sendBatch } from "../batches/batch.ts";
+import { probeKernel } from "../probe/probe.ts";
+import { dumpTable } from "../ruleset/dump.ts";
+import { RulesetMonitor } from "../ruleset/monitor.ts";
+import { NetlinkSocket } from "../sockets/socket.ts";
 import { stock, TABLE } from "./flat.ts";
 
 NetlinkSocket.open(); // loads koffi, which the other user may not be able to read

@@ -4,10 +4,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { sendBatch } from "../batch.ts";
-import { BatchWriter } from "../batch-writer.ts";
-import { NetlinkSocket } from "../socket.ts";
-import { NFPROTO_IPV4, NLM_F_ACK, NLM_F_CREATE } from "../uapi.ts";
+import { sendBatch } from "../batches/batch.ts";
+import { BatchWriter } from "../messages/batch-writer.ts";
+import { NFPROTO_IPV4, NLM_F_ACK, NLM_F_CREATE } from "../messages/uapi.ts";
+import { NetlinkSocket } from "../sockets/socket.ts";
 import { ipv4 } from "./bytes.ts";
 
 const FILE = fileURLToPath(import.meta.url);

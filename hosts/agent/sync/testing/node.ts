@@ -7,8 +7,8 @@ import type { Batch, Family } from "../../../shared/contract.ts";
 import { FAMILIES } from "../../../shared/families.ts";
 import { type NetlinkMode, openNetlinkWriter } from "../../kernel/netlink-writer.ts";
 import type { BatchLimits, Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
-import type { Libc } from "../../netlink/libc.ts";
-import { ManualClock } from "../../testing/manual-clock.ts";
+import type { Libc } from "../../netlink/sockets/libc.ts";
+import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { ClusterState, KEPT_CHAINS } from "../cluster-state.ts";
 import { type FamilyReport, Synchronizer } from "../synchronizer.ts";
 

@@ -1,0 +1,34 @@
+// How long to wait before the next attempt: as client-go's reflectors wait, but for its two minutes until the waits are
+// short again. A watch that has lived for half a minute is good, and who waits long after it knows nothing new meanwhile.
+import { type Clock, uniform } from "../../time/clock.ts";
+
+const FIRST_MS = 800;
+const LONGEST_MS = 30_000;
+/** Without a wait for so long, the next one is the first again. */
+const RESET_AFTER_MS = 30_000;
+
+/** 0.8 s, doubled each time up to 30 s, each multiplied by a random number from 1 to 2 so that a fleet spreads out. */
+export class Backoff {
+  readonly #clock: Clock;
+  #next = FIRST_MS;
+  #last: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The next wait is the first again. */
+  reset(): void {
+    this.#next = FIRST_MS;
+  }
+
+  /** Milliseconds to wait now. */
+  next(): number {
+    const now = this.#clock.now();
+    if (this.#last !== undefined && now - this.#last >= RESET_AFTER_MS) this.#next = FIRST_MS;
+    const wait = this.#next * uniform(this.#clock, 1, 2);
+    this.#next = Math.min(this.#next * 2, LONGEST_MS);
+    this.#last = now + wait;
+    return wait;
+  }
+}

@@ -1,0 +1,38 @@
+// When a reflector tries again.
+
+import type { Clock } from "../../time/clock.ts";
+import { Backoff } from "./backoff.ts";
+import type { Decision } from "./recovery.ts";
+
+/** What is mended at once the first time waits when it comes again so soon. */
+const AT_ONCE_APART_MS = 5_000;
+/** A server that comes and goes does not make waits short more often than this. */
+const AFRESH_APART_MS = 30_000;
+
+export class Pacing {
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  /** When a reason for going on was there last. */
+  readonly #last = new Map<string, number>();
+  #lastReason = "";
+  #afreshAt = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#backoff = new Backoff(clock);
+  }
+
+  /** Milliseconds until the next attempt. */
+  waitFor({ reason, wait, atLeastMs, afresh }: Decision): number {
+    const now = this.#clock.now();
+    if (afresh && reason !== this.#lastReason && now - this.#afreshAt >= AFRESH_APART_MS) {
+      this.#backoff.reset();
+      this.#afreshAt = now;
+    }
+    this.#lastReason = reason;
+    const last = this.#last.get(reason) ?? Number.NEGATIVE_INFINITY;
+    this.#last.set(reason, now);
+    if (wait === "none" && now - last >= AT_ONCE_APART_MS) return atLeastMs;
+    return Math.max(this.#backoff.next(), atLeastMs);
+  }
+}

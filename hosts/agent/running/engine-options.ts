@@ -1,0 +1,18 @@
+import type { KubeVersion } from "../../shared/config/kube-version.ts";
+import { engineOptions } from "../../shared/config/rules.ts";
+import type { Options } from "../../shared/contract.ts";
+import type { AgentConfig } from "../config/agent-config.ts";
+
+/** What the host knows about the machine. */
+export type MachineFacts = Required<
+  Pick<Options, "nfacctInvalidDropped" | "nfacctLocalhostAccepted" | "randomFully" | "conntrackTcpBeLiberal">
+> & { readonly interfaceAddresses: readonly string[] };
+
+/** The options of the engine: those of the configuration, and of `kubeVersion` where it leaves that open, and real facts in place of the ones that `render` assumes. */
+export function optionsOf(config: AgentConfig, node: string, facts: MachineFacts, kubeVersion: KubeVersion): Options {
+  return {
+    ...engineOptions(config.rules, { mode: config.mode, node, nfacct: false, kubeVersion }),
+    ...facts,
+    interfaceAddresses: [...facts.interfaceAddresses],
+  };
+}

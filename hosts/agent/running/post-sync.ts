@@ -1,0 +1,194 @@
+// What follows a write: the rest of the node is brought in step with the rules that the kernel has now.
+import type { CheckedFlows } from "../../shared/contract.ts";
+import type { AgentSettings } from "../config/command.ts";
+import { checkSanity } from "../config/sanity.ts";
+import { PacedRuns } from "../conntrack/paced-runs.ts";
+import { ConntrackReconciler } from "../conntrack/reconciler.ts";
+import { applySettings } from "../host/apply.ts";
+import type { HealthState } from "../http/health-state.ts";
+import { ServiceHealth } from "../http/service-health.ts";
+import { findLiveKubeProxy, liveKubeProxyMessage } from "../kernel/live-kube-proxy.ts";
+import { TakeOver } from "../kernel/take-over.ts";
+import type { EventRecorder } from "../kube/events.ts";
+import type { LocalhostNodePorts } from "../localhost/node-ports.ts";
+import type { Log } from "../log/log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ClusterState } from "../sync/cluster-state.ts";
+import type { Clock } from "../time/clock.ts";
+import type { OpenedWriter } from "./open-writer.ts";
+
+export interface AfterWriteParts {
+  readonly settings: AgentSettings;
+  readonly state: ClusterState;
+  readonly opened: OpenedWriter;
+  readonly localhost: Pick<LocalhostNodePorts, "update">;
+  readonly health: HealthState;
+  readonly metrics: Metrics;
+  readonly events: EventRecorder;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** Of listeners on localhost: some milliseconds. */
+const ENDPOINTS_AT_ONCE = 4_000;
+/** After a run over all UDP flows, in milliseconds: under churn they take a third of the time at most. */
+const udpPause = (durationMs: number): number => 2 * durationMs;
+/**
+ * After a run over TCP that nobody has answered: a quarter of the time, three times a second. Endpoints of TCP Services go
+ * often; and clients, who send a SYN again 1, 3 and 7 seconds after the first, have mostly given up after 5.
+ */
+const tcpPause = (durationMs: number): number => Math.max(300, 3 * durationMs);
+
+const FLOWS: Readonly<Record<CheckedFlows, string>> = {
+  udp: "UDP flow",
+  "unanswered-tcp": "unanswered TCP connection",
+};
+
+/** Health-check node ports, listeners on localhost, counts, flows in conntrack, and what kube-proxy or another mode has left. */
+export class AfterWrite {
+  readonly #parts: AfterWriteParts;
+  readonly #conntrack: ConntrackReconciler;
+  readonly #serviceHealth: ServiceHealth;
+  readonly #takeOver: TakeOver;
+  #healthChecksRevision: number | undefined;
+  #leftoverTimer: NodeJS.Timeout | undefined;
+  /** Signs of a kube-proxy that is alive, as of the last look. */
+  #liveKubeProxy: readonly string[] = [];
+  #standing: ReadonlySet<string> = new Set();
+  #looking: Promise<void> | undefined;
+  readonly #udpChecks: PacedRuns;
+  readonly #tcpChecks: PacedRuns;
+  #isClosed = false;
+
+  constructor(parts: AfterWriteParts) {
+    this.#parts = parts;
+    const { settings, state, opened, health, events, log } = parts;
+    this.#takeOver = new TakeOver(settings.config.mode, {
+      ...(opened.tools === undefined ? {} : { tools: opened.tools }),
+      live: async () => this.#liveKubeProxy,
+      chainsInUse: (family, names) => state.use((engine) => engine.chainsInUse(family, names)),
+    });
+    this.#conntrack = new ConntrackReconciler({
+      engine: (run) => state.use(run),
+      dryRun: settings.conntrackDryRun,
+      log: (removal) => {
+        const { kind, dryRun, ...flow } = removal;
+        log[dryRun ? "info" : "verbose"](
+          flow,
+          dryRun ? `a stale ${FLOWS[kind]} would be removed` : `stale ${FLOWS[kind]} removed`,
+        );
+      },
+    });
+    this.#udpChecks = new PacedRuns(parts.clock, () => this.#checkFlows("udp"), udpPause);
+    this.#tcpChecks = new PacedRuns(parts.clock, () => this.#checkFlows("unanswered-tcp"), tcpPause);
+    this.#serviceHealth = new ServiceHealth({
+      nodeName: settings.hostname,
+      healthy: () => health.healthy,
+      onFailure: ({ namespace, name, note }) => {
+        log.error({ namespace, name }, note);
+        events.event({
+          regarding: { kind: "Service", namespace, name, uid: `${namespace}/${name}` },
+          type: "Warning",
+          reason: "FailedToStartServiceHealthcheck",
+          action: "Listen",
+          note,
+        });
+      },
+      onDefect: (error) => log.error({ err: error }, "a health check could not be answered"),
+    });
+  }
+
+  /** Node ports may answer on other addresses. */
+  addressesChanged(): void {
+    this.#healthChecksRevision = undefined;
+  }
+
+  /** The kernel holds what it should; for the first time if `first`. Does not wait for what takes long. */
+  async synced(first: boolean): Promise<void> {
+    if (first) {
+      this.#checkSanity();
+      // Those of conntrack are there only once rules use it.
+      await applySettings(this.#parts.settings.config);
+      void this.#lookForLeftovers();
+      this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
+    }
+    this.#udpChecks.ask();
+    this.#tcpChecks.ask();
+    await this.#updateServiceHealth();
+    await this.#updateLocalhost();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#leftoverTimer);
+    this.#udpChecks.close();
+    this.#tcpChecks.close();
+    await Promise.all([this.#conntrack.close(), this.#serviceHealth.close(), this.#looking]);
+  }
+
+  async #updateServiceHealth(): Promise<void> {
+    const known = this.#healthChecksRevision;
+    const news = await this.#parts.state.ask((engine) => {
+      const revision = engine.healthChecksRevision();
+      if (revision === known) return undefined;
+      const addresses = { ipv4: engine.nodePortIps("ipv4"), ipv6: engine.nodePortIps("ipv6") };
+      return { revision, checks: engine.healthChecks(), addresses };
+    });
+    if (news === undefined || this.#isClosed) return;
+    this.#healthChecksRevision = news.revision;
+    void this.#serviceHealth.update(news.checks, news.addresses);
+  }
+
+  /** Ports on which the agent listens itself, in slices: after a start it is all of them. */
+  async #updateLocalhost(): Promise<void> {
+    for (let more = true; more && !this.#isClosed; ) {
+      const changes = await this.#parts.state.ask((engine) => engine.localhostListeners(ENDPOINTS_AT_ONCE));
+      if (this.#isClosed) return;
+      this.#parts.localhost.update(changes);
+      more = changes.more;
+    }
+  }
+
+  async #checkFlows(kind: CheckedFlows): Promise<void> {
+    const { log, metrics } = this.#parts;
+    for (const { family, flows, removed, durationMs, dryRun, errors } of await this.#conntrack.runDue(kind)) {
+      metrics.conntrack(family, durationMs / 1000, dryRun ? 0 : removed);
+      for (const error of errors) log.error({ family }, `conntrack: ${error}`);
+      log.debug({ family, flows, removed, durationMs: Math.round(durationMs) }, `${FLOWS[kind]}s looked at`);
+    }
+  }
+
+  #checkSanity(): void {
+    const { settings, state, opened, log } = this.#parts;
+    const node = state.use((engine) => engine.node());
+    const facts = {
+      primaryFamily: node.primaryFamily,
+      families: opened.families,
+      nodeIps: [node.ipv4, node.ipv6],
+      podCidrs: [],
+    };
+    for (const { message, field, hint } of checkSanity(settings.config, facts)) {
+      log.warn({ field, hint }, `the configuration may be incomplete or incorrect: ${field}: ${message}`);
+    }
+  }
+
+  /** What kube-proxy or another mode has left goes now that our rules are in place; whatever comes back is said. */
+  #lookForLeftovers(): Promise<void> {
+    this.#looking ??= this.#takeOverOnce().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #takeOverOnce(): Promise<void> {
+    const { settings, health, log } = this.#parts;
+    const live = await findLiveKubeProxy();
+    this.#liveKubeProxy = live;
+    const { removed, standing } = await this.#takeOver.look();
+    health.warn("kube-proxy", live.length === 0 ? undefined : liveKubeProxyMessage(settings.config.mode, live));
+    for (const text of removed) log.info({}, `removed: ${text}`);
+    for (const text of standing) if (!this.#standing.has(text)) log.warn({}, text);
+    this.#standing = new Set(standing);
+    health.warn("leftovers", standing.length === 0 ? undefined : standing.join("; "));
+  }
+}
