@@ -1,5 +1,7 @@
 // sluice render: objects → rules.
 import { readFile } from "node:fs/promises";
+import { admitSet } from "../../shared/admission/admit-set.ts";
+import { defaultSettings } from "../../shared/admission/cluster-settings.ts";
 import { Cluster } from "../../shared/cluster.ts";
 import { type ConfigResult, configFromFlags, readConfig } from "../../shared/config/config.ts";
 import {
@@ -13,6 +15,8 @@ import { asStrict } from "../../shared/config/strict.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError, readSources } from "../../shared/manifests/files.ts";
+import type { Input } from "../../shared/manifests/input.ts";
+import { ManifestSet } from "../../shared/manifests/manifest-set.ts";
 import { parseSource } from "../../shared/manifests/parse.ts";
 import { plural } from "../../shared/plural.ts";
 import { printable } from "../../shared/printable.ts";
@@ -43,8 +47,13 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   checkOutput(options, mode);
 
   const cluster = new Cluster(await io.loadEngine(), reporter.report);
-  const inputs = await readInputs(options, io, cluster, reporter);
-  if (inputs === 0) {
+  const progress = new Progress(io);
+  reporter.beforePrint = () => progress.clear();
+  const set = new ManifestSet(await readInputs(options, io, progress, reporter));
+  for (const found of admitSet(set, { ...defaultSettings, kubeVersion: options.kubeVersion })) reporter.report(found);
+  const taken = set.inputs().filter((input) => cluster.apply(input));
+  cluster.finish();
+  if (taken.length === 0) {
     if (reporter.errors === 0) reporter.report(diagnostic("error", "no-objects", "the input holds no objects"));
     reporter.say("sluice: nothing could be read, so nothing is written");
     return false;
@@ -118,11 +127,9 @@ function checkOutput({ family, output, describe, netlink }: RenderOptions, mode:
   if (!output.isDirectory) throw new UsageError(`-o ${output.path}: two files need a directory`, hint);
 }
 
-/** Number of inputs that the engine took. */
-async function readInputs(options: RenderOptions, io: Io, cluster: Cluster, reporter: Reporter): Promise<number> {
-  const progress = new Progress(io);
-  reporter.beforePrint = () => progress.clear();
-  let inputs = 0;
+/** What can be read of the files; the rest is reported. */
+async function readInputs(options: RenderOptions, io: Io, progress: Progress, reporter: Reporter): Promise<Input[]> {
+  const inputs: Input[] = [];
   for await (const found of readSources(options.files, () => io.readStdin())) {
     if ("diagnostic" in found) {
       reporter.report(found.diagnostic);
@@ -135,10 +142,9 @@ async function readInputs(options: RenderOptions, io: Io, cluster: Cluster, repo
         continue;
       }
       progress.reading(source.name, source.bytes.length);
-      if (cluster.apply(parsed.input)) inputs++;
+      inputs.push(parsed.input);
     }
   }
-  cluster.finish();
   progress.clear();
   return inputs;
 }

@@ -17,6 +17,8 @@ export interface Input {
   position(offset: number): Position;
   /** What to say about the value at that offset, beyond what the engine says; usually nothing. */
   hint(offset: number): string;
+  /** What people have written where this has been made from it; null: nobody has. Absent: it is what they have written. */
+  readonly written?: Input | null;
 }
 
 /** A JSON file, as it is. */

@@ -168,6 +168,26 @@ export function fieldAt(json: Uint8Array, start: number, path: readonly (string 
   return at;
 }
 
+/** The way to the value that holds `offset`, from the object at `start` down. */
+export function pathAt(json: Uint8Array, start: number, offset: number): (string | number)[] {
+  const path: (string | number)[] = [];
+  for (let at = start; ; ) {
+    let next: { step: string | number; at: number } | undefined;
+    let index = 0;
+    for (const element of elements(json, at)) {
+      if (element > offset) break;
+      next = { step: index++, at: element };
+    }
+    for (const { key, keyAt, valueAt } of members(json, at)) {
+      if (keyAt > offset) break;
+      next = { step: key, at: valueAt };
+    }
+    if (next === undefined) return path;
+    path.push(next.step);
+    at = next.at;
+  }
+}
+
 /** The text at a path in the object at `start`; "" where there is none, or the JSON ends before. */
 export function textAt(json: Uint8Array, start: number, path: readonly string[]): string {
   const { value, found } = fieldAt(json, start, path);

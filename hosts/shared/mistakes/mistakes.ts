@@ -2,7 +2,7 @@
 // takes such objects as kube-proxy does.
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
 import type { Input } from "../manifests/input.ts";
-import { fieldsOf, listOf, type ManifestObject, objectsOf, textOf } from "./objects.ts";
+import { fieldsOf, listOf, type ManifestObject, objectsOf, textOf } from "../manifests/objects.ts";
 import { placeholders } from "./placeholders.ts";
 import { portNames } from "./port-names.ts";
 import { RepeatedObjects } from "./repeated-objects.ts";

@@ -1,7 +1,7 @@
 // What `kubectl apply --dry-run=server -o yaml` writes where a cluster would have chosen: the first address of its service
 // CIDR, and one node port for all, which no range has.
 import type { Diagnostic } from "../diagnostics.ts";
-import { fieldsOf, listOf, type ManifestObject, textOf } from "./objects.ts";
+import { fieldsOf, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
 
 /** The first address of kubeadm's default CIDR. */
 const DEFAULT_ADDRESS = "10.96.0.0";

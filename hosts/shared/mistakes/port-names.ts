@@ -1,6 +1,6 @@
 // Ports of a Service that only their names tell apart, and that have none: of two without a name the later one counts.
 import type { Diagnostic } from "../diagnostics.ts";
-import { fieldsOf, listOf, type ManifestObject, textOf } from "./objects.ts";
+import { fieldsOf, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
 
 const HINT = "Kubernetes refuses it; give each port a name of its own";
 

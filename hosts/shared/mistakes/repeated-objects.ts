@@ -1,6 +1,6 @@
 // The same object twice: the last one counts, and the other one's rules are missing.
 import { type Diagnostic, placeText } from "../diagnostics.ts";
-import type { ManifestObject } from "./objects.ts";
+import type { ManifestObject } from "../manifests/objects.ts";
 
 export class RepeatedObjects {
   readonly #first = new Map<string, ManifestObject>();

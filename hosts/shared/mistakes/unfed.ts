@@ -1,8 +1,8 @@
 // EndpointSlices whose endpoints no Service gets, and why. Which port of a slice feeds which of a Service: the one of its name
 // and protocol (kube-proxy: pkg/proxy/endpointslicecache.go).
 import type { Diagnostic } from "../diagnostics.ts";
+import { type Fields, fieldsOf, isFromCluster, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
 import { plural } from "../plural.ts";
-import { type Fields, fieldsOf, isFromCluster, listOf, type ManifestObject, textOf } from "./objects.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
 const HEADLESS = "service.kubernetes.io/headless";

@@ -1,10 +1,10 @@
 // Fields that Kubernetes does not know: it leaves them out without a word (or with one, since kubectl 1.27), and what they
 // were to do does not happen.
 import type { Diagnostic } from "../diagnostics.ts";
+import { fieldsOf, isFromCluster, type ManifestObject, type Value } from "../manifests/objects.ts";
 import { nearest } from "../nearest.ts";
 import { plural } from "../plural.ts";
 import { endpointSliceFields, type Fields, formerFields, serviceFields } from "./known-fields.ts";
-import { fieldsOf, isFromCluster, type ManifestObject, type Value } from "./objects.ts";
 
 interface Found {
   readonly diagnostic: Diagnostic;

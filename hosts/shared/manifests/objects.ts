@@ -1,7 +1,7 @@
-// The objects of an input as values, for a look at what the engine has no reason to complain of.
+// The objects of an input as values, with the way back to its file.
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
-import type { Input } from "../manifests/input.ts";
-import { endOfValue, fieldAt, maxDepth, type ObjectAt, objectsIn, parsePath } from "../manifests/scan.ts";
+import type { Input } from "./input.ts";
+import { endOfValue, fieldAt, maxDepth, type ObjectAt, objectsIn, parsePath } from "./scan.ts";
 
 export type Value = unknown;
 export type Fields = Readonly<Record<string, Value>>;
@@ -16,6 +16,8 @@ export interface ManifestObject {
   readonly fields: Fields;
   /** Of a watch: it may come again and again. */
   readonly isEvent: boolean;
+  /** Which of its input's objects it is, as `objectsIn` counts them. */
+  readonly index: number;
   /** A diagnostic about it, at that field. */
   about(severity: Diagnostic["severity"], code: string, field: string, message: string, hint: string): Diagnostic;
 }
@@ -119,11 +121,12 @@ class Places {
     this.#input = input;
   }
 
-  object(known: Omit<ManifestObject, "about">): ManifestObject {
+  object(known: Omit<ManifestObject, "about" | "index">): ManifestObject {
     const index = this.#count++;
     const { kind, namespace, name } = known;
     return {
       ...known,
+      index,
       about: (severity, code, field, message, hint) =>
         diagnostic(severity, code, message, { ...this.#place(index, field), kind, namespace, name, field, hint }),
     };

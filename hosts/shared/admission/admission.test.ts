@@ -1,0 +1,65 @@
+// Held against 2,800 answers of a real API server.
+import { isDeepStrictEqual } from "node:util";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type AdmissionAnswer, admissionAnswers } from "../../../fixtures/recordings/admission.ts";
+import { type FieldTree, fieldTree } from "../../../fixtures/recordings/openapi.ts";
+import type { Fields } from "../manifests/objects.ts";
+import { admitEndpointSlice, admitService } from "./admit.ts";
+import { type ClusterSettings, defaultSettings } from "./cluster-settings.ts";
+import { endpointSliceSchema, type Schema, serviceSchema } from "./schema.ts";
+
+const test = suite("admission");
+const answers = admissionAnswers();
+/** Of the recorded server. */
+const settings: ClusterSettings = { ...defaultSettings, serviceCIDRs: ["10.96.0.0/16", "fd00:10:96::/112"] };
+
+function admitted({ object }: AdmissionAnswer) {
+  return object.kind === "Service" ? admitService(object, settings) : admitEndpointSlice(object, settings);
+}
+
+/** The stored object without what only the server knows: nothing is left of it where the input did not give it. */
+function withoutAssigned({ object, stored }: AdmissionAnswer): Fields {
+  if (stored === undefined) throw new Error("nothing was stored");
+  const { uid, resourceVersion, creationTimestamp, generation, managedFields, ...metadata } = stored.metadata as Fields;
+  const result: Record<string, unknown> = structuredClone({ ...stored, metadata });
+  if (object.kind !== "Service") return result;
+  const given = (object.spec ?? {}) as Record<string, unknown>;
+  const spec = result.spec as Record<string, unknown>;
+  const wanted = (given.clusterIPs as string[] | undefined)?.length ? (given.clusterIPs as string[]) : [];
+  const addresses = wanted.length > 0 ? wanted : given.clusterIP ? [given.clusterIP] : [];
+  if (!given.clusterIP) delete spec.clusterIP;
+  if (addresses.length === 0) delete spec.clusterIPs;
+  else spec.clusterIPs = (spec.clusterIPs as string[]).slice(0, addresses.length);
+  if (!given.healthCheckNodePort) delete spec.healthCheckNodePort;
+  const givenPorts = (given.ports ?? []) as { nodePort?: number }[];
+  for (const [index, port] of ((spec.ports ?? []) as { nodePort?: number }[]).entries()) {
+    if (!givenPorts[index]?.nodePort) delete port.nodePort;
+  }
+  return result;
+}
+
+test("what is taken is stored with the recorded defaults", () => {
+  let count = 0;
+  for (const answer of answers) {
+    if (answer.code !== 201) continue;
+    count++;
+    const { object } = admitted(answer);
+    if (isDeepStrictEqual(object, withoutAssigned(answer))) continue;
+    assert.equal(object, withoutAssigned(answer), `case ${answer.seed}: ${JSON.stringify(answer.object)}`);
+  }
+  assert.is(count, 977);
+});
+
+test("the schemas name the fields of the API server's own", () => {
+  assert.equal(treeOf(serviceSchema), fieldTree("v1", "Service"));
+  assert.equal(treeOf(endpointSliceSchema), fieldTree("discovery.k8s.io/v1", "EndpointSlice"));
+});
+
+function treeOf(schema: Schema): FieldTree | undefined {
+  if (schema.type === "list") return treeOf(schema.of);
+  if (schema.type !== "object") return undefined;
+  return Object.fromEntries(Object.entries(schema.fields).map(([name, field]) => [name, treeOf(field)]));
+}
+
+test.run();
