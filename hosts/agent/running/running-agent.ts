@@ -24,7 +24,7 @@ import { findLiveKubeProxy, liveKubeProxyMessage } from "../kernel/live-kube-pro
 import { ApiClient, type ApiClientOptions } from "../kube/client/api-client.ts";
 import { readServerVersion } from "../kube/client/server-version.ts";
 import { userAgent } from "../kube/client/user-agent.ts";
-import { ClusterAccessError } from "../kube/credentials/cluster-access.ts";
+import { ClusterAccessError } from "../kube/credentials/cluster-access-error.ts";
 import { findCluster } from "../kube/credentials/find-cluster.ts";
 import { nameOf } from "../kube/decoding/oversized-objects.ts";
 import { EventRecorder, nodeReference } from "../kube/events.ts";

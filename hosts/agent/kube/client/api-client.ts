@@ -2,6 +2,7 @@
 import { pipeline, type Readable, Transform } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { ClusterAccess } from "../credentials/cluster-access.ts";
+import type {} from "../credentials/cluster-access-error.ts";
 import { ApiError, apiError, ConnectionError } from "./api-error.ts";
 import { Transport } from "./transport.ts";
 import type { Dispatcher } from "./undici.ts";

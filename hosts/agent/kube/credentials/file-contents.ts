@@ -1,7 +1,7 @@
 // A file that others replace now and then: certificates, tokens.
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../../time/clock.ts";
-import { ClusterAccessError } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 
 /** As old as what was read may be. Client-go's for tokens: a minute, less ten seconds. */
 export const TOKEN_FILE_MS = 50_000;

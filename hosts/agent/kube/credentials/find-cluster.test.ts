@@ -12,7 +12,8 @@ import { testNeeding } from "../../../../fixtures/support/needing.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { ApiClient } from "../client/api-client.ts";
 import { ApiError, ConnectionError } from "../client/api-error.ts";
-import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 import { findCluster } from "./find-cluster.ts";
 import { inCluster } from "./in-cluster.ts";
 

@@ -2,7 +2,8 @@
 
 import { keepSecretsOf } from "../../log/secrets.ts";
 import { type Clock, systemClock } from "../../time/clock.ts";
-import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 import { type Credentials, StaticCredentials, TokenFileCredentials, WithHeaders } from "./credentials.ts";
 import { environmentProxy } from "./environment-proxy.ts";
 import { CERTIFICATE_FILE_MS, FileContents, TOKEN_FILE_MS } from "./file-contents.ts";

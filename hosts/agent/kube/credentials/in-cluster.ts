@@ -2,7 +2,8 @@
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import type { Clock } from "../../time/clock.ts";
-import { type ClusterAccess, ClusterAccessError } from "./cluster-access.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 import { TokenFileCredentials } from "./credentials.ts";
 import { environmentProxy } from "./environment-proxy.ts";
 import { CERTIFICATE_FILE_MS, FileContents, TOKEN_FILE_MS } from "./file-contents.ts";

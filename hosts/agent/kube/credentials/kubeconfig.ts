@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { keepSecret } from "../../log/secrets.ts";
-import { ClusterAccessError } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 
 /** The context in use. Paths are absolute, data is decoded. */
 export interface Kubeconfig {

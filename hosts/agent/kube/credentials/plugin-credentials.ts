@@ -3,7 +3,7 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { keepSecret } from "../../log/secrets.ts";
 import type { Clock } from "../../time/clock.ts";
-import { ClusterAccessError } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 import type { Credentials, Presented } from "./credentials.ts";
 import { FileContents } from "./file-contents.ts";
 import type { ExecConfig } from "./kubeconfig.ts";

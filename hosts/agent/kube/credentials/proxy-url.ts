@@ -1,6 +1,6 @@
 // The URL of a proxy, from a kubeconfig or the environment. It may have a user and a password, so it is never shown.
 import { keepSecretsOf } from "../../log/secrets.ts";
-import { ClusterAccessError } from "./cluster-access.ts";
+import { ClusterAccessError } from "./cluster-access-error.ts";
 
 /**
  * @param file that it stands in; "" for the environment
