@@ -1,6 +1,6 @@
 // Finds and reads the files that the user names. Node only.
-import { type Dirent, statSync } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { type Dirent, readFileSync, statSync } from "node:fs";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
 import type { Source } from "./input.ts";
@@ -31,7 +31,7 @@ export async function* readSources(
       continue;
     }
     if (!isDirectory) {
-      yield await reading(path, () => readFile(path));
+      yield await reading(path, () => readFileSync(path));
       continue;
     }
     let files = 0;
@@ -66,7 +66,7 @@ async function* walk(directory: string, seen: Set<string>): AsyncGenerator<Found
     if (entry.name.startsWith(".")) continue;
     const path = join(directory, entry.name);
     if (isDirectory(entry, path)) yield* walk(path, seen);
-    else if (manifestFile.test(entry.name)) yield await reading(path, () => readFile(path));
+    else if (manifestFile.test(entry.name)) yield await reading(path, () => readFileSync(path));
   }
 }
 
@@ -79,7 +79,8 @@ function isDirectory(entry: Dirent, path: string): boolean {
   }
 }
 
-async function reading(name: string, read: () => Promise<Uint8Array>): Promise<Found> {
+/** Files are read synchronously: of thousands, each promise would cost more than its file. */
+async function reading(name: string, read: () => Uint8Array | Promise<Uint8Array>): Promise<Found> {
   try {
     return { source: { name, bytes: await read() } };
   } catch (error) {

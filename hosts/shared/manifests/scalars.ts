@@ -80,8 +80,12 @@ function asString(text: string): ScalarValue {
   return { json: jsonString(text), type: "string" };
 }
 
+/** What stands in a JSON string of ASCII as an escape. */
+const toEscape = /[^ !#-[\]-~]/;
+
 /** A JSON string in ASCII only, so that its length in characters is its length in bytes. */
 export function jsonString(text: string): string {
+  if (!toEscape.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(
     /[\u007f-\uffff]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -1,6 +1,7 @@
 // Cuts a YAML file into documents and parses them one by one, so that an error in one leaves the others alone and a
 // long file never sits in memory as one tree.
 import { Composer, type Document, type Node, Parser } from "yaml";
+import { readPlainDocument } from "./plain-documents.ts";
 import { hasMark, invalidUtf8At, isBlank, skipBlanks } from "./text.ts";
 import { maxDepth, templateHint, YamlError } from "./yaml-json.ts";
 import { lenientLexer } from "./yaml-lexer.ts";
@@ -109,6 +110,13 @@ export function chunkText(chunk: Chunk): string {
 export type ParsedDocument = { root: Node } | { error: YamlError };
 
 export function* parseDocuments(text: string): Generator<ParsedDocument> {
+  const root = readPlainDocument(text);
+  if (root !== undefined) yield { root };
+  else yield* parseAnyDocuments(text);
+}
+
+/** By the `yaml` package, in whatever form they are. */
+export function* parseAnyDocuments(text: string): Generator<ParsedDocument> {
   const composer = new Composer({
     // Scalars stay text: scalars.ts says what they mean. Duplicate keys are found there too, in linear time.
     schema: "failsafe",
