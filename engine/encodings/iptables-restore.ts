@@ -113,8 +113,16 @@ export function rule(text: string): void {
   ruleEnds();
 }
 
+/** Comments are written; not where the node lacks the extension. They decide nothing. */
+let commenting: bool = true;
+
+export function writeComments(on: bool): void {
+  commenting = on;
+}
+
 /** `-m comment --comment "before NAME after"`; the name has been checked to contain no quotes. */
 export function comment(before: string, name: usize, length: usize, after: string): void {
+  if (!commenting) return;
   lit(' -m comment --comment "');
   lit(before);
   put(name, length);
@@ -122,10 +130,26 @@ export function comment(before: string, name: usize, length: usize, after: strin
   byte(0x22);
 }
 
+/** `-m comment --comment "NAME between OTHER"` */
+export function commentOfTwo(name: usize, length: usize, between: string, other: usize, otherLength: usize): void {
+  if (!commenting) return;
+  lit(' -m comment --comment "');
+  put(name, length);
+  lit(between);
+  put(other, otherLength);
+  byte(0x22);
+}
+
 /** A comment that is a name alone goes without quotes. */
 export function nameComment(name: usize, length: usize): void {
+  if (!commenting) return;
   lit(" -m comment --comment ");
   put(name, length);
+}
+
+/** `-m comment --comment "text"` */
+export function fixedComment(text: string): void {
+  comment("", 0, 0, text);
 }
 
 /** `-m tcp -p tcp` */

@@ -13,9 +13,10 @@ namespace Extension {
   export const STATISTIC: u32 = 1;
   export const SCTP: u32 = 2;
   export const REJECT: u32 = 3;
+  export const COMMENT: u32 = 4;
 }
 
-const NONE: u32 = 4;
+const NONE: u32 = 5;
 /** Those without which a Service can't be served at all. */
 const NEEDED: u32 = (1 << Extension.RECENT) | (1 << Extension.STATISTIC) | (1 << Extension.SCTP);
 
@@ -30,6 +31,11 @@ function missing(family: u32): u32 {
 /** Rules that refuse connections can be had. */
 export function canReject(family: u32): bool {
   return (missing(family) & (1 << Extension.REJECT)) == 0;
+}
+
+/** Rules can have comments. */
+export function canComment(family: u32): bool {
+  return (missing(family) & (1 << Extension.COMMENT)) == 0;
 }
 
 /** `count` bytes of `Extension` at `extensions`: what the node lacks from now on. All Services of the family are looked at anew. */

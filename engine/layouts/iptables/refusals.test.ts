@@ -3,6 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  defaultOptions,
   type EngineInstance,
   type Family,
   join,
@@ -263,6 +264,45 @@ test("suspects are named by their numbers, and left out", () => {
   const flat = makeEngine("flat") as EngineInstance;
   put(flat, ...all);
   assert.is(flat.suspects(flat.plan(0)[0]?.id ?? 0), 0);
+});
+
+test("where the node lacks comments, all rules are the same without them: the whole text, plans and trials", () => {
+  // With everything that has rules of its own.
+  const options = {
+    ...defaultOptions("iptables"),
+    nodePortAddresses: ["0.0.0.0/0"],
+    localhostNodePorts: true,
+    nfacctInvalidDropped: true,
+    nfacctLocalhostAccepted: true,
+  };
+  const local = makeService("shop/local", {
+    ip: "10.96.0.7",
+    type: "LoadBalancer",
+    ports: [{ port: 80, nodePort: 30080 }],
+    ingress: [{ ip: "203.0.113.6" }],
+    externalTrafficPolicy: "Local",
+    healthCheckNodePort: 31000,
+  });
+  const localEndpoints = makeSlice("shop/local-1", "local", ["10.0.0.5 node=node-b"]);
+  const texts = (families: Family[]) => {
+    const engine = makeEngine("iptables") as EngineInstance;
+    engine.configure(options);
+    put(engine, ...all, local, localEndpoints);
+    for (const family of families) engine.setMissingExtensions(family, ["comment"]);
+    const plans = engine
+      .plan(0)
+      .map(({ id, family, data }) => ({ family, text: [data, engine.trial(id, 0, 9)].map(join) }));
+    return (["ipv4", "ipv6"] as const).map((family) =>
+      [join(engine.render(family)), ...plans.flatMap((plan) => (plan.family === family ? plan.text : []))].join(""),
+    );
+  };
+  const [ipv4 = "", ipv6 = ""] = texts([]);
+  const without = (text: string) => text.replaceAll(/ -m comment --comment ("[^"]*"|\S+)/g, "");
+  for (const comment of ["health check node port", "traffic not accepted by KUBE-FW", " -> 10.0.0.4:", "localnet"]) {
+    assert.match(ipv4, comment);
+  }
+  assert.equal(texts(["ipv4", "ipv6"]), [without(ipv4), without(ipv6)]);
+  assert.equal(texts(["ipv6"]), [ipv4, without(ipv6)]);
 });
 
 test.run();

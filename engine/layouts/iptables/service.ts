@@ -7,6 +7,7 @@ import { Protocol, protocolName, RangeRecord } from "../../cluster/records";
 import {
   append,
   comment,
+  commentOfTwo,
   declareChain,
   destination,
   destinationPort,
@@ -146,11 +147,8 @@ function dispatchLoadBalancerIP(claim: Claim): void {
   if (!firewall) return;
   outSelect(StreamName.MAIN);
   append("KUBE-PROXY-FIREWALL", 0);
-  lit(' -m comment --comment "');
-  put(port.port.printable, port.port.printableLength);
-  lit(" traffic not accepted by KUBE-FW-");
-  put(chainHash(port.port), 16);
-  lit('"');
+  const name = port.port;
+  commentOfTwo(name.printable, name.printableLength, " traffic not accepted by KUBE-FW-", chainHash(name), 16);
   matchEntry(claim);
   jump("DROP", 0);
 }
@@ -338,11 +336,7 @@ export function nameEndpoints(port: FamilyPort): void {
 /** `-m comment --comment "NAME -> ip:port"`, left out in large clusters. */
 function endpointComment(port: FamilyPort, endpoint: RoutedEndpoint, large: bool): void {
   if (large) return;
-  lit(' -m comment --comment "');
-  put(port.port.printable, port.port.printableLength);
-  lit(" -> ");
-  put(endpoint.text(), endpoint.textLength);
-  lit('"');
+  commentOfTwo(port.port.printable, port.port.printableLength, " -> ", endpoint.text(), endpoint.textLength);
 }
 
 /** The chain that balances over the endpoints with `policy` set. */

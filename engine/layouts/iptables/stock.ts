@@ -8,46 +8,52 @@ import {
   declareChain,
   destination,
   endRule,
+  fixedComment,
   jump,
   markAndMask,
   rule,
   table,
   words,
+  writeComments,
 } from "../../encodings/iptables-restore";
 import { Field, ownedByNobody } from "../../encodings/owners";
 import { factsOf, isLoopback, localhostNodePorts, masqueradeMark } from "../../routing/facts";
 import { options } from "../../routing/options";
 import { ownOption } from "../owning";
+import { canComment } from "./extensions";
+
+const NEW: string = "-m conntrack --ctstate NEW";
+const FIREWALL: string = "kubernetes load balancer firewall";
+const PORTALS: string = "kubernetes service portals";
+const EXTERNAL_PORTALS: string = "kubernetes externally-visible service portals";
+
+/** A jump from a built-in chain. `match`: "" for none. */
+function jumpFrom(builtin: string, match: string, text: string, to: string): void {
+  append(builtin, 0);
+  if (match.length != 0) words(match);
+  fixedComment(text);
+  jump(to, 0);
+}
 
 /** The jumps from built-in chains, in the order in which kube-proxy's insertions leave them on an empty host. */
 function filterJumps(): void {
   rule("-A INPUT -j KUBE-FIREWALL");
-  rule(
-    '-A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL',
-  );
-  rule('-A INPUT -m comment --comment "kubernetes health check service ports" -j KUBE-NODEPORTS');
-  rule(
-    '-A INPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES',
-  );
-  rule(
-    '-A FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL',
-  );
-  rule('-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD');
-  rule('-A FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES');
-  rule(
-    '-A FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes externally-visible service portals" -j KUBE-EXTERNAL-SERVICES',
-  );
+  jumpFrom("INPUT", NEW, FIREWALL, "KUBE-PROXY-FIREWALL");
+  jumpFrom("INPUT", "", "kubernetes health check service ports", "KUBE-NODEPORTS");
+  jumpFrom("INPUT", NEW, EXTERNAL_PORTALS, "KUBE-EXTERNAL-SERVICES");
+  jumpFrom("FORWARD", NEW, FIREWALL, "KUBE-PROXY-FIREWALL");
+  jumpFrom("FORWARD", "", "kubernetes forwarding rules", "KUBE-FORWARD");
+  jumpFrom("FORWARD", NEW, PORTALS, "KUBE-SERVICES");
+  jumpFrom("FORWARD", NEW, EXTERNAL_PORTALS, "KUBE-EXTERNAL-SERVICES");
   rule("-A OUTPUT -j KUBE-FIREWALL");
-  rule(
-    '-A OUTPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes load balancer firewall" -j KUBE-PROXY-FIREWALL',
-  );
-  rule('-A OUTPUT -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES');
+  jumpFrom("OUTPUT", NEW, FIREWALL, "KUBE-PROXY-FIREWALL");
+  jumpFrom("OUTPUT", NEW, PORTALS, "KUBE-SERVICES");
 }
 
 function natJumps(): void {
-  rule('-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES');
-  rule('-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES');
-  rule('-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING');
+  jumpFrom("PREROUTING", "", PORTALS, "KUBE-SERVICES");
+  jumpFrom("OUTPUT", "", PORTALS, "KUBE-SERVICES");
+  jumpFrom("POSTROUTING", "", "kubernetes postrouting rules", "KUBE-POSTROUTING");
 }
 
 /**
@@ -56,6 +62,7 @@ function natJumps(): void {
  */
 export function writeStockBegin(family: u32, standalone: bool): void {
   const guard = localhostNodePorts(family);
+  writeComments(canComment(family));
   ownedByNobody();
   outSelect(StreamName.MAIN);
   table("filter");
@@ -74,9 +81,10 @@ export function writeStockBegin(family: u32, standalone: bool): void {
   if (standalone) filterJumps();
   if (guard) {
     ownOption(Field.LOCALHOST_NODE_PORTS);
-    rule(
-      '-A KUBE-FIREWALL -m comment --comment "block incoming localnet connections" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP',
-    );
+    append("KUBE-FIREWALL", 0);
+    fixedComment("block incoming localnet connections");
+    words("-d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT");
+    jump("DROP", 0);
   }
 
   const mark = masqueradeMark();
@@ -106,7 +114,8 @@ export function writeStockBegin(family: u32, standalone: bool): void {
   hex32(mark);
   endRule();
   append("KUBE-POSTROUTING", 0);
-  words('-m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE');
+  fixedComment("kubernetes service traffic requiring SNAT");
+  words("-j MASQUERADE");
   if (options().randomFully) words("--random-fully");
   endRule();
   append("KUBE-MARK-MASQ", 0);
@@ -115,8 +124,7 @@ export function writeStockBegin(family: u32, standalone: bool): void {
   endRule();
 }
 
-const NODE_PORTS_COMMENT: string =
-  '-m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain"';
+const NODE_PORTS_COMMENT: string = "kubernetes service nodeports; NOTE: this must be the last rule in this chain";
 
 function writeNodePortJumps(family: u32): void {
   const facts = factsOf(family);
@@ -124,7 +132,7 @@ function writeNodePortJumps(family: u32): void {
   ownOption(Field.NODE_PORT_ADDRESSES);
   if (facts.nodePortsEverywhere) {
     append("KUBE-SERVICES", 0);
-    words(NODE_PORTS_COMMENT);
+    fixedComment(NODE_PORTS_COMMENT);
     words("-m addrtype --dst-type LOCAL");
     if (family != IPV4) words("! -d ::1/128");
     else if (!localhostNodePorts(family)) words("! -d 127.0.0.0/8");
@@ -135,7 +143,7 @@ function writeNodePortJumps(family: u32): void {
     const address = <usize>facts.nodePortIPs.get(i);
     if (isLoopback(family, address) && !localhostNodePorts(family)) continue;
     append("KUBE-SERVICES", 0);
-    words(NODE_PORTS_COMMENT);
+    fixedComment(NODE_PORTS_COMMENT);
     destination(family, address);
     jump("KUBE-NODEPORTS", 0);
   }
@@ -152,13 +160,15 @@ function writeForward(): void {
   }
   ownOption(Field.MASQUERADE_BIT);
   append("KUBE-FORWARD", 0);
-  words('-m comment --comment "kubernetes forwarding rules" -m mark --mark ');
+  fixedComment("kubernetes forwarding rules");
+  words("-m mark --mark ");
   markAndMask(masqueradeMark());
   jump("ACCEPT", 0);
   ownedByNobody();
-  rule(
-    '-A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
-  );
+  append("KUBE-FORWARD", 0);
+  fixedComment("kubernetes forwarding conntrack rule");
+  words("-m conntrack --ctstate RELATED,ESTABLISHED");
+  jump("ACCEPT", 0);
 }
 
 /** All that comes after the rules of Services. */

@@ -4,7 +4,14 @@
 import { Vector } from "../../bytes/memory";
 import { outSelect, StreamName } from "../../bytes/out";
 import { Service } from "../../cluster/services";
-import { commit, declareChain, deleteChain, renameChains, table } from "../../encodings/iptables-restore";
+import {
+  commit,
+  declareChain,
+  deleteChain,
+  renameChains,
+  table,
+  writeComments,
+} from "../../encodings/iptables-restore";
 import { ownedByNobody } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
 import { Mode, options } from "../../routing/options";
@@ -12,6 +19,7 @@ import { routeUnsigned } from "../../routing/route";
 import { FamilyPort, ServicePort } from "../../routing/service-ports";
 import { familyOfBatch, isPlanned } from "../../transactions/batches";
 import { listSuspects } from "../../transactions/iptables-lines";
+import { canComment } from "./extensions";
 import { flushStreams, heldChains, isLargeCluster, writeDispatch, writeHeldDispatch, writeLosers } from "./layout";
 import {
   CLUSTER_PREFIX,
@@ -130,6 +138,7 @@ export function writeTrial(id: u32, first: u32, count: u32): void {
   const end = begin + min(count, suspects.length - begin);
   ownedByNobody();
   renameChains(true);
+  writeComments(canComment(family));
   outSelect(StreamName.MAIN);
   declareFilterChains();
   outSelect(StreamName.NAT_CHAINS);

@@ -8,6 +8,8 @@ export interface OutsideRule<Id> {
   readonly targets: readonly string[];
   /** One of kube-proxy's jumps from a built-in chain, which goes with its chains. */
   readonly ours: boolean;
+  /** In a built-in chain, without a comment that says whose it is: what it looks like, as `bareJumps` has it. */
+  readonly bare?: string | undefined;
 }
 
 export interface Removal<Id> {
@@ -26,12 +28,19 @@ export interface KeptChain {
  * @param unwanted names of the chains to be removed
  * @param outside rules of all other chains of the table
  * @param targetsOf chains that the rules of one unwanted chain lead to; asked only for chains that have to stay
+ * @param bareJumps kube-proxy's jumps of this table as a node has them that lacks comments. They are known by all of them being
+ *   there; one alone may be anybody's.
  */
 export async function planRemoval<Id>(
   unwanted: readonly string[],
   outside: readonly OutsideRule<Id>[],
   targetsOf: (chain: string) => Promise<readonly string[]>,
+  bareJumps: readonly string[],
 ): Promise<Removal<Id>> {
+  const bare = new Set(outside.flatMap((rule) => rule.bare ?? []));
+  const areBare = bareJumps.length > 0 && bareJumps.every((jump) => bare.has(jump));
+  const isOurs = (rule: OutsideRule<Id>): boolean =>
+    rule.ours || (areBare && rule.bare !== undefined && bareJumps.includes(rule.bare));
   const going = new Set(unwanted);
   const kept = new Map<string, string>();
   const keep = async (chain: string, usedBy: string): Promise<void> => {
@@ -40,10 +49,10 @@ export async function planRemoval<Id>(
     for (const target of await targetsOf(chain)) await keep(target, chain);
   };
   for (const rule of outside) {
-    if (!rule.ours) for (const target of rule.targets) await keep(target, rule.chain);
+    if (!isOurs(rule)) for (const target of rule.targets) await keep(target, rule.chain);
   }
   return {
-    jumps: outside.filter((rule) => rule.ours && rule.targets.some((target) => going.has(target))),
+    jumps: outside.filter((rule) => isOurs(rule) && rule.targets.some((target) => going.has(target))),
     chains: unwanted.filter((chain) => going.has(chain)),
     kept: [...kept].map(([chain, usedBy]) => ({ chain, usedBy })),
   };

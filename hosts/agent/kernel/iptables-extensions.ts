@@ -77,9 +77,16 @@ export const PROBES: readonly Probe[] = [
     modules: "ipt_REJECT, ip6t_REJECT",
     extension: "reject",
   },
+  {
+    name: "comment",
+    table: "filter",
+    rule: `-m comment --comment ${CHAIN} -j RETURN`,
+    consequence: "rules don't say which Service they are of",
+    modules: "xt_comment",
+    extension: "comment",
+  },
   ...(
     [
-      ["comment", "filter", `-m comment --comment ${CHAIN} -j RETURN`, "xt_comment"],
       ["conntrack", "filter", "-m conntrack --ctstate INVALID -j DROP", "xt_conntrack"],
       ["mark", "filter", "-m mark --mark 0x1/0x1 -j RETURN", "xt_mark"],
       ["MARK", "nat", "-j MARK --or-mark 0x1", "xt_mark"],

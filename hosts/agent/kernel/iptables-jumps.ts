@@ -36,6 +36,27 @@ export const JUMPS: readonly Jump[] = [
   { table: "filter", from: "OUTPUT", to: "KUBE-FIREWALL", match: [] },
 ];
 
+/** On a node that lacks the extension. */
+export function withoutComment(jump: Jump): Jump {
+  // The comment is the last of what is matched: -m comment --comment TEXT.
+  return jump.match.includes("comment") ? { ...jump, match: jump.match.slice(0, -4) } : jump;
+}
+
+/**
+ * What the jumps of a table look like without their comments: "FORWARD NEW KUBE-SERVICES", "PREROUTING - KUBE-SERVICES". Those
+ * that have none anywhere, since they are kubelet's as well, are not among them.
+ */
+export function bareJumps(table: string): readonly string[] {
+  return JUMPS.filter((jump) => jump.table === table && jump.match.includes("comment")).map((jump) =>
+    bareJump(jump.from, jump.match.includes("conntrack"), jump.to),
+  );
+}
+
+/** One of them. `isNew`: for new connections alone. */
+export function bareJump(from: string, isNew: boolean, to: string): string {
+  return `${from} ${isNew ? "NEW" : "-"} ${to}`;
+}
+
 /** `iptables` arguments that ask whether the rule is there. */
 export function checkArguments(jump: Jump): readonly string[] {
   return ["-C", jump.from, "-t", jump.table, ...jump.match, "-j", jump.to];

@@ -5,7 +5,7 @@ import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
 import { findMissingExtensions, type MissingExtension, sayMissing } from "./iptables-extensions.ts";
-import { checkArguments, insertionInput, JUMPS, type Jump } from "./iptables-jumps.ts";
+import { checkArguments, insertionInput, JUMPS, type Jump, withoutComment } from "./iptables-jumps.ts";
 import { RESOURCE_PROBLEM, writeResultOf } from "./iptables-refusal.ts";
 import { findIptables, type IptablesHost, type IptablesTools, thisHost } from "./iptables-tools.ts";
 import { isKubeProxyChain, XTABLES } from "./kube-proxy-chains.ts";
@@ -146,9 +146,13 @@ export class IptablesWriter implements KernelWriter {
     return { outcome: "written" };
   }
 
+  #jumps(family: Family): readonly Jump[] {
+    return this.missing[family].has("comment") ? JUMPS.map(withoutComment) : JUMPS;
+  }
+
   async #missingJumps(family: Family): Promise<readonly Jump[] | WriteResult> {
     const missing: Jump[] = [];
-    for (const jump of JUMPS) {
+    for (const jump of this.#jumps(family)) {
       const result = await this.#iptables(family, checkArguments(jump));
       if (result.outcome !== "exited" || result.code === RESOURCE_PROBLEM) {
         return writeResultOf(this.tools.commands[family].iptables, result, []);

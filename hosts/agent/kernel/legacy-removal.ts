@@ -1,6 +1,7 @@
 // Finds and removes iptables chains in legacy tables (x_tables), which only iptables' own commands can read.
 import type { Family } from "../../shared/contract.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
+import { bareJump, bareJumps } from "./iptables-jumps.ts";
 import { writeResultOf } from "./iptables-refusal.ts";
 import { isKubeProxyComment, isXTable, type XTable } from "./kube-proxy-chains.ts";
 import { RemovalError } from "./nft-removal.ts";
@@ -68,10 +69,11 @@ export async function removeLegacyChains(
       chain,
       targets: targetsOf(body),
       ours: chains.get(chain) !== "-" && isKubeProxyComment(body),
+      bare: chains.get(chain) === "-" ? undefined : bareJumpOf(chain, body),
     }));
   const inside = async (chain: string) =>
     rules.filter((rule) => rule.chain === chain).flatMap(({ body }) => targetsOf(body));
-  const { jumps, chains: going, kept } = await planRemoval(unwanted, outside, inside);
+  const { jumps, chains: going, kept } = await planRemoval(unwanted, outside, inside, bareJumps(table));
   await deleteLegacyChains(run, family, table, going, jumps);
   return kept;
 }
@@ -100,6 +102,12 @@ export async function deleteLegacyChains(
   const { restore } = COMMANDS[family];
   const written = writeResultOf(restore, await run(restore, ["-w", "5", "--noflush", "--counters"], { input }), input);
   if (written.outcome !== "written") throw new RemovalError(written.message);
+}
+
+/** As iptables-save prints it. */
+function bareJumpOf(chain: string, body: string): string | undefined {
+  const [, isNew, target] = /^(-m conntrack --ctstate NEW )?-j (\S+)$/.exec(body) ?? [];
+  return target === undefined ? undefined : bareJump(chain, isNew !== undefined, target);
 }
 
 /** Chains that a rule as iptables-save prints it leads to. */

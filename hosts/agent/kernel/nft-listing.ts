@@ -45,6 +45,8 @@ export interface NftRule {
   readonly handle: bigint;
   /** Chains that it jumps or goes to; not those that elements of a map lead to. */
   readonly targets: readonly string[];
+  /** "counter", "immediate"; a match of x_tables with its name, "match:conntrack". */
+  readonly expressions: readonly string[];
   /** The whole message, for those who look for text in it. */
   readonly bytes: Uint8Array;
 }
@@ -205,7 +207,12 @@ export async function listRules(socket: NetlinkSocket, chain: NftChain): Promise
       const table = readString(findAttribute(message.bytes, uapi.NFTA_RULE.TABLE, ATTRIBUTES));
       const name = readString(findAttribute(message.bytes, uapi.NFTA_RULE.CHAIN, ATTRIBUTES));
       if (table !== chain.table || name !== chain.name) return;
-      found.push({ handle: readHandle(message), targets: targetsOf(message), bytes: message.bytes.slice() });
+      found.push({
+        handle: readHandle(message),
+        targets: targetsOf(message),
+        expressions: expressionsOf(message),
+        bytes: message.bytes.slice(),
+      });
     },
     content,
   );
@@ -330,6 +337,16 @@ function targetsOf(message: Message): string[] {
     if (chain !== undefined) targets.push(chain);
   }
   return targets;
+}
+
+function expressionsOf(message: Message): string[] {
+  const names: string[] = [];
+  for (const { payload } of each(findAttribute(message.bytes, uapi.NFTA_RULE.EXPRESSIONS, ATTRIBUTES))) {
+    const name = readString(findAttribute(payload, uapi.NFTA_EXPR.NAME)) ?? "";
+    const data = findAttribute(payload, uapi.NFTA_EXPR.DATA) ?? new Uint8Array();
+    names.push(name === "match" ? `match:${readString(findAttribute(data, uapi.NFTA_MATCH.NAME))}` : name);
+  }
+  return names;
 }
 
 function* each(bytes: Uint8Array | undefined): Generator<Attribute> {

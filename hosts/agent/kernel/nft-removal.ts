@@ -8,6 +8,7 @@ import { NFPROTO } from "../netlink/messages/protocol-family.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
+import { bareJump, bareJumps } from "./iptables-jumps.ts";
 import { isKubeProxyComment } from "./kube-proxy-chains.ts";
 import { listChains, listRules, type NftChain, type NftTable } from "./nft-listing.ts";
 
@@ -52,7 +53,7 @@ export async function removeChains(
     const rules = await listRules(socket, byName.get(name) as NftChain);
     return rules.flatMap(({ targets }) => targets);
   };
-  const { jumps, chains: going, kept } = await planRemoval(unwanted, outside, targetsOf);
+  const { jumps, chains: going, kept } = await planRemoval(unwanted, outside, targetsOf, bareJumps(table));
 
   if (jumps.length > 0) {
     const batch = new BatchWriter(NFPROTO[family], table);
@@ -88,13 +89,24 @@ export async function deleteChains(
 }
 
 async function outsideRules(socket: NetlinkSocket, chain: NftChain): Promise<OutsideRule<bigint>[]> {
-  return (await listRules(socket, chain)).map(({ handle, targets, bytes }) => ({
+  return (await listRules(socket, chain)).map(({ handle, targets, expressions, bytes }) => ({
     id: handle,
     chain: chain.name,
     targets,
     // iptables-nft keeps a comment as text, in a match or in the rule's user data.
     ours: chain.base && isKubeProxyComment(new TextDecoder("latin1").decode(bytes)),
+    bare: chain.base ? bareJumpOf(chain.name, expressions, targets) : undefined,
   }));
+}
+
+/** `-m conntrack --ctstate NEW` as a match of x_tables, and as iptables-nft 1.8.8 and newer write it. */
+const NEW = ["match:conntrack", "ct bitwise cmp"];
+
+function bareJumpOf(chain: string, expressions: readonly string[], [target]: readonly string[]): string | undefined {
+  const [condition, ...more] = expressions.join(" ").split(/ ?counter immediate$/);
+  if (target === undefined || condition === undefined || more.join() !== "") return undefined;
+  if (condition !== "" && !NEW.includes(condition)) return undefined;
+  return bareJump(chain, condition !== "", target);
 }
 
 /** All rules of the chain without a handle. */

@@ -52,7 +52,7 @@ class Node {
 
   /** @param infix "-nft", "-legacy" */
   static async start(infix: string, options: Partial<Options> = {}, path?: string): Promise<Node> {
-    shell(`iptables${infix} -t mangle -N KUBE-IPTABLES-HINT`);
+    shell(`iptables${infix} -t mangle -N KUBE-IPTABLES-HINT 2>&1 || :`);
     const opened = await IptablesWriter.open({ run: commandRunner(path) });
     if (opened.outcome !== "opened") throw new Error(opened.message);
     assert.is(opened.writer.tools.variant, infix === "-nft" ? "nf_tables" : "legacy");
@@ -97,6 +97,19 @@ function shop(from: number, to: number, fields: object = {}): KubernetesObject[]
 
 const withNodePort = (name: string, nodePort: number) =>
   makeService(`shop/${name}`, { ip: `10.96.1.${nodePort % 100}`, type: "NodePort", ports: [{ port: 80, nodePort }] });
+
+/** A directory with all of iptables' extensions but some, for XTABLES_LIBDIR. */
+function extensionsBut(missing: RegExp): string {
+  const standard = ["/usr/lib/x86_64-linux-gnu/xtables", "/usr/lib/aarch64-linux-gnu/xtables", "/usr/lib/xtables"].find(
+    existsSync,
+  );
+  if (standard === undefined) throw new Error("no directory of iptables' extensions");
+  const directory = mkdtempSync(join(tmpdir(), "sluice-xtables-"));
+  for (const file of readdirSync(standard)) {
+    if (!missing.test(file)) symlinkSync(join(standard, file), join(directory, file));
+  }
+  return directory;
+}
 
 /** Names of Services that nat or filter lead to. */
 function served(infix: string, family: "" | "6"): string[] {
@@ -153,16 +166,7 @@ inNamespaces(import.meta.url, ["root"], (test) => {
   });
 
   test("what the tool itself lacks costs the Services that need it, in both families, whether it is known before or not", async () => {
-    const standard = [
-      "/usr/lib/x86_64-linux-gnu/xtables",
-      "/usr/lib/aarch64-linux-gnu/xtables",
-      "/usr/lib/xtables",
-    ].find(existsSync);
-    if (standard === undefined) throw new Error("no directory of iptables' extensions");
-    const directory = mkdtempSync(join(tmpdir(), "sluice-xtables-"));
-    for (const file of readdirSync(standard)) {
-      if (!/_(recent|udp|REJECT)\.so$/.test(file)) symlinkSync(join(standard, file), join(directory, file));
-    }
+    const directory = extensionsBut(/_(recent|udp|REJECT)\.so$/);
     process.env.XTABLES_LIBDIR = directory;
     try {
       for (const infix of variants()) {
@@ -212,6 +216,53 @@ inNamespaces(import.meta.url, ["root"], (test) => {
         assert.equal((await node.run()).leftOut, ["ipv4 shop/s4", "ipv6 shop/s4"]);
         for (const family of ["", "6"] as const) assert.equal(served(infix, family), namesOf(1, 4));
         await node.writer.close();
+      }
+    } finally {
+      delete process.env.XTABLES_LIBDIR;
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("without comments all Services are served, and what was written is found again and removed", async () => {
+    const directory = extensionsBut(/_comment\.so$/);
+    process.env.XTABLES_LIBDIR = directory;
+    try {
+      for (const infix of variants()) {
+        flushAll();
+        const node = await Node.start(infix);
+        assert.equal(
+          node.writer.missingExtensions.map(({ probe, families }) => [probe.name, probe.isNeeded, families]),
+          [["comment", undefined, ["ipv4", "ipv6"]]],
+        );
+        node.put(...shop(1, 3), makeService("shop/idle", { ip: "10.96.0.19,fd00::19" }));
+        assert.equal((await node.run()).leftOut, []);
+        const saved = () => ["", "6"].map((family) => shell(`ip${family}tables${infix}-save`)).join("");
+        assert.not.match(saved(), "comment");
+        for (const rule of [
+          "-A PREROUTING -j KUBE-SERVICES",
+          "-A FORWARD -m conntrack --ctstate NEW -j KUBE-SERVICES",
+          "-A KUBE-SERVICES -d 10.96.0.2/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-",
+          "-A KUBE-SERVICES -d fd00::19/128 -p tcp -m tcp --dport 80 -j REJECT",
+        ]) {
+          assert.match(saved(), rule, infix);
+        }
+        // A next process finds its jumps.
+        await node.writer.close();
+        const next = await Node.start(infix);
+        next.put(...shop(1, 3));
+        await next.run();
+        assert.is(saved().match(/^-A PREROUTING -j KUBE-SERVICES$/gm)?.length, 2, infix);
+
+        const { leftovers } = await findLeftovers("none");
+        const { kept, failed } = await removeLeftovers(leftovers);
+        assert.equal([kept, failed], [[], []]);
+        assert.not.match(saved(), /(-j |:)KUBE-(?!IPTABLES-HINT|FIREWALL)/);
+        // One of them alone is somebody's own, and keeps what it leads to.
+        const iptables = `iptables${infix} -t nat`;
+        shell(`${iptables} -N KUBE-POSTROUTING; ${iptables} -I POSTROUTING -j KUBE-POSTROUTING`);
+        const again = await removeLeftovers((await findLeftovers("none")).leftovers);
+        assert.equal(again.kept, ["chain KUBE-POSTROUTING stays: a rule of chain POSTROUTING leads to it"]);
+        await next.writer.close();
       }
     } finally {
       delete process.env.XTABLES_LIBDIR;
@@ -316,7 +367,7 @@ ${real} "$@" < $input; code=$?; rm $input; exit $code`,
     for (const [why, script] of [
       [
         "every rule needs what is missing",
-        `input=$(mktemp); cat > $input; awk '/--comment/{print "line " NR ": RULE_APPEND failed (No such file or directory): rule in chain X"; bad=1} END{exit bad}' $input >&2 && iptables-nft-restore-real "$@" < $input; code=$?; rm $input; [ $code = 0 ] || exit 4`,
+        `input=$(mktemp); cat > $input; awk '/^-A KUBE/{print "line " NR ": RULE_APPEND failed (No such file or directory): rule in chain X"; bad=1} END{exit bad}' $input >&2 && iptables-nft-restore-real "$@" < $input; code=$?; rm $input; [ $code = 0 ] || exit 4`,
       ],
       ["it fails", "cat > /dev/null; echo 'iptables-restore: line 1 failed' >&2; exit 1"],
       ["the lock is held", "cat > /dev/null; echo 'Another app is currently holding the xtables lock.' >&2; exit 4"],
