@@ -25,7 +25,7 @@ import { renderFlat } from "./layouts/flat/layout";
 import { lackingServices, setMissingExtensions } from "./layouts/iptables/extensions";
 import { renderIptables, tellChainsInUse } from "./layouts/iptables/layout";
 import { suspectCount, writeTrial } from "./layouts/iptables/trial";
-import { setBatchLimits } from "./layouts/nft/parts";
+import { setBatchLimits } from "./layouts/nft/cuts";
 import { renderNftables } from "./layouts/nftables/layout";
 import {
   close,

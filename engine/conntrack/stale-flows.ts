@@ -8,8 +8,8 @@ import { claimAfter } from "../routing/claim-heap";
 import { answersNodePorts } from "../routing/facts";
 import { CheckedFlows, interruptCheck } from "../routing/flow-checks";
 import { GoneEntryPoint } from "../routing/gone-entry-points";
+import { Claim, findKey, Key, KeyKind } from "../routing/keys";
 import { Mode, options } from "../routing/options";
-import { Claim, findKey, Key, KeyKind } from "../routing/ownership";
 import { original, protocol, readFlow, reply } from "./flow";
 import { beginServing, hasServing, isServing } from "./serving-endpoints";
 

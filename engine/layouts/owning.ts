@@ -2,7 +2,7 @@
 import { PortRecord } from "../cluster/records";
 import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../encodings/owners";
 import { RoutedEndpoint } from "../routing/endpoints";
-import { Claim, EntryPoint } from "../routing/ownership";
+import { Claim, EntryPoint } from "../routing/keys";
 import { FamilyPort } from "../routing/service-ports";
 
 /** The field that an entry point comes from. */

@@ -5,33 +5,30 @@ import { planTriggers } from "../cluster/trigger-times";
 import { forgetFlatChains } from "../layouts/flat/chains";
 import { beginFlatPlan, continueFlatPlan } from "../layouts/flat/layout";
 import { forgetHeldNeeds, restoreNeeds } from "../layouts/flat/needs";
+import { forgetLacking } from "../layouts/iptables/extensions";
 import { planIptables } from "../layouts/iptables/layout";
-import { allowCuts, isTooLong, mayCut } from "../layouts/nft/parts";
+import { keepStaleOnce } from "../layouts/iptables/stale-chains";
+import { allowCuts, isTooLong, mayCut } from "../layouts/nft/cuts";
 import { beginNftablesPlan, continueNftablesPlan } from "../layouts/nftables/layout";
 import { stock } from "../routing/facts";
+import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/keys";
 import { Mode, options } from "../routing/options";
-import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/ownership";
 import { isHeavy } from "../routing/portions";
 import { markStale, refresh, refreshAll } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
+import { familyOfBatch, handOut, isPlanned } from "../transactions/batches";
+import { beginPlan, closeBatch, lastBatchOfRouting, orderEntries } from "../transactions/closing";
+import { deletionRefused, findRefused, findRefusedSuspects, forgetMessages, refused } from "../transactions/refusals";
+import { isSpent } from "../transactions/slices";
+import { doubtStale, forgetAllStale } from "../transactions/stale-chains";
 import {
   adoptStock,
-  beginPlan,
-  closeBatch,
-  familyOfBatch,
   forgetStock,
-  handOut,
   isForgotten,
-  isPlanned,
-  lastBatchOfRouting,
-  orderEntries,
   setFamilyStockDirty,
   setStockDirty,
   tableIsAbsent,
-} from "../transactions/batches";
-import { findRefused, findRefusedSuspects, refused } from "../transactions/refusals";
-import { isSpent } from "../transactions/slices";
-import { doubtStale, forgetAllStale } from "../transactions/stale-chains";
+} from "../transactions/stock";
 import { beginFirstWave, endFirstWave, isKeyWaiting } from "../transactions/waves";
 import {
   beginAdoption,
@@ -121,10 +118,17 @@ export namespace Progress {
   export const COMPLETE: u32 = 3;
 }
 
+/** Forgets the plan before, and what was said of it. */
+function beginAnew(time: u64): void {
+  beginPlan(time);
+  forgetMessages();
+  forgetLacking();
+}
+
 function begin(what: u32, time: u64): void {
   work = what;
   startedAt = time;
-  beginPlan(time);
+  beginAnew(time);
   // Of a table that is read back, or replaced, no Service may be there in part.
   if (what == Work.RECONCILIATION || (what == Work.PLAN && (isForgotten(0) || isForgotten(1)))) refreshAll();
   else refresh();
@@ -215,7 +219,7 @@ function continueFamilies(): bool {
     if (plannedFamily == 0) {
       planFrom(1);
     } else if (work == Work.PLAN && !mayCut && isTooLong() && (isForgotten(0) || isForgotten(1))) {
-      beginPlan(startedAt);
+      beginAnew(startedAt);
       outReset();
       allowCuts(true);
       planFrom(0);
@@ -264,7 +268,7 @@ function continueReconciliation(): bool {
 
 /** Plans the family anew, for a table that has to be replaced. */
 function replan(): void {
-  beginPlan(startedAt);
+  beginAnew(startedAt);
   forgetFamily(plannedFamily);
   outReset();
   planFrom(plannedFamily);
@@ -277,6 +281,7 @@ function replan(): void {
 export function closeRefused(id: u32, sequences: usize, count: u32, now: u64): void {
   const family = familyOfBatch(id);
   findRefused(family, sequences, isPlanned(id) ? count : 0);
+  if (deletionRefused) keepStaleOnce(family);
   leaveOutRefused(id, family, now);
 }
 
@@ -372,7 +377,7 @@ function forgetRules(family: u32): void {
 
 /** It is not known what the kernel holds: the next plan writes everything. */
 export function forgetKernel(): void {
-  beginPlan(0);
+  beginAnew(0);
   forgetFamily(0);
   forgetFamily(1);
 }

@@ -48,23 +48,18 @@ import { isText, Named, Objects, Part } from "../encodings/netlink-objects";
 import { nft } from "../encodings/nft";
 import { adoptFirewall } from "../layouts/flat/chains";
 import { mapOf } from "../layouts/flat/elements";
-import { hasOwnMap, isOwnMap, isSlotMap, OwnMap, ownMapPrefix } from "../layouts/flat/own-maps";
-import { allowCutsWithin, cutIfLong, isLimited } from "../layouts/nft/parts";
+import { hasOwnMap } from "../layouts/flat/own-maps";
+import { allowCutsWithin, cutIfLong, isLimited } from "../layouts/nft/cuts";
+import { isOwnMap, isSlotMap, OwnMap, ownMapPrefix } from "../layouts/nft/names";
+import { planDeletions, writeRetired } from "../layouts/nft/retiring";
 import { Slot, Snapshot } from "../layouts/nft/snapshots";
 import { rememberLeftOver } from "../routing/gone-entry-points";
-import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../routing/ownership";
+import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../routing/keys";
 import { listPresentPorts } from "../routing/refresh";
 import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
-import {
-  beginBatch,
-  endNftBatch,
-  endResumedBatch,
-  journalEmptyKey,
-  mergeBatches,
-  resumeBatch,
-} from "../transactions/batches";
+import { beginBatch, endNftBatch, endResumedBatch, mergeBatches, resumeBatch } from "../transactions/batches";
+import { journalEmptyKey } from "../transactions/key-journal";
 import { serviceOf, writeFor } from "../transactions/refusals";
-import { planDeletions, writeRetired } from "../transactions/retiring";
 import { isSpent } from "../transactions/slices";
 import { addStale, confirmStale, dropDoubted } from "../transactions/stale-chains";
 import { heldRanges, readRanges } from "./held-ranges";

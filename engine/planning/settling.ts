@@ -5,10 +5,11 @@ import { sortVector } from "../bytes/sort";
 import { Service } from "../cluster/services";
 import { dropUnusedChains } from "../layouts/flat/layout";
 import { noteKeySettled, notePortSettled } from "../routing/flow-checks";
-import { changedKeys, dropUnusedKey, Key } from "../routing/ownership";
+import { changedKeys, dropUnusedKey, Key } from "../routing/keys";
 import { forgetGone, stalePorts } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
-import { settledKeys, settledPorts, settleKey } from "../transactions/batches";
+import { settledKeys, settleKey } from "../transactions/key-journal";
+import { settledPorts } from "../transactions/port-journal";
 import { beginSlice, isSpentOnOne } from "../transactions/slices";
 import { isKeyWaiting, isWaiting } from "../transactions/waves";
 

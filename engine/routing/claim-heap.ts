@@ -1,7 +1,18 @@
 // The claims of one key: a heap (a pairing heap) whose root is the owner's. However many Services claim one address, to make
 // a claim costs a comparison, and to give one back some twenty at most on average. How they hang together depends on the order in
 // which they came; the root does not.
-import { Claim, compareClaims, Key } from "./ownership";
+import { Claim, Key } from "./keys";
+import { comparePorts } from "./service-ports";
+
+/** Negative if `a` comes before `b`: its Service owns the key. */
+function compareClaims(a: Claim, b: Claim): i32 {
+  if (a.entryPoint != b.entryPoint) return a.entryPoint < b.entryPoint ? -1 : 1;
+  const aAge = a.port.claimedSince;
+  const bAge = b.port.claimedSince;
+  if (aAge != bAge) return aAge < bAge ? -1 : 1;
+  const order = comparePorts(a.port.port, b.port.port);
+  return order != 0 ? order : <i32>a.index - <i32>b.index;
+}
 
 function claimAt(at: usize): Claim {
   return changetype<Claim>(at);

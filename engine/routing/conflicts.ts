@@ -6,7 +6,7 @@ import { sortVector } from "../bytes/sort";
 import { protocolName } from "../cluster/records";
 import { compareServices } from "../cluster/services";
 import { claimAfter } from "./claim-heap";
-import { Claim, EntryPoint, eachKey, Key, KeyKind } from "./ownership";
+import { Claim, EntryPoint, eachKey, Key, KeyKind } from "./keys";
 import { serviceOf } from "./service-ports";
 
 /** Claims that do not own their key. */

@@ -7,8 +7,8 @@ import { Service, sortedServices } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "./endpoints";
 import { factsOf, formatCIDR, LocalDetector, primaryFamily, zone, zoneLength } from "./facts";
+import { Claim, EntryPoint } from "./keys";
 import { options } from "./options";
-import { Claim, EntryPoint } from "./ownership";
 import {
   clusterFallback,
   firstAddress,

@@ -3,7 +3,7 @@
 // what the kernel holds, not for what it should.
 import { IPV4, IPV6, Protocol } from "../cluster/records";
 import { forgetLookedFor, lookForGone } from "./gone-entry-points";
-import { Key } from "./ownership";
+import { Key } from "./keys";
 import { FamilyPort } from "./service-ports";
 
 /** In the order of the contract's `enum checked-flows`. */

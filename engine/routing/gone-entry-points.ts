@@ -2,7 +2,7 @@
 // the packets of old flows to where the Service was, so they are remembered until those flows have been looked for.
 import { SLACK, Vector } from "../bytes/memory";
 import { Protocol } from "../cluster/records";
-import { dropUnusedKey, Key } from "./ownership";
+import { dropUnusedKey, Key } from "./keys";
 import { FamilyPort } from "./service-ports";
 
 /** Who had the entry point. After it: `namespace/name`, then the port's name. */

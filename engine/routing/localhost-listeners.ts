@@ -6,7 +6,7 @@ import { sortVector } from "../bytes/sort";
 import { IPV4, IPV6 } from "../cluster/records";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { factsOf } from "./facts";
-import { dropUnusedKey, eachKey, Key, listenerKeys, noteListener } from "./ownership";
+import { dropUnusedKey, eachKey, Key, listenerKeys, noteListener } from "./keys";
 import { routeUnsigned } from "./route";
 import { Decision, externalIsLocal, FamilyPort, recordOf } from "./service-ports";
 

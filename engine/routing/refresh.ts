@@ -7,8 +7,9 @@ import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
 import { rememberGone } from "./gone-entry-points";
 import { beginHealthCheck, continueHealthCheck, hasHealthCheck, healthCheckWork } from "./health-checks";
+import { noteEndpoints } from "./keys";
 import { tellListenersAnew } from "./localhost-listeners";
-import { beginClaims, continueClaims, dropClaims, noteEndpoints, updateHairpins } from "./ownership";
+import { beginClaims, continueClaims, dropClaims, updateHairpins } from "./ownership";
 import {
   allowEverything,
   endTurn,

@@ -5,13 +5,8 @@ import { sortVector } from "../bytes/sort";
 import { compareServices } from "../cluster/services";
 import { sequence } from "../encodings/netlink-message";
 import { nft } from "../encodings/nft";
-import { forgetLacking } from "../layouts/iptables/extensions";
-import { keepStaleOnce } from "../layouts/iptables/stale-chains";
-import { keepChains } from "../layouts/nft/snapshots";
+import { Key } from "../routing/keys";
 import { Mode, options } from "../routing/options";
-import { Key } from "../routing/ownership";
-import { stalePorts } from "../routing/refresh";
-import { FamilyPort } from "../routing/service-ports";
 import { DELETION, forgetLines, listSuspects, serviceOfLine } from "./iptables-lines";
 
 /** Sequence number of a message, and the Service (or 0: none) that causes it and those after it. */
@@ -21,7 +16,6 @@ let current: usize = 0;
 /** Forgets the messages of earlier plans. */
 export function forgetMessages(): void {
   forgetLines();
-  forgetLacking();
   rows.clear();
   current = 0;
 }
@@ -63,6 +57,8 @@ export function findCauses(at: usize, count: u32): void {
 
 /** The Services (or 0) that caused messages with these numbers, each once, sorted. */
 export const refused = new Vector();
+/** iptables mode: among them was the deletion of chains, which nobody causes. */
+export let deletionRefused: bool = false;
 
 function compareOwners(a: u32, b: u32): i32 {
   if (a == 0 || b == 0) return a == b ? 0 : a == 0 ? -1 : 1;
@@ -72,11 +68,12 @@ function compareOwners(a: u32, b: u32): i32 {
 /** Fills `refused` for `count` sequence numbers (iptables mode: numbers of lines) at `at`, of a batch of that family. */
 export function findRefused(family: u32, at: usize, count: u32): void {
   refused.clear();
+  deletionRefused = false;
   for (let i: u32 = 0; i < count; i++) {
     const number = load<u32>(at + ((<usize>i) << 2));
     let cause = options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : serviceOf(number);
     if (cause == <u32>DELETION) {
-      keepStaleOnce(family);
+      deletionRefused = true;
       cause = 0;
     }
     refused.push(cause);
@@ -115,13 +112,4 @@ export function isHeldByAnother(key: Key): bool {
   const owner = key.owner().port;
   if (owner.pending == 0 && !owner.port.service.isLeftOut(<u32>key.family)) return false;
   return key.committedOwner != 0 && key.committedOwner != owner.port.number;
-}
-
-/** Chains that a plan had retired that never came to pass are in use as long as their service port is left out, or waits. */
-export function keepChainsOfWaiting(family: u32): void {
-  for (let i: u32 = 0; i < stalePorts.length; i++) {
-    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
-    if (port.family != family || port.committed == 0) continue;
-    if (port.pending != 0 || port.port.service.isLeftOut(family)) keepChains(port);
-  }
 }

@@ -9,6 +9,8 @@
 import { Vector } from "../bytes/memory";
 import { sortVector } from "../bytes/sort";
 import { compareEntries, Entry, Table } from "../cluster/table";
+import { journal } from "./batches";
+import { deletionKind, journalKind } from "./journal";
 
 /** How many milliseconds an empty chain rests before it is deleted. */
 export const REST: u64 = 1000;
@@ -188,32 +190,52 @@ export function listResting(family: u32, now: u64, due: bool, most: u32, list: V
   sortVector(list, 0, list.length, compareEntries);
 }
 
-/** A batch that is being written empties it. */
-export function beginEmptying(chain: StaleChain): void {
-  setState(chain, StaleState.EMPTYING);
-}
-
-export function chainEmptied(at: usize, now: u64): void {
+function emptied(at: usize, now: u64): void {
   const chain = changetype<StaleChain>(at);
   setState(chain, StaleState.EMPTY);
   chain.since = now;
 }
 
-/** The batch that was to empty it has failed or was never sent. */
-export function emptyingFailed(at: usize): void {
+function emptyingFailed(at: usize, _now: u64): void {
   setState(changetype<StaleChain>(at), StaleState.RETIRED);
 }
 
+const EMPTY = journalKind(emptied, emptyingFailed);
+
+/** The batch that is being written empties it. */
+export function journalEmptying(chain: StaleChain): void {
+  setState(chain, StaleState.EMPTYING);
+  journal(EMPTY, changetype<usize>(chain));
+}
+
+function forget(at: usize, _now: u64): void {
+  forgetStale(at);
+}
+
 /** The kernel did not let it go yet. */
-export function deletionFailed(at: usize, now: u64): void {
+function deletionFailed(at: usize, now: u64): void {
   const chain = changetype<StaleChain>(at);
   chain.since = now;
   setState(chain, chain.state);
 }
 
-/** The batch that was to use it again has failed or was never sent. */
-export function keepFailed(at: usize): void {
+const DELETE = deletionKind(forget, deletionFailed);
+
+/** The batch that is being written deletes it. */
+export function journalDeletion(chain: StaleChain): void {
+  journal(DELETE, changetype<usize>(chain));
+}
+
+function keepingFailed(at: usize, _now: u64): void {
   changetype<StaleChain>(at).wanted = false;
+}
+
+const KEEP = journalKind(forget, keepingFailed);
+
+/** The batch that is being written uses it again. */
+export function journalKeeping(chain: StaleChain): void {
+  chain.wanted = true;
+  journal(KEEP, changetype<usize>(chain));
 }
 
 /** It is deleted, or in use again. */

@@ -4,7 +4,7 @@ import { SLACK } from "../bytes/memory";
 import { writeLiteral } from "../bytes/out";
 import { ServiceFlag, ServiceRecord } from "../cluster/records";
 import { Service } from "../cluster/services";
-import { Key } from "../routing/ownership";
+import { Key } from "../routing/keys";
 import { FamilyPort } from "../routing/service-ports";
 
 let isFirstWave: bool = false;

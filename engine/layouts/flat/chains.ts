@@ -9,13 +9,14 @@ import { nft } from "../../encodings/nft";
 import { DataType, Verb } from "../../encodings/nft-encoding";
 import { ownedByNobody } from "../../encodings/owners";
 import { masqueradeMark } from "../../routing/facts";
-import { currentBatch, JournalKind, journal } from "../../transactions/batches";
+import { journal } from "../../transactions/batches";
+import { doNothing, journalKind } from "../../transactions/journal";
 import { writeFor } from "../../transactions/refusals";
-import { retire, revive } from "../../transactions/retiring";
 import { nothingStale } from "../../transactions/stale-chains";
 import { leavesOutSpares } from "../../transactions/waves";
-import { fullText } from "../nft/elements";
-import { cutAnywhere, hasRoom, longestTransaction, makeRoom, makeRoomForAll, whenCut } from "../nft/parts";
+import { cutAnywhere, hasRoom, longestTransaction, makeRoom, makeRoomForAll, whenCut } from "../nft/cuts";
+import { fullText } from "../nft/full-text";
+import { retire, revive } from "../nft/retiring";
 import { writeShortCircuits } from "../nft/stock";
 import {
   addSourceList,
@@ -258,8 +259,15 @@ const RANGE_BYTES: usize = 384;
 /** The list that is being written by several transactions. */
 let filling: usize = 0;
 
+function commitBegun(at: usize, _now: u64): void {
+  changetype<FlatChain>(at).begun = true;
+}
+
+/** The chain is there without rules, and some elements of its set. */
+const BEGIN = journalKind(commitBegun, doNothing);
+
 function noteBegun(): void {
-  journal(currentBatch(), JournalKind.BEGIN_SHARED, filling);
+  journal(BEGIN, filling);
 }
 
 /** Fills the sets of listed chains that one transaction can't hold, before anything leads there. */

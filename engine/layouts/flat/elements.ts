@@ -4,12 +4,14 @@ import { nft } from "../../encodings/nft";
 import { Verb } from "../../encodings/nft-encoding";
 import { isRecording, ownedByNobody } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
-import { Claim, EntryPoint, Key, KeyKind } from "../../routing/ownership";
+import { Claim, EntryPoint, Key, KeyKind, noteKeyChange } from "../../routing/keys";
 import { externalIsLocal, FamilyPort, internalIsLocal } from "../../routing/service-ports";
-import { currentBatch, endNftBatch, JournalKind, journal, journalKey } from "../../transactions/batches";
+import { endNftBatch, journal } from "../../transactions/batches";
+import { journalKind } from "../../transactions/journal";
+import { journalKey, settleKey } from "../../transactions/key-journal";
 import { writeFor } from "../../transactions/refusals";
+import { beginTransaction, cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "../nft/cuts";
 import {
-  fullText,
   KEY_BYTES,
   settleUnclaimed,
   wantedChain,
@@ -17,14 +19,14 @@ import {
   wantNothing,
   writeKeyElements,
 } from "../nft/elements";
-import { beginTransaction, cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "../nft/parts";
+import { fullText } from "../nft/full-text";
 import { Slot, Snapshot } from "../nft/snapshots";
 import { entryChain, wantOwnChain } from "../nftables/verdicts";
 import { alsoEndpoint, ownClaim } from "../owning";
 import { FlatChain } from "./chains";
 import { entryPointChain } from "./needs";
 import { DELETED_SLOT_BYTES, firstOfRun, hasOwnChains } from "./own-maps";
-import { journalPartOfKey } from "./partial-writes";
+import { journalPartOfEntries, journalPartOfKey } from "./partial-entries";
 
 const SLOT: usize = offsetof<Slot>();
 /** Bytes that a slot takes at most that is deleted and added again, with the heads of two messages. */
@@ -91,7 +93,7 @@ let nextClaim: usize = 0;
 function noteSplitPort(): void {
   noteSplitKey();
   splitSnapshot();
-  journal(currentBatch(), JournalKind.PART_OF_ENTRIES, splitPort);
+  journalPartOfEntries(splitPort);
 }
 
 /** What has been written for the snapshot is not in that of what the kernel is known to hold. */
@@ -199,6 +201,24 @@ function emptyLater(key: Key, local: bool, had: u32): u32 {
   return had;
 }
 
+function commitEmpty(at: usize, _now: u64): void {
+  changetype<Key>(at).committedSlots = 0;
+  settleKey(changetype<Key>(at));
+}
+
+function commitEmptyLocal(at: usize, _now: u64): void {
+  changetype<Key>(at).committedLocalSlots = 0;
+  settleKey(changetype<Key>(at));
+}
+
+function emptyingFailed(at: usize, _now: u64): void {
+  noteKeyChange(changetype<Key>(at));
+}
+
+/** A Key has no slots any more; or none for the Local policy. */
+const EMPTY = journalKind(commitEmpty, emptyingFailed);
+const EMPTY_LOCAL = journalKind(commitEmptyLocal, emptyingFailed);
+
 /** Adds the batch that deletes the slots of entry points that have been led elsewhere, if there are any. */
 export function planEmptying(family: u32): void {
   if (emptied.length == 0) return;
@@ -214,7 +234,7 @@ export function planEmptying(family: u32): void {
     beginPartOfKey(key);
     deleteSlots(key, local, 0, local ? key.committedLocalSlots : key.committedSlots);
     partKey = 0;
-    journal(currentBatch(), local ? JournalKind.EMPTY_LOCAL_SLOTS : JournalKind.EMPTY_SLOTS, changetype<usize>(key));
+    journal(local ? EMPTY_LOCAL : EMPTY, changetype<usize>(key));
   }
   emptied.clear();
   cutAnywhere();

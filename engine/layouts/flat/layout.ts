@@ -10,52 +10,44 @@ import { Vector } from "../../bytes/memory";
 import { outFlush, StreamName } from "../../bytes/out";
 import { nft } from "../../encodings/nft";
 import { endpoints, Routed } from "../../routing/endpoints";
-import { Claim, changedKeys, clusterIP, EntryPoint, KeyKind, keyOf, updateHairpins } from "../../routing/ownership";
+import { Claim, changedKeys, EntryPoint, KeyKind, keyOf } from "../../routing/keys";
+import { Mode, options } from "../../routing/options";
+import { clusterIP, updateHairpins } from "../../routing/ownership";
 import { listPresentPorts, stalePorts } from "../../routing/refresh";
 import { route, routeSignature, routeUnsigned, serviceSignature } from "../../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../../routing/service-ports";
-import {
-  checksFirewalls,
-  currentBatch,
-  endNftBatch,
-  holdPlanned,
-  isForgotten,
-  JournalKind,
-  journal,
-  journalOwnChains,
-  journalPort,
-} from "../../transactions/batches";
+import { endNftBatch, journal } from "../../transactions/batches";
+import { journalKind } from "../../transactions/journal";
+import { holdPlanned, journalPort, whenPortCommits } from "../../transactions/port-journal";
 import { writeFor } from "../../transactions/refusals";
 import { isSpent } from "../../transactions/slices";
-import {
-  beginChangedKeys,
-  beginFullText,
-  continueChangedKeys,
-  endFullText,
-  writeClusterIP,
-  writeHairpins,
-} from "../nft/elements";
+import { CHECK_FIREWALLS, checksFirewalls, isForgotten, SKIP_FIREWALLS } from "../../transactions/stock";
 import {
   allowCutsWithin,
-  beginFamily,
-  beginParts,
   beginTransaction,
-  countEntryPoints,
   cutIfLong,
-  endParts,
   hasRoom,
   isLimited,
   longestTransaction,
   makeRoomForAll,
   mayCut,
-  planAllDeletions,
-  writeParts,
-} from "../nft/parts";
-import { holdsRoute, keepChains, makeSnapshot, retireChains, reviveChains, Snapshot } from "../nft/snapshots";
+} from "../nft/cuts";
+import { beginChangedKeys, continueChangedKeys, writeClusterIP, writeHairpins } from "../nft/elements";
+import { beginFullText, endFullText } from "../nft/full-text";
+import { ChainPrefix } from "../nft/names";
+import { beginFamily, beginParts, countEntryPoints, endParts, planAllDeletions, writeParts } from "../nft/parts";
+import {
+  holdsRoute,
+  journalOwnChains,
+  keepChains,
+  makeSnapshot,
+  retireChains,
+  reviveChains,
+  Snapshot,
+} from "../nft/snapshots";
 import { dropFirewallJumps, writeEmptyTable, writeFirewallJumps, writeStock } from "../nft/stock";
 import { splitAffinity } from "../nftables/affinity-parts";
 import { chainsOf, writePortChains, writeRules } from "../nftables/service";
-import { ChainPrefix } from "../nftables/verdicts";
 import {
   askForFirewall,
   beginFlatChains,
@@ -71,12 +63,13 @@ import {
   beginEntries,
   dropFlatKey,
   endEntries,
+  joinKeys,
   planEmptying,
   useSnapshots,
   writeFlatEntry,
   writeFlatKey,
 } from "./elements";
-import { clusterCount, countPolicies, firewallOf, localCount, updateNeeds } from "./needs";
+import { clusterCount, countPolicies, firewallOf, holdNeeds, localCount, updateNeeds } from "./needs";
 import { hasOwnChains, hasOwnMap, mapsOf, signChains, writeOwnMaps } from "./own-maps";
 import { freshSlots, keepSlots } from "./slots";
 
@@ -174,14 +167,42 @@ function chainsAtOnce(): u32 {
   return longestTransaction() == 0 ? CHAINS_AT_ONCE : min(CHAINS_AT_ONCE, <u32>(longestTransaction() >> 12) + 1);
 }
 
+function settleChain(chain: FlatChain, committed: bool): void {
+  chain.committed = committed;
+  chain.open = false;
+  chain.begun = false;
+}
+
+function commitMade(at: usize, _now: u64): void {
+  settleChain(changetype<FlatChain>(at), true);
+}
+
+function commitDropped(at: usize, _now: u64): void {
+  settleChain(changetype<FlatChain>(at), false);
+}
+
+function chainFailed(at: usize, _now: u64): void {
+  changetype<FlatChain>(at).open = false;
+}
+
+const MAKE = journalKind(commitMade, chainFailed);
+const DROP = journalKind(commitDropped, chainFailed);
+
 function noteMade(chain: FlatChain): void {
   chain.open = true;
-  journal(currentBatch(), JournalKind.MAKE_SHARED, changetype<usize>(chain));
+  journal(MAKE, changetype<usize>(chain));
 }
 
 function noteDropped(chain: FlatChain): void {
-  journal(currentBatch(), JournalKind.DROP_SHARED, changetype<usize>(chain));
+  journal(DROP, changetype<usize>(chain));
 }
+
+function portCommitted(port: FamilyPort): void {
+  if (options().mode == Mode.FLAT && port.committed != 0) joinKeys(port);
+  holdNeeds(port);
+}
+
+whenPortCommits(portCommitted);
 
 /** First look at a stale service port: which shared chains it needs, and its own chains if it has any. */
 function prepare(port: FamilyPort): void {
@@ -300,7 +321,7 @@ export function continueFlatPlan(family: u32, now: u64): bool {
   retireFlatChains(family, noteDropped);
   if (!hasFirewalls(family) && checksFirewalls(family)) {
     dropFirewallJumps();
-    journal(currentBatch(), JournalKind.SKIP_FIREWALLS, <usize>family);
+    journal(SKIP_FIREWALLS, <usize>family);
   }
   endParts(family);
   planEmptying(family);
@@ -325,7 +346,7 @@ function preparePorts(family: u32): bool {
   }
   if (hasFirewalls(family) && !checksFirewalls(family)) {
     writeFirewallJumps();
-    journal(currentBatch(), JournalKind.CHECK_FIREWALLS, <usize>family);
+    journal(CHECK_FIREWALLS, <usize>family);
   }
   if (!together) {
     endNftBatch(0, full);

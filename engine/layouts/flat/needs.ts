@@ -1,7 +1,7 @@
 // Which shared chains a service port needs in our own layout, and to which of them each of its entry points leads.
 import { Vector } from "../../bytes/memory";
 import { Routed } from "../../routing/endpoints";
-import { Claim, EntryPoint } from "../../routing/ownership";
+import { Claim, EntryPoint } from "../../routing/keys";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal } from "../../routing/service-ports";
 import { findSources } from "../nftables/service";
 import { hasFirewall } from "../nftables/verdicts";

@@ -9,27 +9,21 @@
 // Chains and maps are written one transaction before anything points to them. Later a change of endpoints is a change of
 // slots, and of the chains' rules if their number changes: verdicts stay, however many there are. A map that is not
 // needed any more is deleted with the chains that looked into it, a second later, and keeps its slots until then.
-import { writeLiteral } from "../../bytes/out";
 import { nft } from "../../encodings/nft";
 import { DataType, Verb } from "../../encodings/nft-encoding";
 import { isRecording } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
 import { settings } from "../../routing/facts";
-import { Claim } from "../../routing/ownership";
+import { Claim } from "../../routing/keys";
 import { externalIsLocal, FamilyPort, hasAffinity } from "../../routing/service-ports";
-import { fullText, RULE_BYTES } from "../nft/elements";
-import { cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "../nft/parts";
+import { cut, cutAnywhere, hasRoom, makeRoom, makeRoomForAll, whenCut } from "../nft/cuts";
+import { RULE_BYTES } from "../nft/elements";
+import { fullText } from "../nft/full-text";
+import { ChainPrefix, OwnMap, ownMapPrefix, prefixText } from "../nft/names";
 import { Slot, Snapshot } from "../nft/snapshots";
 import { writeExternalRules } from "../nftables/service";
-import { ChainPrefix, prefixText } from "../nftables/verdicts";
 import { ownEndpoint, ownPort } from "../owning";
-import { journalPartOfMaps, PartOfMaps } from "./partial-writes";
-
-/** Bits of a Snapshot's `maps`. */
-export namespace OwnMap {
-  export const CLUSTER: u32 = 1;
-  export const LOCAL: u32 = 2;
-}
+import { journalPartOfMaps, PartOfMaps } from "./partial-maps";
 
 /**
  * So many entry points have their slots in the maps that all share: a cluster IP, a node port and three addresses. A map
@@ -48,32 +42,6 @@ export function hasOwnMap(port: FamilyPort): bool {
 /** Its entry points lead to chains of its own. */
 export function hasOwnChains(port: FamilyPort): bool {
   return hasAffinity(port) || hasOwnMap(port);
-}
-
-const LITERAL: usize = memory.data(16, 16);
-
-function begins(name: usize, length: usize, literal: string): bool {
-  const size = <usize>literal.length;
-  if (length < size) return false;
-  writeLiteral(LITERAL, literal);
-  return memory.compare(name, LITERAL, size) == 0;
-}
-
-/** A map of that name is one service port's own. */
-export function isOwnMap(name: usize, length: usize): bool {
-  return begins(name, length, "backends-") || begins(name, length, "local-backends-");
-}
-
-/** "backends", as bytes in memory: how the names of the maps that all share end. */
-const BACKENDS: u64 = 0x73646e656b636162;
-
-/** A set or map of that name holds slots. */
-export function isSlotMap(name: usize, length: usize): bool {
-  return (length >= 8 && load<u64>(name + length - 8) == BACKENDS) || isOwnMap(name, length);
-}
-
-export function ownMapPrefix(bit: u32): string {
-  return bit == OwnMap.CLUSTER ? "backends-" : "local-backends-";
 }
 
 /** The maps that chains (bits of ChainPrefix) of a service port without affinity look into. */

@@ -6,21 +6,15 @@ import { Service, sortedServices } from "../../cluster/services";
 import { filterRulesWritten, natRulesWritten } from "../../encodings/iptables-restore";
 import { chainRulesOf, countChainRules, sumsOf, totalEndpoints } from "../../routing/counters";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
-import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../../routing/ownership";
+import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../../routing/keys";
 import { listPresentPorts, markStale, stalePorts } from "../../routing/refresh";
 import { route, routeSignature, routeUnsigned } from "../../routing/route";
 import { Decision, FamilyPort, internalIsLocal, ServicePort } from "../../routing/service-ports";
-import {
-  beginBatch,
-  currentBatch,
-  endBatch,
-  JournalKind,
-  journal,
-  journalEmptyKey,
-  journalPort,
-  stockIsDirty,
-} from "../../transactions/batches";
+import { beginBatch, currentBatch, endBatch, journal } from "../../transactions/batches";
 import { DELETION, writeLinesFor } from "../../transactions/iptables-lines";
+import { journalEmptyKey } from "../../transactions/key-journal";
+import { journalPort } from "../../transactions/port-journal";
+import { STOCK, stockIsDirty } from "../../transactions/stock";
 import { findLacking } from "./extensions";
 import {
   chainHash,
@@ -360,7 +354,7 @@ export function planIptables(family: u32, keysChanged: bool): void {
     if (port.family == family) examine(port);
   }
   if (!anyChange) return;
-  const id = beginBatch(family, 0);
+  beginBatch(family, 0);
   chainRulesWritten = 0;
   const filterRules = filterRulesWritten;
   const natRules = natRulesWritten;
@@ -385,6 +379,6 @@ export function planIptables(family: u32, keysChanged: bool): void {
   sums.filterRules = filterRulesWritten - filterRules; // the dispatch is written whole
   sums.natRules = natRulesWritten - natRules - chainRulesWritten + chainRulesOf(family);
   journalKeys(family);
-  journal(id, JournalKind.STOCK, <usize>family);
+  journal(STOCK, <usize>family);
   endBatch(changedCount, stockIsDirty(family));
 }

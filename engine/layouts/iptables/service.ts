@@ -22,8 +22,8 @@ import {
 import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../../routing/endpoints";
 import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../../routing/facts";
+import { Claim, EntryPoint } from "../../routing/keys";
 import { options } from "../../routing/options";
-import { Claim, EntryPoint } from "../../routing/ownership";
 import { firstRange } from "../../routing/route";
 import {
   Decision,

@@ -4,34 +4,24 @@ import { Vector } from "../../bytes/memory";
 import { sortVector } from "../../bytes/sort";
 import { nft } from "../../encodings/nft";
 import { Verb } from "../../encodings/nft-encoding";
-import { Claim, EntryPoint, Key, KeyKind } from "../../routing/ownership";
+import { Claim, EntryPoint, Key, KeyKind } from "../../routing/keys";
 import { Decision, FamilyPort } from "../../routing/service-ports";
-import { journalKey } from "../../transactions/batches";
+import { journalKey } from "../../transactions/key-journal";
 import { isHeldByAnother, writeFor } from "../../transactions/refusals";
 import { isSpent } from "../../transactions/slices";
 import { isKeyWaiting } from "../../transactions/waves";
 import { ownClaim } from "../owning";
+import { compareKeys, isSet, noEndpoints, removeElement, services, setName, writeKey, writeSetKey } from "./containers";
+import { makeRoom } from "./cuts";
+import { fullText, textNumber } from "./full-text";
+import { leaveOver } from "./leftovers";
 import { isRejectedOnLocalhost, LOCALHOST_REJECTS, localhostRejectChain } from "./localhost-node-ports";
-import { makeRoom } from "./parts";
 
 /** What a key of the no-endpoint maps says. */
 namespace Verdict {
   export const NONE: u64 = 0;
   export const REJECT: u64 = 1;
   export const DROP: u64 = 2;
-}
-
-/** The full text is being written: what the kernel holds does not matter, and each key is written once. */
-export let fullText: bool = false;
-let textNumber: u32 = 0;
-
-export function beginFullText(): void {
-  fullText = true;
-  textNumber++;
-}
-
-export function endFullText(): void {
-  fullText = false;
 }
 
 /** A chain that a key leads to: its name, and a number that no other chain has; 0: none. */
@@ -71,42 +61,16 @@ function verdictNumber(verdict: u64, claim: Claim): u64 {
   return verdict == Verdict.NONE ? 0 : (claim.port.port.number << 2) | verdict;
 }
 
-function services(key: Key): string {
-  return key.kind == KeyKind.NODE_PORT ? "service-nodeports" : "service-ips";
-}
-
-function noEndpoints(key: Key): string {
-  return key.kind == KeyKind.NODE_PORT ? "no-endpoint-nodeports" : "no-endpoint-services";
-}
-
-function writeKey(key: Key): void {
-  if (key.kind == KeyKind.NODE_PORT) nft.portKey(<u32>key.protocol, key.port);
-  else nft.addressPortKey(key.ip(), <u32>key.protocol, key.port);
-}
-
 /** Adds the element, or replaces it where the kernel has another value under the key. */
 function begin(container: string, key: Key, committed: u64): void {
-  if (committed != 0) remove(container, key);
+  if (committed != 0) removeElement(container, key);
   nft.element(Verb.ADD, container, 0, 0);
   writeKey(key);
-}
-
-function remove(container: string, key: Key): void {
-  nft.element(Verb.DELETE, container, 0, 0);
-  writeKey(key);
-  nft.endElement();
 }
 
 function goto(target: Target): void {
   nft.gotoData(target.prefix, target.base, target.length);
   nft.endElement();
-}
-
-/** Elements that a key had and does not need any more are deleted at the end of the transaction. */
-const leftovers = new Vector();
-
-export function leftoverCount(): u32 {
-  return leftovers.length;
 }
 
 /** Bytes that replacing all elements under a key takes at most: three of them, with names of chains and a comment. */
@@ -170,26 +134,13 @@ function settle(key: Key, chain: u64, firewall: u64, verdict: u64, localhost: bo
     (verdict == 0 && key.committedNoEndpoints != 0) ||
     (!localhost && key.committedLocalhost)
   ) {
-    leftovers.push(<u32>changetype<usize>(key));
+    leaveOver(key);
   }
 }
 
 /** Nobody claims the key any more. */
 export function settleUnclaimed(key: Key): void {
   settle(key, 0, 0, 0, false, 0);
-}
-
-function isSet(key: Key): bool {
-  return key.kind == <u8>KeyKind.CLUSTER_IP || key.kind == <u8>KeyKind.HAIRPIN;
-}
-
-function setName(key: Key): string {
-  return key.kind == <u8>KeyKind.CLUSTER_IP ? "cluster-ips" : "hairpin-connections";
-}
-
-function writeSetKey(key: Key): void {
-  if (key.kind == <u8>KeyKind.CLUSTER_IP) nft.addressKey(key.ip());
-  else nft.hairpinKey(key.ip(), <u32>key.protocol, key.port);
 }
 
 /** Adds a set's element if it is wanted and not there; notes it as left over if it is there and not wanted. */
@@ -222,20 +173,6 @@ export function writeHairpins(port: FamilyPort): void {
 export function writeClusterIP(claim: Claim, clusterIP: Key): void {
   ownClaim(claim);
   writeSetElement(clusterIP);
-}
-
-function compareKeys(a: u32, b: u32): i32 {
-  const left = changetype<Key>(<usize>a);
-  const right = changetype<Key>(<usize>b);
-  if (left.kind != right.kind) return left.kind < right.kind ? -1 : 1;
-  const order = memory.compare(left.ip(), right.ip(), 16);
-  if (order != 0) return order;
-  if (left.protocol != right.protocol) return left.protocol < right.protocol ? -1 : 1;
-  return left.port < right.port ? -1 : left.port == right.port ? 0 : 1;
-}
-
-function sortKeys(keys: Vector): void {
-  sortVector(keys, 0, keys.length, compareKeys);
 }
 
 /** Keys in the order in which they are written are sorted so many at a time, since a million would take a second. */
@@ -276,34 +213,4 @@ export function continueChangedKeys(write: (claim: Claim) => void, drop: (key: K
   }
   writeFor(0);
   return true;
-}
-
-/** Deletes all elements that are left over, container by container in kube-proxy's order. */
-export function writeLeftovers(): void {
-  sortKeys(leftovers);
-  for (let pass: u32 = 0; pass < 8; pass++) {
-    for (let i: u32 = 0; i < leftovers.length; i++) writeLeftover(changetype<Key>(<usize>leftovers.get(i)), pass);
-  }
-  leftovers.clear();
-}
-
-function writeLeftover(key: Key, pass: u32): void {
-  if (isSet(key)) {
-    if (pass == (key.kind == <u8>KeyKind.CLUSTER_IP ? 0 : 7)) removeFromSet(key);
-    return;
-  }
-  const nodePort = key.kind == <u8>KeyKind.NODE_PORT;
-  const chain = key.plannedChain == 0 && key.committedChain != 0;
-  const firewall = key.plannedFirewall == 0 && key.committedFirewall != 0;
-  const verdict = key.plannedNoEndpoints == 0 && key.committedNoEndpoints != 0;
-  if (chain && pass == (nodePort ? 5 : 1)) remove(services(key), key);
-  if (firewall && pass == 2) remove("firewall-ips", key);
-  if (verdict && pass == (nodePort ? 4 : 3)) remove(noEndpoints(key), key);
-  if (pass == 6 && !key.plannedLocalhost && key.committedLocalhost) remove(LOCALHOST_REJECTS, key);
-}
-
-function removeFromSet(key: Key): void {
-  nft.element(Verb.DELETE, setName(key), 0, 0);
-  writeSetKey(key);
-  nft.endElement();
 }

@@ -1,158 +1,29 @@
 // The plan of one family in an nftables layout: its frame, and how it is cut into transactions.
 import { Vector } from "../../bytes/memory";
-import { outLength } from "../../bytes/out";
 import { sortVector } from "../../bytes/sort";
-import { heldBack } from "../../encodings/netlink-message";
 import { nft } from "../../encodings/nft";
 import { endpoints } from "../../routing/endpoints";
 import { stalePorts } from "../../routing/refresh";
 import { comparePorts, FamilyPort, recordOf } from "../../routing/service-ports";
-import {
-  beginBatch,
-  checksFirewalls,
-  endNftBatch,
-  isForgotten,
-  JournalKind,
-  journal,
-  longestBatch,
-  stockIsDirty,
-  stockIsKnown,
-} from "../../transactions/batches";
-import { keepChainsOfWaiting, writeFor } from "../../transactions/refusals";
-import { planDeletions, writeRetired } from "../../transactions/retiring";
+import { journal } from "../../transactions/batches";
+import { writeFor } from "../../transactions/refusals";
 import { isSpent } from "../../transactions/slices";
+import { checksFirewalls, isForgotten, STOCK, stockIsDirty, stockIsKnown } from "../../transactions/stock";
 import { isWaiting } from "../../transactions/waves";
-import { fullText, leftoverCount, writeLeftovers } from "./elements";
+import {
+  beginFirstTransaction,
+  countService,
+  countServices,
+  cut,
+  endTransaction,
+  fitsAlone,
+  hasRoom,
+  isFull,
+  longestTransaction,
+} from "./cuts";
+import { planDeletions, writeRetired } from "./retiring";
+import { keepChains } from "./snapshots";
 import { writeEmptyTable, writeStock } from "./stock";
-
-/** Services per transaction of a big load: the kernel's cost grows with anonymous maps times commands. */
-const SERVICES_PER_BATCH: u32 = 1000;
-
-/** A longer transaction would keep the kernel from other ones, and the host from all else, for too long. */
-const LONGEST: usize = 2 << 20;
-/** What ends a batch, and a little more. */
-const END: usize = 64;
-/** An element that is left over goes from up to three maps. */
-const LEFTOVER: usize = 200;
-
-/** Bytes at which a transaction ends, and that the kernel takes at most; 0: any number. */
-let preferred: usize = 0;
-let largest: usize = 0;
-/** Bytes at which a transaction ends within a Service; 0: any number. */
-let bound: usize = 0;
-
-/** The contract's `set-batch-limits`. */
-export function setBatchLimits(wanted: u32, most: u32): void {
-  preferred = <usize>wanted;
-  largest = <usize>most;
-  bound = most == 0 ? 0 : min(largest, max(preferred, LONGEST));
-}
-
-export function isLimited(): bool {
-  return preferred != 0;
-}
-
-/** What should better be one transaction has turned out to be too long for one. */
-export let mayCut: bool = false;
-
-export function allowCuts(allow: bool): void {
-  mayCut = allow;
-}
-
-/** The kernel would not take one of the planned batches. */
-export function isTooLong(): bool {
-  return largest != 0 && longestBatch() > largest;
-}
-
-/** Bytes that the open transaction has to have room for when it ends. */
-let reserved: usize = 0;
-
-export function reserve(bytes: usize): void {
-  reserved += bytes;
-}
-
-/** What it was for is not written after all. */
-export function releaseReserved(): void {
-  reserved = 0;
-}
-
-function batchLength(): usize {
-  return outLength() + heldBack() + reserved + <usize>leftoverCount() * LEFTOVER;
-}
-
-function isLong(): bool {
-  return preferred != 0 && batchLength() >= preferred;
-}
-
-/** Transactions of the plan that is being made may end within a Service. */
-let cuts: bool = false;
-/** Called before one does. */
-let beforeCut: () => void = noteNothing;
-
-function noteNothing(): void {}
-
-/** Says what notes how far the kernel is when a transaction ends within what is being written. */
-export function whenCut(note: () => void): void {
-  beforeCut = note;
-}
-
-/** Called with each transaction that ends while others follow: writes what it can't do without. */
-let finishing: () => void = noteNothing;
-
-/** Says what does that until the family is planned. */
-export function whenTransactionEnds(finish: () => void): void {
-  finishing = finish;
-}
-
-/** Nothing that is being written depends on where transactions end. */
-export function cutAnywhere(): void {
-  beforeCut = noteNothing;
-}
-
-/** No transaction ends before this is called with true. */
-export function allowCutsWithin(allow: bool): void {
-  cuts = allow;
-}
-
-/** True if so many bytes more fit into the open transaction, or if it must not end here. */
-export function hasRoom(bytes: usize): bool {
-  if (bound == 0 || !cuts || fullText) return true;
-  return batchLength() + bytes + END <= bound;
-}
-
-/** Ends the open transaction, with what is left over of the elements in it, and begins another. */
-export function cut(): void {
-  beforeCut();
-  finishing();
-  reserved = 0;
-  writeLeftovers();
-  endNftBatch(openServices, openFull);
-  beginBatch(openFamily, openWait);
-  openServices = 0;
-  openFull = false;
-}
-
-/** Sees to it that so many bytes fit into the open transaction, if they fit into any. */
-export function makeRoom(bytes: usize): void {
-  if (!hasRoom(bytes) && batchLength() != 0) cut();
-}
-
-/** The same for what should not be torn apart, though nothing is lost if it is: half a transaction is kept for it. */
-export function makeRoomForAll(bytes: usize): void {
-  makeRoom(min(bytes, bound >> 1));
-}
-
-/** How many bytes a transaction has at most; 0: any number. */
-export function longestTransaction(): usize {
-  return bound;
-}
-
-/** Ends the open transaction and begins another, if it is as long as transactions should be. */
-export function cutIfLong(family: u32, full: bool): void {
-  if (!isLong()) return;
-  endNftBatch(0, full);
-  beginBatch(family, 0);
-}
 
 function compareFamilyPorts(a: u32, b: u32): i32 {
   return comparePorts(changetype<FamilyPort>(<usize>a).port, changetype<FamilyPort>(<usize>b).port);
@@ -176,49 +47,34 @@ export function beginFamily(table: string, flat: bool, family: u32, ports: Vecto
   nft.begin(table, family);
   listStalePorts(family, ports);
   const full = stockIsDirty(family);
-  openFamily = family;
-  openFull = full;
-  openServices = 0;
-  openWait = 0;
-  cuts = true;
-  reserved = 0;
-  cutAnywhere();
-  whenTransactionEnds(noteNothing);
-  const id = beginBatch(family, 0);
+  beginFirstTransaction(family, full);
   if (full) {
     if (isForgotten(family)) writeEmptyTable(flat);
     writeStock(family, flat, !stockIsKnown(family), !flat || checksFirewalls(family));
-    journal(id, JournalKind.STOCK, <usize>family);
+    journal(STOCK, <usize>family);
   }
   return full;
+}
+
+/** Chains that a plan had retired that never came to pass are in use as long as their service port is left out, or waits. */
+function keepChainsOfWaiting(family: u32): void {
+  for (let i: u32 = 0; i < stalePorts.length; i++) {
+    const port = changetype<FamilyPort>(<usize>stalePorts.get(i));
+    if (port.family != family || port.committed == 0) continue;
+    if (port.pending != 0 || port.port.service.isLeftOut(family)) keepChains(port);
+  }
 }
 
 /** Ends the transaction that `writeParts` has left open. */
 export function endParts(family: u32): void {
   keepChainsOfWaiting(family);
   writeRetired(family);
-  writeLeftovers();
-  endNftBatch(openServices, openFull);
+  endTransaction();
 }
 
 /** Adds the transactions that delete what was retired: what has rested now, and when all of that is gone, the rest later. */
 export function planAllDeletions(family: u32, now: u64): void {
   if (!planDeletions(family, now, true)) planDeletions(family, now, false);
-}
-
-/** Of the open transaction: its family, when it may be sent, its Services, and whether it has the stock rules. */
-let openFamily: u32 = 0;
-let openWait: u32 = 0;
-let openServices: u32 = 0;
-let openFull: bool = false;
-
-/** Begins a transaction that may be sent after so many milliseconds, outside of what `writeParts` has left open. */
-export function beginTransaction(family: u32, wait: u32): void {
-  openFamily = family;
-  openWait = wait;
-  openServices = 0;
-  openFull = false;
-  beginBatch(family, wait);
 }
 
 /** What `writeParts` goes over, how far it has come, and the Service that it wrote last. */
@@ -250,8 +106,7 @@ export function beginParts(ports: Vector, full: bool, cut: bool, size: (port: Fa
   nextPart = 0;
   lastService = 0;
   cutsParts = cut;
-  openServices = 0;
-  openFull = full;
+  countServices(full);
 }
 
 /** At least as many bytes as the elements of the Service take whose first port is `first` of the parts. */
@@ -262,7 +117,7 @@ function sizeOfService(first: u32): usize {
     const port = changetype<FamilyPort>(<usize>parts.get(i));
     if (changetype<usize>(port.port.service) != changetype<usize>(service)) break;
     size += measure(port);
-    if (size > bound) break;
+    if (size > longestTransaction()) break;
   }
   return size;
 }
@@ -273,19 +128,19 @@ export function writeParts(family: u32, write: (port: FamilyPort) => void): bool
     const port = changetype<FamilyPort>(<usize>parts.get(nextPart++));
     const service = changetype<usize>(port.port.service);
     if (cutsParts && service != lastService) {
-      if (openServices >= SERVICES_PER_BATCH || isLong()) {
+      if (isFull()) {
         writeFor(0);
         cut();
-      } else if (bound != 0) {
+      } else if (longestTransaction() != 0) {
         // What fits into one transaction is never torn apart.
         const size = sizeOfService(nextPart - 1);
-        if (size + END <= bound && !hasRoom(size)) {
+        if (fitsAlone(size) && !hasRoom(size)) {
           writeFor(0);
           cut();
         }
       }
     }
-    if (service != lastService) openServices++;
+    if (service != lastService) countService();
     lastService = service;
     writeFor(service);
     write(port);

@@ -1,12 +1,14 @@
 // What the kernel holds of a service port in an nftables layout, apart from elements of shared sets and maps: its own
 // chains, its affinity sets, and (in our layout) which endpoint stands in which slot.
-
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
+import { markStale } from "../../routing/refresh";
 import { FamilyPort, hasAffinity, MAX_BASE, ServicePort } from "../../routing/service-ports";
-import { keep, retire, revive } from "../../transactions/retiring";
-import { OwnMap, ownMapPrefix } from "../flat/own-maps";
-import { endpointName, endpointNameLength, nameEndpoint } from "../nftables/service";
-import { ChainPrefix, prefixText } from "../nftables/verdicts";
+import { journal } from "../../transactions/batches";
+import { journalKind } from "../../transactions/journal";
+import { notePlannedService } from "../../transactions/planned-services";
+import { dropPlanned, holdPlanned } from "../../transactions/port-journal";
+import { ChainPrefix, endpointName, endpointNameLength, nameEndpoint, OwnMap, ownMapPrefix, prefixText } from "./names";
+import { keep, retire, revive } from "./retiring";
 
 /** After it: texts of the endpoints with affinity chains (48 bytes each, sorted), then Slots of both policies. */
 @unmanaged
@@ -158,7 +160,7 @@ function eachName(
  * What the kernel has when the chains and maps of `planned` are written and its elements are not: chains of both, and
  * slots of `planned` where they stand in a map of its own, else those of `committed` (or 0).
  */
-export function mergeSnapshots(committed: usize, planned: usize): usize {
+function mergeSnapshots(committed: usize, planned: usize): usize {
   const plan = changetype<Snapshot>(planned);
   const cluster = (plan.maps & OwnMap.CLUSTER) != 0 ? planned : committed;
   const local = (plan.maps & OwnMap.LOCAL) != 0 ? planned : committed;
@@ -264,4 +266,26 @@ export function forgetSignatures(at: usize): void {
   snapshot.signature = 0;
   snapshot.signatureRest = 0;
   snapshot.chainSignature = 0;
+}
+
+function commitOwnChains(at: usize, _now: u64): void {
+  const port = changetype<FamilyPort>(at);
+  const merged = mergeSnapshots(port.committed, port.planned);
+  if (port.committed != 0) heap.free(port.committed);
+  port.committed = merged;
+}
+
+function failOwnChains(at: usize, _now: u64): void {
+  dropPlanned(changetype<FamilyPort>(at));
+  markStale(changetype<FamilyPort>(at));
+}
+
+/** A FamilyPort's own chains and maps are written, ahead of its elements. */
+const OWN_CHAINS = journalKind(commitOwnChains, failOwnChains);
+
+/** The batch being written takes the service port's own chains and maps to that snapshot. */
+export function journalOwnChains(port: FamilyPort, snapshot: usize): void {
+  holdPlanned(port, snapshot);
+  notePlannedService(port.port.service, port.family);
+  journal(OWN_CHAINS, changetype<usize>(port));
 }

@@ -2,11 +2,13 @@
 // as many as it takes. Nothing leads to those that are new, and those that are there stay as they are.
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
 import { FamilyPort, MAX_BASE } from "../../routing/service-ports";
-import { currentBatch, JournalKind, journal } from "../../transactions/batches";
-import { revive } from "../../transactions/retiring";
-import { cutAnywhere, longestTransaction, makeRoom, whenCut } from "../nft/parts";
+import { journal } from "../../transactions/batches";
+import { journalKind } from "../../transactions/journal";
+import { cutAnywhere, longestTransaction, makeRoom, whenCut } from "../nft/cuts";
+import { endpointName, endpointNameLength } from "../nft/names";
+import { revive } from "../nft/retiring";
 import { mergeEndpointChains } from "../nft/snapshots";
-import { endpointName, endpointNameLength, writeEndpointChain } from "./service";
+import { writeEndpointChain } from "./service";
 
 /** Bytes that an endpoint's chain and set take at most, with six times their name. */
 const ENDPOINT_BYTES: usize = 1200 + 6 * <usize>MAX_BASE;
@@ -21,10 +23,27 @@ class PartOfAffinity {
 
 const part = changetype<PartOfAffinity>(memory.data(offsetof<PartOfAffinity>(), 8));
 
+function commitPart(at: usize, _now: u64): void {
+  const part = changetype<PartOfAffinity>(at);
+  const port = part.port;
+  if (port.planned == part.planned) {
+    const merged = mergeEndpointChains(port.committed, part.planned, part.count);
+    if (port.committed != 0) heap.free(port.committed);
+    port.committed = merged;
+  }
+  heap.free(at);
+}
+
+function failPart(at: usize, _now: u64): void {
+  heap.free(at);
+}
+
+const PART_OF_AFFINITY = journalKind(commitPart, failPart);
+
 function notePart(): void {
   const copy = heap.alloc(offsetof<PartOfAffinity>());
   memory.copy(copy, changetype<usize>(part), offsetof<PartOfAffinity>());
-  journal(currentBatch(), JournalKind.PART_OF_AFFINITY, copy);
+  journal(PART_OF_AFFINITY, copy);
 }
 
 /** Writes the endpoints' chains and sets of a service port that was routed last, and is on its way to that snapshot. */
@@ -44,15 +63,4 @@ export function splitAffinity(port: FamilyPort, snapshot: usize): void {
   // Chains that go to these are torn apart nowhere, and have a transaction for themselves.
   makeRoom(longestTransaction());
   cutAnywhere();
-}
-
-export function commitPartOfAffinity(at: usize): void {
-  const part = changetype<PartOfAffinity>(at);
-  const port = part.port;
-  if (port.planned == part.planned) {
-    const merged = mergeEndpointChains(port.committed, part.planned, part.count);
-    if (port.committed != 0) heap.free(port.committed);
-    port.committed = merged;
-  }
-  heap.free(at);
 }

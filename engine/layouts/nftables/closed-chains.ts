@@ -3,14 +3,16 @@
 // port. If a transaction ends before all elements of the plan are written, some that lead there may not have theirs, or
 // belong to another Service by now: the chain ends with `drop` itself until they are. (In our layout it always does.)
 import { Vector } from "../../bytes/memory";
+import { markStale } from "../../routing/refresh";
 import { Decision, FamilyPort } from "../../routing/service-ports";
-import { currentBatch, JournalKind, journal } from "../../transactions/batches";
+import { journal } from "../../transactions/batches";
+import { doNothing, journalKind } from "../../transactions/journal";
 import { writeFor, writtenFor } from "../../transactions/refusals";
+import { makeRoom, releaseReserved, reserve } from "../nft/cuts";
 import { RULE_BYTES } from "../nft/elements";
-import { makeRoom, releaseReserved, reserve } from "../nft/parts";
-import { Snapshot } from "../nft/snapshots";
+import { ChainPrefix } from "../nft/names";
+import { forgetSignatures, Snapshot } from "../nft/snapshots";
 import { chainsOf, closeExternalChain, writeExternalChain } from "./service";
-import { ChainPrefix } from "./verdicts";
 
 /** Service ports whose `external-X` the open transaction writes so. */
 const written = new Vector();
@@ -47,6 +49,15 @@ export function closeChains(): void {
   writeFor(service);
 }
 
+function failClosed(at: usize, _now: u64): void {
+  const port = changetype<FamilyPort>(at);
+  forgetSignatures(port.committed);
+  markStale(port);
+}
+
+/** A FamilyPort's `external-X` is as it should be again; its snapshot says so already. */
+const CLOSED_CHAIN = journalKind(doNothing, failClosed);
+
 /** All elements are written: chains are as kube-proxy has them. */
 export function writeClosedChains(): void {
   written.clear();
@@ -56,7 +67,7 @@ export function writeClosedChains(): void {
     writeFor(changetype<usize>(port.port.service));
     makeRoom(RULE_BYTES);
     writeExternalChain(port);
-    journal(currentBatch(), JournalKind.CLOSED_CHAIN, changetype<usize>(port));
+    journal(CLOSED_CHAIN, changetype<usize>(port));
   }
   writeFor(0);
   closed.clear();

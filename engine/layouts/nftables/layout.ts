@@ -2,35 +2,18 @@
 import { Vector } from "../../bytes/memory";
 import { outFlush, StreamName } from "../../bytes/out";
 import { nft } from "../../encodings/nft";
-import { changedKeys, updateHairpins } from "../../routing/ownership";
+import { changedKeys } from "../../routing/keys";
+import { updateHairpins } from "../../routing/ownership";
 import { listPresentPorts } from "../../routing/refresh";
 import { route, routeSignature, routeUnsigned } from "../../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../../routing/service-ports";
-import { isForgotten, journalOwnChains, journalPort } from "../../transactions/batches";
-import {
-  beginChangedKeys,
-  beginFullText,
-  continueChangedKeys,
-  endFullText,
-  settleUnclaimed,
-  writeHairpins,
-} from "../nft/elements";
-import {
-  allowCutsWithin,
-  beginFamily,
-  beginParts,
-  countEntryPoints,
-  cut,
-  endParts,
-  hasRoom,
-  longestTransaction,
-  makeRoom,
-  mayCut,
-  planAllDeletions,
-  whenTransactionEnds,
-  writeParts,
-} from "../nft/parts";
-import { holdsRoute, keepChains, makeSnapshot, retireChains, reviveChains } from "../nft/snapshots";
+import { journalPort } from "../../transactions/port-journal";
+import { isForgotten } from "../../transactions/stock";
+import { allowCutsWithin, cut, hasRoom, longestTransaction, makeRoom, mayCut, whenTransactionEnds } from "../nft/cuts";
+import { beginChangedKeys, continueChangedKeys, settleUnclaimed, writeHairpins } from "../nft/elements";
+import { beginFullText, endFullText } from "../nft/full-text";
+import { beginFamily, beginParts, countEntryPoints, endParts, planAllDeletions, writeParts } from "../nft/parts";
+import { holdsRoute, journalOwnChains, keepChains, makeSnapshot, retireChains, reviveChains } from "../nft/snapshots";
 import { writeStock } from "../nft/stock";
 import { splitAffinity } from "./affinity-parts";
 import { closeChains, forgetClosedChains, noteExternalChain, writeClosedChains } from "./closed-chains";

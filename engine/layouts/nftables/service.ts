@@ -1,30 +1,22 @@
 // kube-proxy's nftables chains and rules of one service port (kube-proxy: pkg/proxy/nftables), in the order in which it writes
 // them: chains and elements first, then rules.
 import { arenaAlloc, Vector } from "../../bytes/memory";
-import { writeLiteral } from "../../bytes/out";
-import { AddressKind, AddressRecord, protocolName, RangeRecord } from "../../cluster/records";
+import { AddressKind, AddressRecord, RangeRecord } from "../../cluster/records";
 import { nft } from "../../encodings/nft";
 import { Verb } from "../../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../../routing/endpoints";
 import { CIDR, masqueradeMark } from "../../routing/facts";
+import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../../routing/keys";
 import { Mode, options } from "../../routing/options";
-import { Claim, clusterIP, EntryPoint, Key, KeyKind, keyOf } from "../../routing/ownership";
+import { clusterIP } from "../../routing/ownership";
 import { firstAddress, firstRange } from "../../routing/route";
-import {
-  Decision,
-  externalIsLocal,
-  FamilyPort,
-  hasAffinity,
-  lastBaseLength,
-  recordOf,
-  ServicePort,
-  writeBase,
-} from "../../routing/service-ports";
+import { Decision, externalIsLocal, FamilyPort, hasAffinity, recordOf } from "../../routing/service-ports";
 import { writeClusterIP, writeSetElement } from "../nft/elements";
+import { ChainPrefix, endpointName, endpointNameLength, nameEndpoint, prefixText } from "../nft/names";
 import { writeShortCircuits } from "../nft/stock";
 import { alsoEndpoint, ownEndpoint, ownField, ownPort } from "../owning";
-import { ChainPrefix, externalPolicyChain, prefixText, writeEntryElements } from "./verdicts";
+import { externalPolicyChain, writeEntryElements } from "./verdicts";
 
 /** The chains that a routed service port needs, as bits of ChainPrefix (endpoint chains not counted). */
 export function chainsOf(port: FamilyPort): u32 {
@@ -37,47 +29,6 @@ export function chainsOf(port: FamilyPort): u32 {
   }
   if ((decision & Decision.SOURCE_RANGES) != 0) chains |= ChainPrefix.FIREWALL;
   return chains;
-}
-
-// Room for the longest namespace, name, protocol, port name and endpoint.
-const pathBuffer: usize = memory.data(576, 16);
-const nameBuffer: usize = memory.data(640, 16);
-let nameLength: usize = 0;
-
-/**
- * Names an endpoint (`ip:port` or `[ip]:port`, `textLength` bytes) of a service port: `nameBuffer`, `nameLength` is what
- * follows `endpoint-` and `affinity-`.
- */
-export function nameEndpoint(port: ServicePort, text: usize, textLength: usize): void {
-  let to = pathBuffer;
-  memory.copy(to, port.service.key, port.service.keyLength);
-  to += port.service.keyLength;
-  store<u8>(to++, 0x2f);
-  to = writeLiteral(to, protocolName(port.protocol));
-  store<u8>(to++, 0x2f);
-  memory.copy(to, port.name(), port.nameLength);
-  to += port.nameLength;
-  store<u16>(to, 0x5f5f);
-  to += 2;
-  // ":" separates address and port only; inside an IPv6 address it becomes ".".
-  let colon = text + textLength - 1;
-  while (load<u8>(colon) != 0x3a) colon--;
-  for (let at = text; at < text + textLength; at++) {
-    const character = load<u8>(at);
-    if (character == 0x5b || character == 0x5d) continue;
-    store<u8>(to++, at == colon ? 0x2f : character == 0x3a ? 0x2e : character);
-  }
-  writeBase(nameBuffer, pathBuffer, to - pathBuffer);
-  nameLength = lastBaseLength;
-}
-
-/** The bytes of the last name, and their number. */
-export function endpointName(): usize {
-  return nameBuffer;
-}
-
-export function endpointNameLength(): usize {
-  return nameLength;
 }
 
 /** Adds a chain if it is not there, and empties it. */
@@ -112,7 +63,7 @@ export function writeChainsAndElements(port: FamilyPort, chainsToo: bool): void 
     ownEndpoint(endpoint);
     if (affinity && chainsToo) {
       nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
-      freshChain("endpoint-", nameBuffer, nameLength);
+      freshChain("endpoint-", endpointName(), endpointNameLength());
     }
     if ((endpoint.flags & Routed.LOCAL) != 0) {
       writeSetElement(changetype<Key>(<usize>load<u32>(hairpin)));
@@ -228,7 +179,7 @@ function writeAffinitySet(port: FamilyPort, endpoint: RoutedEndpoint): void {
   nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
   ownField(port, Field.SESSION_AFFINITY);
   alsoEndpoint(endpoint);
-  nft.addDynamicSet("affinity-", nameBuffer, nameLength, recordOf(port).affinityTimeout);
+  nft.addDynamicSet("affinity-", endpointName(), endpointNameLength(), recordOf(port).affinityTimeout);
 }
 
 /** The balancing rule of a chain without affinity, over the endpoints with `policy` set. */
@@ -270,8 +221,8 @@ function writeAffinityBalancer(port: FamilyPort, prefix: u32, policy: u32): void
     ownField(port, Field.SESSION_AFFINITY);
     alsoEndpoint(endpoint);
     appendTo(port, prefix);
-    nft.matchAddress(true, false, "affinity-", nameBuffer, nameLength);
-    nft.goto("endpoint-", nameBuffer, nameLength);
+    nft.matchAddress(true, false, "affinity-", endpointName(), endpointNameLength());
+    nft.goto("endpoint-", endpointName(), endpointNameLength());
     nft.endRule();
   }
   ownPort(port);
@@ -285,7 +236,7 @@ function writeAffinityBalancer(port: FamilyPort, prefix: u32, policy: u32): void
       alsoEndpoint(endpoint);
       nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
       appendTo(port, prefix);
-      nft.goto("endpoint-", nameBuffer, nameLength);
+      nft.goto("endpoint-", endpointName(), endpointNameLength());
       nft.endRule();
       return;
     }
@@ -304,7 +255,7 @@ function writeChoice(port: FamilyPort, prefix: u32, policy: u32, count: u32): vo
     if ((endpoint.flags & policy) == 0) continue;
     alsoEndpoint(endpoint);
     nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
-    nft.choiceGoto(slot++, "endpoint-", nameBuffer, nameLength);
+    nft.choiceGoto(slot++, "endpoint-", endpointName(), endpointNameLength());
   }
   nft.endChoice();
   nft.endRule();
@@ -313,10 +264,10 @@ function writeChoice(port: FamilyPort, prefix: u32, policy: u32, count: u32): vo
 function writeEndpointRules(port: FamilyPort, endpoint: RoutedEndpoint): void {
   nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
   ownEndpoint(endpoint);
-  nft.rule("endpoint-", nameBuffer, nameLength);
-  nft.updateSet("affinity-", nameBuffer, nameLength);
+  nft.rule("endpoint-", endpointName(), endpointNameLength());
+  nft.updateSet("affinity-", endpointName(), endpointNameLength());
   nft.endRule();
-  nft.rule("endpoint-", nameBuffer, nameLength);
+  nft.rule("endpoint-", endpointName(), endpointNameLength());
   nft.protocolIs(port.port.protocol);
   nft.dnatTo(endpoint.ip(), endpoint.port);
   nft.endRule();
@@ -332,7 +283,7 @@ export function writeEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint): 
 function addEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint): void {
   ownEndpoint(endpoint);
   nameEndpoint(port.port, endpoint.text(), endpoint.textLength);
-  freshChain("endpoint-", nameBuffer, nameLength);
+  freshChain("endpoint-", endpointName(), endpointNameLength());
 }
 
 /**

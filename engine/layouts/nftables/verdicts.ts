@@ -1,21 +1,8 @@
 // Where kube-proxy's nftables layout leads each entry point: chains of the service port's own.
-import { Claim, EntryPoint } from "../../routing/ownership";
+import { Claim, EntryPoint } from "../../routing/keys";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal } from "../../routing/service-ports";
 import { wantedChain, wantedFirewall, wantNothing, writeKeyElements } from "../nft/elements";
-
-/** Prefixes of per-service chains. */
-export namespace ChainPrefix {
-  export const CLUSTER: u32 = 1;
-  export const LOCAL: u32 = 2;
-  export const EXTERNAL: u32 = 4;
-  export const FIREWALL: u32 = 8;
-}
-
-export function prefixText(prefix: u32): string {
-  if (prefix == ChainPrefix.CLUSTER) return "service-";
-  if (prefix == ChainPrefix.LOCAL) return "local-";
-  return prefix == ChainPrefix.EXTERNAL ? "external-" : "firewall-";
-}
+import { ChainPrefix, prefixText } from "../nft/names";
 
 function internalChain(port: FamilyPort): u32 {
   return internalIsLocal(port) ? ChainPrefix.LOCAL : ChainPrefix.CLUSTER;

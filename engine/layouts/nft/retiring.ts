@@ -1,25 +1,27 @@
 // Taking chains and sets out of an nftables table that a plan does not need any more (transactions/stale-chains.ts).
-import { equalLiteral } from "../bytes/compare";
-import { Vector } from "../bytes/memory";
-import { writeLiteral } from "../bytes/out";
-import { nft } from "../encodings/nft";
-import { DataType, Verb } from "../encodings/nft-encoding";
-import { ownedByNobody } from "../encodings/owners";
-import { isOwnMap } from "../layouts/flat/own-maps";
-import { beginTransaction, makeRoom } from "../layouts/nft/parts";
-import { hasPortions } from "../routing/portions";
-import { currentBatch, endNftBatch, JournalKind, journal } from "./batches";
+import { equalLiteral } from "../../bytes/compare";
+import { Vector } from "../../bytes/memory";
+import { writeLiteral } from "../../bytes/out";
+import { nft } from "../../encodings/nft";
+import { DataType, Verb } from "../../encodings/nft-encoding";
+import { ownedByNobody } from "../../encodings/owners";
+import { hasPortions } from "../../routing/portions";
+import { endNftBatch } from "../../transactions/batches";
 import {
   addStale,
-  beginEmptying,
   forgetStale,
+  journalDeletion,
+  journalEmptying,
+  journalKeeping,
   listResting,
   listRetired,
   nothingStale,
   restedAt,
   StaleChain,
   staleNamed,
-} from "./stale-chains";
+} from "../../transactions/stale-chains";
+import { beginTransaction, makeRoom } from "./cuts";
+import { isOwnMap } from "./names";
 
 const nameBuffer: usize = memory.data(512, 16);
 
@@ -38,9 +40,7 @@ export function retire(family: u32, isSet: bool, prefix: string, base: usize, le
 export function revive(family: u32, prefix: string, base: usize, length: usize): void {
   if (nothingStale(family)) return;
   const found = staleNamed(family, nameBuffer, joinName(prefix, base, length));
-  if (found == 0 || changetype<StaleChain>(found).wanted) return;
-  changetype<StaleChain>(found).wanted = true;
-  journal(currentBatch(), JournalKind.KEEP, found);
+  if (found != 0 && !changetype<StaleChain>(found).wanted) journalKeeping(changetype<StaleChain>(found));
 }
 
 /** A chain or set that the kernel holds and that is in use: no plan that had retired it has come to pass. */
@@ -74,8 +74,7 @@ function emptyRetired(goneTo: bool): void {
     makeRoom(NAME_BYTES);
     // A map keeps its slots as long as a packet may be on its way to them.
     if (!chain.isSet) nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
-    beginEmptying(chain);
-    journal(currentBatch(), JournalKind.EMPTY, changetype<usize>(chain));
+    journalEmptying(chain);
   }
 }
 
@@ -91,7 +90,7 @@ export function writeRetired(family: u32): void {
     if (!goesAtOnce(set)) continue;
     makeRoom(NAME_BYTES);
     nft.set(Verb.DELETE, DataType.NONE, "", set.key, set.keyLength);
-    journal(currentBatch(), JournalKind.DELETE, changetype<usize>(set));
+    journalDeletion(set);
   }
 }
 
@@ -116,7 +115,7 @@ export function planDeletions(family: u32, now: u64, due: bool): bool {
     makeRoom(NAME_BYTES);
     if (chain.isSet) nft.set(Verb.DELETE, DataType.ENDPOINT, "", chain.key, chain.keyLength);
     else nft.chain(Verb.DELETE, "", chain.key, chain.keyLength);
-    journal(currentBatch(), JournalKind.DELETE, changetype<usize>(chain));
+    journalDeletion(chain);
   }
   endNftBatch(0, false);
   return list.length == most;
