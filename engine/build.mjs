@@ -1,6 +1,7 @@
-// Builds the engine: AssemblyScript → core module → component → JavaScript glue.
-//   node engine/build.mjs [release|debug]
-// Writes build/engine/ (or build/engine-debug/): core.wasm, engine.component.wasm, engine.core.wasm, engine.js, engine.d.ts.
+// Builds the components: AssemblyScript → core module → component → JavaScript glue.
+//   node engine/build.mjs [release|debug] [engine|witness]
+// Writes build/engine/ and build/witness/ (or build/engine-debug/ and so on), each with core.wasm, NAME.component.wasm,
+// NAME.core.wasm, NAME.js and NAME.d.ts.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,38 +13,60 @@ import { componentEmbed, componentNew } from "@bytecodealliance/jco-transpile/wa
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const target = process.argv[2] ?? "release";
-const out = join(root, JSON.parse(readFileSync(join(root, "asconfig.json"), "utf8")).targets[target].outFile, "..");
-
-mkdirSync(out, { recursive: true });
+const only = process.argv[3];
+const suffix = target === "release" ? "" : `-${target}`;
 const asc = join(dirname(createRequire(import.meta.url).resolve("assemblyscript/package.json")), "bin", "asc.js");
-const transform = join(root, "engine", "wit-names.mjs"); // asconfig.json would make the path relative and not find it
-execFileSync(process.execPath, [asc, "--target", target, "--transform", transform], { cwd: root, stdio: "inherit" });
 
-const core = readFileSync(join(out, "core.wasm"));
-const embedded = await componentEmbed({
-  binary: core,
-  witSource: readFileSync(join(root, "engine", "engine.wit"), "utf8"),
-  world: "sluice",
-  stringEncoding: "utf8",
-});
-const component = await componentNew(embedded, []);
-writeFileSync(join(out, "engine.component.wasm"), component);
+const components = [
+  { name: "engine", entry: "engine/main.ts", wit: "engine/engine.wit", world: "sluice" },
+  // Reads rule text back: loaded where it is asked for, and never by the agent.
+  { name: "witness", entry: "engine/witness/main.ts", wit: "engine/witness/witness.wit", world: "witness-world" },
+];
 
-// "sync" instantiation leaves fetching and compiling to the host and pulls in no node: modules (browsers).
-const { files } = await transpileBytes(component, {
-  name: "engine",
-  instantiation: { tag: "sync" },
-  base64Cutoff: 0,
-  noNodejsCompat: true,
-  minify: target === "release",
-  wasiShim: false,
-  noNamespacedExports: true,
-});
-if (target === "release") files["engine.js"] = withoutDebugLog(new TextDecoder().decode(files["engine.js"]));
-for (const [name, bytes] of Object.entries(files)) {
-  const path = join(out, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, bytes);
+for (const component of components) if (only === undefined || only === component.name) await build(component);
+
+async function build({ name, entry, wit, world }) {
+  const out = join(root, "build", `${name}${suffix}`);
+  mkdirSync(out, { recursive: true });
+  const witSource = readFileSync(join(root, wit), "utf8");
+  // asconfig.json names no files: what is given here depends on the component.
+  const transform = join(root, "engine", "wit-names.mjs");
+  const args = [
+    asc,
+    entry,
+    "--target",
+    target,
+    "--transform",
+    transform,
+    "--outFile",
+    `build/${name}${suffix}/core.wasm`,
+  ];
+  execFileSync(process.execPath, args, { cwd: root, stdio: "inherit", env: { ...process.env, WIT_SOURCE: wit } });
+
+  const core = readFileSync(join(out, "core.wasm"));
+  const embedded = await componentEmbed({ binary: core, witSource, world, stringEncoding: "utf8" });
+  const component = await componentNew(embedded, []);
+  writeFileSync(join(out, `${name}.component.wasm`), component);
+
+  // "sync" instantiation leaves fetching and compiling to the host and pulls in no node: modules (browsers).
+  const { files } = await transpileBytes(component, {
+    name,
+    instantiation: { tag: "sync" },
+    base64Cutoff: 0,
+    noNodejsCompat: true,
+    minify: target === "release",
+    wasiShim: false,
+    noNamespacedExports: true,
+  });
+  const glue = `${name}.js`;
+  if (target === "release") files[glue] = withoutDebugLog(new TextDecoder().decode(files[glue]));
+  for (const [file, bytes] of Object.entries(files)) {
+    const path = join(out, file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, bytes);
+  }
+  const kB = (bytes) => `${(bytes.length / 1000).toFixed(1)} kB`;
+  console.log(`${name} (${target}): core ${kB(core)}, gzipped ${kB(gzipSync(core, { level: 9 }))}`);
 }
 
 /** jco's glue looks an environment variable up some ten times a call, which is half of what a call costs. */
@@ -52,6 +75,3 @@ function withoutDebugLog(glue) {
   if (!log.test(glue)) throw new Error("jco's glue has no _debugLog as it used to: see whether it is still slow");
   return glue.replace(log, "$1()=>{}");
 }
-
-const kB = (bytes) => `${(bytes.length / 1000).toFixed(1)} kB`;
-console.log(`engine (${target}): core ${kB(core)}, gzipped ${kB(gzipSync(core, { level: 9 }))}`);

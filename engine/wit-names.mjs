@@ -1,10 +1,10 @@
-// asc transform: gives the exports of engine/main.ts the names that the component model's canonical ABI wants.
+// asc transform: gives the exports of a component's main.ts (WIT_SOURCE names its contract) the names that the component model's canonical ABI wants.
 //   engine__end_list            -> sluice:engine/engine@0.1.0#end-list
 //   cabi_post_engine__end_list  -> cabi_post_sluice:engine/engine@0.1.0#end-list
 import { readFileSync } from "node:fs";
 import { Transform } from "assemblyscript/transform";
 
-const wit = readFileSync(new URL("engine.wit", import.meta.url), "utf8");
+const wit = readFileSync(new URL(`../${process.env.WIT_SOURCE ?? "engine/engine.wit"}`, import.meta.url), "utf8");
 const [, packageName, version] = /^package ([^@\s]+)@([^;\s]+);/m.exec(wit);
 const POST = "cabi_post_";
 

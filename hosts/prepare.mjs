@@ -12,7 +12,13 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const outputs = ["build/engine/engine.js", "build/engine/engine.core.wasm", "build/cli/sluice.js"];
+const outputs = [
+  "build/engine/engine.js",
+  "build/engine/engine.core.wasm",
+  "build/witness/witness.js",
+  "build/witness/witness.core.wasm",
+  "build/cli/sluice.js",
+];
 const sources = ["asconfig.json", "package.json", "package-lock.json", ...filesIn("engine"), ...filesIn("hosts")];
 
 function filesIn(directory) {

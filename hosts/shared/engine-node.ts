@@ -10,8 +10,8 @@ export class EngineMissingError extends Error {
   /** Directories that were looked into. */
   readonly directories: readonly string[];
 
-  constructor(directories: readonly string[]) {
-    super(`the engine is missing: no engine.js in ${directories.join(" or ")}; run \`npm run build\``);
+  constructor(directories: readonly string[], file = "engine.js") {
+    super(`the engine is missing: no ${file} in ${directories.join(" or ")}; run \`npm run build\``);
     this.directories = directories;
   }
 }

@@ -1,0 +1,257 @@
+// Rules of nft: matches and statements, one after the other.
+import { setList } from "../model/affinity";
+import { nameOf } from "../model/names";
+import { ABSENT } from "../model/pairs";
+import {
+  beginRule,
+  CtStatus,
+  dropRule,
+  endRule,
+  Field,
+  Flag,
+  hasEffect,
+  Op,
+  RejectWith,
+  statement,
+  statement1,
+  statement2,
+} from "../model/rules";
+import { findSet, setAt } from "../model/sets";
+import { chainNamed } from "../model/tables";
+import { ctStatusOf, readCtStates } from "./ct-states";
+import { plainVerdict } from "./nft-elements";
+import { fieldCount, isField, readFields } from "./nft-fields";
+import { readMatch } from "./nft-matches";
+import { readDnat, readRedirect, readSnat } from "./nft-nat";
+import * as numbers from "./numbers";
+import { badSyntax, unknownWord } from "./problems";
+import { rejectReason } from "./reject-reasons";
+import * as words from "./words";
+
+let table: u32 = 0;
+let line: u32 = 0;
+
+/** Reads a rule up to the end of its line, or of the block that it stands in. */
+export function readRule(ofTable: u32, chain: u32, atLine: u32, isInsert: bool): void {
+  table = ofTable;
+  line = atLine;
+  beginRule();
+  while (!words.isLineEnd() && !words.isSignOf(0x7d) && !words.isSignOf(0x3b)) {
+    if (readStatement()) continue;
+    // From here on nobody knows what the rule does, unless it fails before.
+    unknownWord(line, "statement", words.bytes, words.length);
+    statement(Op.UNKNOWN_TARGET, 0);
+    skipRule();
+  }
+  if (!hasEffect()) dropRule();
+  else endRule(chain, line, isInsert);
+}
+
+/** To the end of the line; blocks may hold line ends. */
+function skipRule(): void {
+  let depth = 0;
+  while (words.kind != words.Kind.END) {
+    if (words.isSignOf(0x7b)) depth++;
+    else if (words.isSignOf(0x7d)) {
+      if (depth == 0) return;
+      depth--;
+    } else if (words.kind == words.Kind.NEWLINE && depth == 0) return;
+    words.next();
+  }
+}
+
+/** Reads a match or a statement; false: it is not understood, and the word at hand is where that is seen. */
+function readStatement(): bool {
+  const verdict = plainVerdict();
+  if (verdict != 0) {
+    statement(verdict, 0);
+    words.next();
+    return true;
+  }
+  if (words.is("jump") || words.is("goto")) return readJump();
+  if (words.is("comment")) {
+    words.next();
+    words.next();
+    return true;
+  }
+  if (words.is("counter")) return readCounter();
+  if (words.is("log")) return skipLog();
+  // An element or rule that goes on.
+  if (words.is("continue")) {
+    words.next();
+    return true;
+  }
+  if (words.is("reject")) return readReject();
+  if (words.is("masquerade")) return readMasquerade();
+  if (words.is("dnat")) return readDnat(table, line);
+  if (words.is("snat")) return readSnat();
+  if (words.is("redirect")) return readRedirect();
+  if (words.is("notrack")) {
+    statement(Op.NOTRACK, 0);
+    words.next();
+    return true;
+  }
+  if (words.is("update") || words.is("add")) return readUpdate();
+  if (words.is("ct")) return readCt();
+  if (words.is("fib")) return readFib();
+  if (isField()) return readMatch(table, line);
+  return false;
+}
+
+function readJump(): bool {
+  const op = words.is("jump") ? Op.JUMP : Op.GOTO;
+  words.next();
+  if (words.isLineEnd()) {
+    badSyntax(line, "the line ends before the chain's name", 0, 0);
+    return true;
+  }
+  statement1(op, 0, chainNamed(table, nameOf(words.bytes, words.length)));
+  words.next();
+  return true;
+}
+
+/** `counter [packets N bytes N]`, `counter name "…"` */
+function readCounter(): bool {
+  words.next();
+  while (words.is("packets") || words.is("bytes") || words.is("name")) {
+    words.next();
+    words.next();
+  }
+  return true;
+}
+
+function skipLog(): bool {
+  words.next();
+  while (
+    words.is("prefix") ||
+    words.is("level") ||
+    words.is("group") ||
+    words.is("snaplen") ||
+    words.is("queue-threshold") ||
+    words.is("flags")
+  ) {
+    words.next();
+    words.next();
+    while (words.isSignOf(0x2c)) {
+      words.next();
+      words.next();
+    }
+    // `flags tcp sequence,options`, `flags all`
+    if (words.is("sequence") || words.is("options")) words.next();
+  }
+  return true;
+}
+
+function readReject(): bool {
+  words.next();
+  if (!words.is("with")) {
+    statement1(Op.REJECT, 0, RejectWith.PORT_UNREACHABLE);
+    return true;
+  }
+  words.next();
+  let reason: u32;
+  if (words.is("tcp")) {
+    words.next();
+    if (!words.is("reset")) return false;
+    reason = RejectWith.TCP_RESET;
+  } else {
+    words.next();
+    if (words.is("type")) words.next();
+    reason = rejectReason();
+    if (reason == u32.MAX_VALUE) return false;
+  }
+  words.next();
+  statement1(Op.REJECT, 0, reason);
+  return true;
+}
+
+function readMasquerade(): bool {
+  words.next();
+  while (
+    words.is("to") ||
+    words.is("random") ||
+    words.is("fully-random") ||
+    words.is("persistent") ||
+    words.isSignOf(0x2c)
+  ) {
+    const isTo = words.is("to");
+    words.next();
+    if (isTo) words.next();
+  }
+  if (words.length > 1 && words.kind == words.Kind.WORD && load<u8>(words.bytes) == 0x3a) words.next();
+  statement(Op.MASQUERADE, 0);
+  return true;
+}
+
+/** `update @set { ip saddr [timeout T] }`: the client sticks. */
+function readUpdate(): bool {
+  words.next();
+  if (words.length < 2 || load<u8>(words.bytes) != 0x40) return false;
+  const set = findSet(table, nameOf(words.bytes + 1, words.length - 1));
+  words.next();
+  if (set == ABSENT || !words.isSignOf(0x7b)) return false;
+  words.next();
+  if (!readFields()) return false;
+  let seconds: u64 = 0;
+  if (words.is("timeout")) {
+    words.next();
+    seconds = numbers.parseDuration(words.bytes, words.length);
+    if (seconds == numbers.NO_NUMBER) return false;
+    words.next();
+  }
+  if (fieldCount() != 1 || !words.isSignOf(0x7d)) return false;
+  words.next();
+  statement2(Op.STICK, 0, setList(set), seconds == 0 ? setAt(set).timeout : <u32>seconds);
+  return true;
+}
+
+/** `ct state new,established`, `ct state { … }`, `ct status dnat`; all else of ct is not followed. */
+function readCt(): bool {
+  words.mark();
+  words.next();
+  const isState = words.is("state");
+  if (!isState && !words.is("status")) {
+    words.back();
+    return readMatch(table, line);
+  }
+  words.next();
+  let flags: u32 = 0;
+  if (words.is("!=")) flags = Flag.NOT;
+  if (words.is("!=") || words.is("==")) words.next();
+  const inBraces = words.isSignOf(0x7b);
+  if (inBraces) words.next();
+  let bits: u32 = 0;
+  while (true) {
+    const bit = isState ? readCtStates(words.bytes, words.length) : ctStatusOf(words.bytes, words.length);
+    if (bit == 0) return false;
+    bits |= bit;
+    words.next();
+    if (!words.isSignOf(0x2c)) break;
+    words.next();
+  }
+  if (inBraces) {
+    if (!words.isSignOf(0x7d)) return false;
+    words.next();
+  }
+  if (!isState && (bits & CtStatus.OTHER) != 0) return false;
+  // `ct state vmap { … }` and the like begin with no state.
+  statement1(isState ? Op.CT_STATE : Op.CT_STATUS, flags, bits);
+  return true;
+}
+
+/** `fib daddr type local`, `fib saddr type != local` */
+function readFib(): bool {
+  words.next();
+  const field = words.is("daddr") ? Field.DADDR : Field.SADDR;
+  if (!words.is("daddr") && !words.is("saddr")) return false;
+  words.next();
+  if (!words.is("type")) return false;
+  words.next();
+  let flags: u32 = 0;
+  if (words.is("!=")) flags = Flag.NOT;
+  if (words.is("!=") || words.is("==")) words.next();
+  if (!words.is("local")) return false;
+  words.next();
+  statement1(Op.LOCAL, flags, field);
+  return true;
+}

@@ -1,0 +1,82 @@
+// The witness as hosts use it: the second component, which reads rule text back. Runs in Node and in browsers alike;
+// witness-node.ts reads the files for Node.
+
+import type { InstantiateCore } from "./contract.ts";
+import { EngineTrapError } from "./engine.ts";
+
+export type {
+  Family,
+  Format,
+  LoadResult,
+  Problem as TextProblem,
+} from "../../build/witness/interfaces/sluice-witness-witness.js";
+
+import type { Family, LoadResult } from "../../build/witness/interfaces/sluice-witness-witness.js";
+
+/** The functions of one instance. */
+export type WitnessExports = typeof import("../../build/witness/interfaces/sluice-witness-witness.js");
+
+/** What the generated build/witness/witness.js exports. */
+export type InstantiateWitness = (
+  getCoreModule: (name: string) => WebAssembly.Module,
+  imports: Record<string, never>,
+  instantiateCore?: InstantiateCore,
+) => { witness: WitnessExports };
+
+/** The compiled witness. Instances share the code, and nothing else. */
+export class WitnessModule {
+  readonly #instantiate: InstantiateWitness;
+  readonly #getCoreModule: (name: string) => WebAssembly.Module;
+
+  constructor(instantiate: InstantiateWitness, getCoreModule: (name: string) => WebAssembly.Module) {
+    this.#instantiate = instantiate;
+    this.#getCoreModule = getCoreModule;
+  }
+
+  create(): Witness {
+    let memory: WebAssembly.Memory | undefined;
+    try {
+      const { witness } = this.#instantiate(this.#getCoreModule, {}, (module, imports) => {
+        const instance = new WebAssembly.Instance(module, imports);
+        if (instance.exports.memory instanceof WebAssembly.Memory) memory ??= instance.exports.memory;
+        return instance;
+      });
+      return new Witness(witness, () => memory?.buffer.byteLength ?? 0);
+    } catch (error) {
+      throw new EngineTrapError("instantiate the witness", error);
+    }
+  }
+}
+
+/** Rule sets that were read, by small numbers. The functions are those of engine/witness/witness.wit. */
+export class Witness {
+  #exports: WitnessExports | undefined;
+  readonly #memoryBytes: () => number;
+
+  constructor(exports: WitnessExports, memoryBytes: () => number = () => 0) {
+    this.#exports = exports;
+    this.#memoryBytes = memoryBytes;
+  }
+
+  /** Size of the linear memory: it never shrinks. */
+  get memoryBytes(): number {
+    return this.#memoryBytes();
+  }
+
+  load(ruleset: number, text: Uint8Array, assumed: Family = "ipv4"): LoadResult {
+    return this.#call("load", (witness) => witness.load(ruleset, text, assumed));
+  }
+
+  #call<T>(operation: string, run: (witness: WitnessExports) => T): T {
+    if (this.#exports === undefined) {
+      throw new EngineTrapError(operation, new Error("this instance has trapped before and must not be used again"));
+    }
+    try {
+      return run(this.#exports);
+    } catch (error) {
+      // The contract has no `result` types, so whatever is thrown is a trap.
+      this.#exports = undefined;
+      throw new EngineTrapError(operation, error);
+    }
+  }
+}
