@@ -1,5 +1,5 @@
 // Whether the API server lets us read and write what the agent needs.
-import { scrubText } from "../log/redact.ts";
+import { redactText } from "../log/redact.ts";
 import { type Finding, ok } from "./finding.ts";
 
 export interface AccessReviews {
@@ -43,7 +43,7 @@ export async function checkApiAccess(reviews: AccessReviews | undefined, reason 
   const area = "API server";
   if (reviews === undefined) {
     const hint = "give --kubeconfig, or clientConnection.kubeconfig in the configuration file";
-    return [{ area, subject: "access", status: "failed", detail: scrubText(reason, 2000), hint }];
+    return [{ area, subject: "access", status: "failed", detail: redactText(reason, 2000), hint }];
   }
   const findings: Finding[] = [];
   for (const { group, resource, verbs, without, path: where } of needs) {
@@ -55,7 +55,7 @@ export async function checkApiAccess(reviews: AccessReviews | undefined, reason 
         allowed = (answer as { status?: { allowed?: unknown } } | null)?.status?.allowed === true;
       } catch (error) {
         // The same for all of them: the server is away, or knows us not.
-        const detail = scrubText(error instanceof Error ? error.message : String(error));
+        const detail = redactText(error instanceof Error ? error.message : String(error));
         const hint = "check server, certificates and token of the kubeconfig";
         return [...findings, { area, subject, status: "failed", detail, hint }];
       }

@@ -8,7 +8,7 @@ import {
   readConfig,
 } from "../../shared/config/config.ts";
 import type { Source } from "../../shared/manifests/input.ts";
-import { sayWithoutEffect } from "./without-effect.ts";
+import { reportWithoutEffect } from "./without-effect.ts";
 
 export type AgentConfig = KubeProxyConfig;
 export type AgentConfigResult = ConfigResult;
@@ -28,5 +28,5 @@ const remarks: Remarks = (raw, mode, say) => {
     const hint = "write `mode: iptables` (--proxy-mode=iptables) for what kube-proxy does without one";
     say("note", "mode", "mode-default", `no mode is given, so it is ${mode}`, hint);
   }
-  sayWithoutEffect(raw, say);
+  reportWithoutEffect(raw, say);
 };

@@ -1,7 +1,7 @@
 // What each flag is, given or not: for /flagz.
 import { formatDuration, parseDuration } from "../../shared/config/duration.ts";
 import type { Mode } from "../../shared/contract.ts";
-import { scrubText } from "../log/redact.ts";
+import { redactText } from "../log/redact.ts";
 import { type GivenFlag, isSwitch } from "./command-line.ts";
 import { flagValue, parseBool, typeOf } from "./flag-values.ts";
 import { type Flag, flags } from "./flags.ts";
@@ -45,7 +45,7 @@ export function flagTexts(given: readonly GivenFlag[], mode: Mode): Map<string, 
     const ofFlag = given.filter(({ flag: { name } }) => name === flag.name);
     if (ofFlag.length === 0 && former(flag)) continue;
     const text = ofFlag.length === 0 ? defaultText(flag, mode) : givenText(flag, ofFlag);
-    texts.set(flag.name, scrubText(text));
+    texts.set(flag.name, redactText(text));
   }
   return texts;
 }

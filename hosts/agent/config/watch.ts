@@ -36,13 +36,13 @@ export class ConfigWatch {
   constructor(options: ConfigWatchOptions) {
     this.#options = options;
     this.#known = options.content;
-    this.#timer = setInterval(() => void this.look(), options.intervalMs ?? defaultInterval);
+    this.#timer = setInterval(() => void this.check(), options.intervalMs ?? defaultInterval);
     this.#timer.unref();
   }
 
   /** Looks now. */
-  look(): Promise<void> {
-    this.#last = this.#last.then(() => this.#look());
+  check(): Promise<void> {
+    this.#last = this.#last.then(() => this.#check());
     return this.#last;
   }
 
@@ -52,7 +52,7 @@ export class ConfigWatch {
     clearInterval(this.#timer);
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     if (this.#closed) return;
     const { path, flags, changed, broken } = this.#options;
     let content: Uint8Array;

@@ -28,7 +28,7 @@ const ipvsDefaults: Readonly<Record<string, readonly unknown[]>> = {
   scheduler: ["rr"],
 };
 
-export function sayWithoutEffect(raw: RawConfig, say: Say): void {
+export function reportWithoutEffect(raw: RawConfig, say: Say): void {
   const warn = (field: string, why: string) => say("warning", field, "no-effect", `has no effect: ${why}`);
   for (const [field, defaults, why] of fields) {
     if (matters(valueAt(raw, field), defaults)) warn(field, why);

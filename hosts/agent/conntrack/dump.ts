@@ -5,7 +5,7 @@ import type { CheckedFlows } from "../../shared/contract.ts";
 import { EINVAL, EOPNOTSUPP } from "../netlink/messages/errno.ts";
 import { request } from "../netlink/messages/messages.ts";
 import { NLM_F_DUMP } from "../netlink/messages/uapi.ts";
-import { askAll, type DumpEnd } from "../netlink/sockets/requests.ts";
+import { type DumpEnd, requestDump } from "../netlink/sockets/requests.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import * as uapi from "./uapi.ts";
 
@@ -49,7 +49,7 @@ async function dump(
     if (used > 0) take(piece.subarray(0, used));
     used = 0;
   };
-  const end = await askAll(socket, dumpRequest(family, sequence, filter), sequence, ({ type, bytes }) => {
+  const end = await requestDump(socket, dumpRequest(family, sequence, filter), sequence, ({ type, bytes }) => {
     if (type !== uapi.IPCTNL_MSG_CT_NEW) return true;
     flows++;
     // The kernel aligns messages of conntrack to four bytes by themselves: all their attributes are.

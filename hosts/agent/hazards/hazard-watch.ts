@@ -36,18 +36,18 @@ export class HazardWatch {
   /** Looks now, and from time to time. Does not wait for it. */
   start(): void {
     this.configured();
-    this.#look();
+    this.#check();
   }
 
   /** The configuration is another one. */
   configured(): void {
-    this.#parts.report.tell("clusterCIDR", clusterCidrHazards(this.#parts.config()));
+    this.#parts.report.update("clusterCIDR", clusterCidrHazards(this.#parts.config()));
   }
 
   /** @param isPatient there may be a Node yet: it is not long that it has been waited for */
   node(node: NodeView, isPatient: boolean): void {
     this.#hadNode ||= node.known;
-    this.#parts.report.tell("node", this.#nodeHazards(node, isPatient));
+    this.#parts.report.update("node", this.#nodeHazards(node, isPatient));
   }
 
   async close(): Promise<void> {
@@ -62,17 +62,17 @@ export class HazardWatch {
     return isPatient ? [] : [neverSeen(node.name)];
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#isClosed) return;
     this.#looking = this.#lookOnce().finally(() => {
-      if (!this.#isClosed) this.#cancelTimer = this.#parts.clock.setTimer(PERIOD_MS, () => this.#look());
+      if (!this.#isClosed) this.#cancelTimer = this.#parts.clock.setTimer(PERIOD_MS, () => this.#check());
     });
   }
 
   async #lookOnce(): Promise<void> {
     try {
       for (const [source, found] of await findKernelHazards(this.#parts.config(), this.#affinity)) {
-        this.#parts.report.tell(source, found);
+        this.#parts.report.update(source, found);
       }
     } catch (error) {
       this.#parts.onFailure(error);

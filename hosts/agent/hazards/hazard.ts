@@ -19,7 +19,7 @@ export type HazardSource = "clusterCIDR" | "node" | "forwarding" | "marks" | "af
 export class HazardReport {
   readonly #log: Pick<Log, "warn" | "info">;
   readonly #health: Pick<HealthState, "warn">;
-  readonly #standing = new Map<HazardSource, readonly Hazard[]>();
+  readonly #current = new Map<HazardSource, readonly Hazard[]>();
 
   constructor(log: Pick<Log, "warn" | "info">, health: Pick<HealthState, "warn">) {
     this.#log = log;
@@ -27,8 +27,8 @@ export class HazardReport {
   }
 
   /** All that the source finds now. */
-  tell(source: HazardSource, found: readonly Hazard[]): void {
-    const before = this.#standing.get(source) ?? [];
+  update(source: HazardSource, found: readonly Hazard[]): void {
+    const before = this.#current.get(source) ?? [];
     const isKnown = (hazard: Hazard, among: readonly Hazard[]) =>
       among.some(({ subject, message }) => subject === hazard.subject && message === hazard.message);
     for (const hazard of found) {
@@ -37,7 +37,7 @@ export class HazardReport {
     for (const hazard of before) {
       if (!isKnown(hazard, found)) this.#log.info({ subject: hazard.subject }, `no more: ${hazard.message}`);
     }
-    this.#standing.set(source, found);
+    this.#current.set(source, found);
     this.#health.warn(source, found.map(({ message, hint }) => `${message}; ${hint}`).join("; ") || undefined);
   }
 }

@@ -14,9 +14,9 @@ import {
 import { NetlinkError } from "../netlink/messages/errno.ts";
 import type { Message } from "../netlink/messages/messages.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
-import { askRtnetlink } from "../netlink/sockets/rtnetlink.ts";
+import { dumpRtnetlink } from "../netlink/sockets/rtnetlink.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import { step, turn } from "../time/yield.ts";
+import { step, yieldIfDue } from "../time/yield.ts";
 
 export interface MarkUse {
   /** "ip rule 32764", "ip mangle PREROUTING". */
@@ -39,7 +39,7 @@ const LEGACY_TABLES = ["raw", "mangle", "nat", "filter"] as const;
 /** `socket`: of NETLINK_ROUTE. @throws {NetlinkError} */
 export async function routingRuleMarks(socket: NetlinkSocket): Promise<MarkUse[]> {
   const found: MarkUse[] = [];
-  const end = await askRtnetlink(socket, uapi.RTM_GETRULE, uapi.FIB_RULE_HEADER, (message) => {
+  const end = await dumpRtnetlink(socket, uapi.RTM_GETRULE, uapi.FIB_RULE_HEADER, (message) => {
     const use = markOfRoutingRule(message);
     if (use !== undefined) found.push(use);
     return true;
@@ -62,10 +62,10 @@ async function legacyMarks(): Promise<MarkUse[]> {
   for (const family of FAMILIES) {
     for (const table of LEGACY_TABLES) {
       const place = `${family === "ipv4" ? "iptables" : "ip6tables"}-legacy ${table}`;
-      await turn();
+      await yieldIfDue();
       const rules = step(() => readLegacyTable(family, table))?.rules(["mark", "MARK"]);
       for (let more = true; rules !== undefined && more; ) {
-        await turn();
+        await yieldIfDue();
         more = step(() => addMarks(found, place, rules));
       }
     }

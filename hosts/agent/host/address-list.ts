@@ -5,7 +5,7 @@ import { findAttribute } from "../netlink/messages/attributes.ts";
 import { NetlinkError } from "../netlink/messages/errno.ts";
 import type { Message } from "../netlink/messages/messages.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
-import { askRtnetlink } from "../netlink/sockets/rtnetlink.ts";
+import { dumpRtnetlink } from "../netlink/sockets/rtnetlink.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 /** A dump that addresses change under is made again, so often. */
@@ -20,7 +20,7 @@ export async function listAddresses(socket: NetlinkSocket): Promise<string[]> {
   const found = new Set<string>();
   for (let attempt = 1; ; attempt++) {
     found.clear();
-    const end = await askRtnetlink(socket, uapi.RTM_GETADDR, uapi.IFADDRMSG, (message) => {
+    const end = await dumpRtnetlink(socket, uapi.RTM_GETADDR, uapi.IFADDRMSG, (message) => {
       const address = addressOf(message);
       if (address !== undefined) found.add(address);
       return true;

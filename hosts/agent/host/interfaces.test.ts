@@ -16,43 +16,43 @@ async function until(holds: () => boolean): Promise<void> {
 
 inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
   test("addresses of all interfaces, also of those that are down, and each change", async () => {
-    const told: string[][] = [];
+    const reported: string[][] = [];
     const watch = await watchInterfaces({
-      changed: (addresses) => told.push([...addresses]),
+      changed: (addresses) => reported.push([...addresses]),
       countsLinkLocal: () => false,
     });
     try {
       assert.equal([watch.source, watch.reason, watch.addresses], ["netlink", "", []]);
       ip("link", "set", "lo", "up");
-      await until(() => told.at(-1)?.length === 2);
-      assert.equal(told.at(-1), ["127.0.0.1", "::1"]);
+      await until(() => reported.at(-1)?.length === 2);
+      assert.equal(reported.at(-1), ["127.0.0.1", "::1"]);
       ip("link", "add", "down0", "type", "bridge");
       ip("address", "add", "192.0.2.7/24", "dev", "down0");
       ip("address", "add", "192.0.2.8/24", "dev", "down0");
       ip("-6", "address", "add", "2001:db8::1:0:0:7/64", "dev", "down0");
       ip("address", "add", "198.51.100.1", "peer", "198.51.100.2/32", "dev", "down0");
       const all = ["127.0.0.1", "192.0.2.7", "192.0.2.8", "198.51.100.1", "2001:db8::1:0:0:7", "::1"];
-      await until(() => told.at(-1)?.length === all.length);
-      assert.equal(told.at(-1), all);
+      await until(() => reported.at(-1)?.length === all.length);
+      assert.equal(reported.at(-1), all);
       assert.equal(watch.addresses, all);
       ip("link", "delete", "down0");
-      await until(() => told.at(-1)?.length === 2);
+      await until(() => reported.at(-1)?.length === 2);
       assert.equal(watch.addresses, ["127.0.0.1", "::1"]);
     } finally {
       await watch.close();
     }
-    const before = told.length;
+    const before = reported.length;
     ip("address", "add", "192.0.2.9/32", "dev", "lo");
     await sleep(150);
-    assert.is(told.length, before, "after close nothing is told");
+    assert.is(reported.length, before, "after close nothing is reported");
   });
 
   test("the veth of a pod comes and goes and no address is read, but where rules depend on link-local ones", async () => {
-    const told: string[][] = [];
+    const reported: string[][] = [];
     let counts = false;
     let dumps = 0;
     const watch = await watchInterfaces({
-      changed: (addresses) => told.push([...addresses]),
+      changed: (addresses) => reported.push([...addresses]),
       countsLinkLocal: () => counts,
       open(options) {
         const socket = NetlinkSocket.open(options);
@@ -72,10 +72,10 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       ip("link", "set", "c1", "up");
       await until(() => linkLocals() === 2);
     };
-    /** What is told after this comes after all that has been before. */
+    /** What is reported after this comes after all that has been before. */
     const sentinel = async (address: string) => {
       ip("address", "add", `${address}/32`, "dev", "lo");
-      await until(() => told.at(-1)?.includes(address) === true);
+      await until(() => reported.at(-1)?.includes(address) === true);
     };
     try {
       await pod();
@@ -84,14 +84,14 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       // By then it would have read them: nothing tells that it has not.
       await sleep(150);
       await sentinel("192.0.2.12");
-      assert.equal(told, [[...before, "192.0.2.12"].sort()]);
+      assert.equal(reported, [[...before, "192.0.2.12"].sort()]);
       assert.is(dumps, 2, "at the start, and for the address on lo");
       counts = true;
       await pod();
-      await until(() => told.at(-1)?.some((address) => address.startsWith("fe80:")) === true);
+      await until(() => reported.at(-1)?.some((address) => address.startsWith("fe80:")) === true);
       counts = false;
-      await watch.look();
-      assert.equal(watch.addresses, told[0]);
+      await watch.check();
+      assert.equal(watch.addresses, reported[0]);
     } finally {
       await watch.close();
     }
@@ -123,9 +123,9 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
   });
 
   test("without netlink the system is asked from time to time", async () => {
-    const told: string[][] = [];
+    const reported: string[][] = [];
     const watch = await watchInterfaces({
-      changed: (addresses) => told.push([...addresses]),
+      changed: (addresses) => reported.push([...addresses]),
       countsLinkLocal: () => false,
       open() {
         throw new Error("no sockets today");
@@ -136,8 +136,8 @@ inNamespaces(import.meta.url, ["root", "user"], (test, kind) => {
       assert.equal([watch.source, watch.reason], ["os", "no sockets today"]);
       assert.ok(watch.addresses.includes("127.0.0.1"));
       ip("address", "add", "192.0.2.10/32", "dev", "lo");
-      await until(() => told.length > 0);
-      assert.ok(told.at(-1)?.includes("192.0.2.10"));
+      await until(() => reported.length > 0);
+      assert.ok(reported.at(-1)?.includes("192.0.2.10"));
     } finally {
       await watch.close();
     }

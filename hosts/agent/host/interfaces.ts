@@ -15,7 +15,7 @@ export interface InterfaceWatch {
   /** Sorted, each once, as text without prefix length and zone. Link-local ones only where they count. */
   readonly addresses: readonly string[];
   /** Reads all anew, without telling: which addresses count may have changed. */
-  look(): Promise<void>;
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ class AddressWatch implements InterfaceWatch {
     }
   }
 
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     try {
       this.addresses = this.#asking === undefined ? this.#byOs() : await this.#list(this.#asking);
     } catch (error) {
@@ -91,7 +91,7 @@ class AddressWatch implements InterfaceWatch {
     try {
       while (await news.waitReadable(Number.POSITIVE_INFINITY, false)) {
         await sleep(settle, undefined, { ref: false, signal: this.#closing.signal });
-        if (this.#isWorthALook(news)) this.#tell(await this.#list(asking));
+        if (this.#mayChangeAddresses(news)) this.#report(await this.#list(asking));
       }
     } catch (error) {
       if (!this.#closing.signal.aborted) await this.#poll(error);
@@ -99,7 +99,7 @@ class AddressWatch implements InterfaceWatch {
   }
 
   /** Takes what is queued. Only about which addresses it is matters, or that some were lost: then all is read again. */
-  #isWorthALook(news: NetlinkSocket): boolean {
+  #mayChangeAddresses(news: NetlinkSocket): boolean {
     let isWorth = this.#options.countsLinkLocal();
     for (;;) {
       const received = news.receive();
@@ -133,12 +133,12 @@ class AddressWatch implements InterfaceWatch {
     await Promise.all(this.#sockets.splice(0).map((socket) => socket.close()));
     if (this.#closing.signal.aborted) return;
     if (this.addresses.length === 0) this.addresses = this.#byOs();
-    else this.#tell(this.#byOs());
-    this.#timer = setInterval(() => this.#tell(this.#byOs()), this.#options.pollMs ?? defaultPoll);
+    else this.#report(this.#byOs());
+    this.#timer = setInterval(() => this.#report(this.#byOs()), this.#options.pollMs ?? defaultPoll);
     this.#timer.unref();
   }
 
-  #tell(addresses: readonly string[]): void {
+  #report(addresses: readonly string[]): void {
     if (this.#closing.signal.aborted || addresses.join() === this.addresses.join()) return;
     this.addresses = addresses;
     this.#options.changed(addresses);

@@ -4,7 +4,7 @@ import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";
 import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
 import { ATTRIBUTES, request } from "../netlink/messages/messages.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
-import { askOne } from "../netlink/sockets/requests.ts";
+import { requestOne } from "../netlink/sockets/requests.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 export const invalidDropped = "ct_state_invalid_dropped_pkts";
@@ -29,7 +29,7 @@ export async function ensureNfacct(socket: NetlinkSocket): Promise<NfacctResult>
 export async function readNfacctPackets(socket: NetlinkSocket, name: string): Promise<bigint | undefined> {
   const sequence = socket.nextSequence();
   const header = { type: uapi.NFNL_MSG_ACCT_GET, flags: 0, sequence, family: 0 };
-  const answer = await askOne(
+  const answer = await requestOne(
     socket,
     request(header, (writer) => writer.string(uapi.NFACCT.NAME, name)),
     sequence,
@@ -48,7 +48,7 @@ export async function makeNfacct(socket: NetlinkSocket, name: string): Promise<s
   const header = { type: uapi.NFNL_MSG_ACCT_NEW, flags: uapi.NLM_F_CREATE | uapi.NLM_F_ACK, sequence, family: 0 };
   const bytes = request(header, (writer) => writer.string(uapi.NFACCT.NAME, name));
   try {
-    const answer = await askOne(socket, bytes, sequence);
+    const answer = await requestOne(socket, bytes, sequence);
     const errno = "errno" in answer ? answer.errno : 0;
     // EBUSY: it is there already.
     if (errno === 0 || errno === EBUSY || errno === EEXIST) return "";
@@ -70,7 +70,7 @@ export async function deleteNfacct(socket: NetlinkSocket, name: string): Promise
     const header = { type: uapi.NFNL_MSG_ACCT_DEL, flags: uapi.NLM_F_ACK, sequence, family: 0 };
     const bytes = request(header, (writer) => writer.string(uapi.NFACCT.NAME, name));
     try {
-      const answer = await askOne(socket, bytes, sequence);
+      const answer = await requestOne(socket, bytes, sequence);
       if (!("errno" in answer) || answer.errno !== EBUSY) return;
     } catch (error) {
       if (error instanceof NetlinkError) return;

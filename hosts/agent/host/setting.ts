@@ -63,7 +63,7 @@ export async function ensureSetting(machine: Machine, wish: Wish): Promise<Setti
   } catch (error) {
     return isMissing(error)
       ? result("absent", undefined, `there is no ${path}`)
-      : result("not permitted", undefined, say(error));
+      : result("not permitted", undefined, messageOf(error));
   }
   if (found === wanted || (atLeast && found !== undefined && found > wanted)) return result("kept", found);
   try {
@@ -74,7 +74,7 @@ export async function ensureSetting(machine: Machine, wish: Wish): Promise<Setti
     await write(file, wanted);
     return result("written", found);
   } catch (error) {
-    return result(isForbidden(error) ? "not permitted" : "refused", found, say(error));
+    return result(isForbidden(error) ? "not permitted" : "refused", found, messageOf(error));
   }
 }
 
@@ -118,4 +118,4 @@ const isMissing = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(co
 /** EOPNOTSUPP: hashsize outside the initial network namespace. */
 const isForbidden = (error: unknown): boolean =>
   ["EACCES", "EPERM", "EROFS", "EOPNOTSUPP", "ENOTSUP"].includes(code(error));
-const say = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

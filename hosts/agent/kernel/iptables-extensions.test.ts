@@ -1,7 +1,7 @@
 // A kernel that has no legacy tables, as its iptables-restore says it: what that means is told once, not blamed on an extension.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { findMissingExtensions, sayMissing } from "./iptables-extensions.ts";
+import { findMissingExtensions, missingText } from "./iptables-extensions.ts";
 import type { IptablesTools } from "./iptables-tools.ts";
 import type { RunCommand } from "./run-command.ts";
 
@@ -26,7 +26,7 @@ test("no ip_tables: no rule can be written, and other modes need none", async ()
     missing.map(({ probe, families }) => [probe.name, probe.isNeeded, families]),
     [["ip_tables", true, ["ipv4", "ipv6"]]],
   );
-  const [line] = missing.map(sayMissing);
+  const [line] = missing.map(missingText);
   assert.match(
     line ?? "",
     /no rule can be written; load ip_tables, .* or use mode flat or nftables \(.*unable to initialize/,

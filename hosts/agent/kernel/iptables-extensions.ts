@@ -165,7 +165,7 @@ export async function findMissingExtensions(
 }
 
 /** What is missing in one line, for the log and for those whose Service is left out. */
-export function sayMissing({ probe, reason }: MissingExtension): string {
+export function missingText({ probe, reason }: MissingExtension): string {
   return `iptables lacks the extension ${probe.name}: ${probe.consequence}; ${remedy(probe)} (${reason})`;
 }
 

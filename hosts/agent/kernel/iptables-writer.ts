@@ -4,7 +4,7 @@ import type { Batch, Extension, Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
-import { findMissingExtensions, type MissingExtension, sayMissing } from "./iptables-extensions.ts";
+import { findMissingExtensions, type MissingExtension, missingText } from "./iptables-extensions.ts";
 import { checkArguments, insertionInput, JUMPS, type Jump, withoutComment } from "./iptables-jumps.ts";
 import { RESOURCE_PROBLEM, writeResultOf } from "./iptables-refusal.ts";
 import { findIptables, type IptablesHost, type IptablesTools, thisHost } from "./iptables-tools.ts";
@@ -103,7 +103,7 @@ export class IptablesWriter implements KernelWriter {
     const needed = this.missingExtensions.find(
       ({ probe, families }) => probe.isNeeded === true && families.includes(family),
     );
-    return this.tools.unusable[family] ?? (needed === undefined ? undefined : sayMissing(needed));
+    return this.tools.unusable[family] ?? (needed === undefined ? undefined : missingText(needed));
   }
 
   async intactness(family: Family): Promise<Intactness> {
@@ -187,7 +187,7 @@ function missingIn(family: Family, missing: readonly MissingExtension[]): Readon
   const found = new Map<Extension, string>();
   for (const each of missing) {
     const { extension } = each.probe;
-    if (extension !== undefined && each.families.includes(family)) found.set(extension, sayMissing(each));
+    if (extension !== undefined && each.families.includes(family)) found.set(extension, missingText(each));
   }
   return found;
 }

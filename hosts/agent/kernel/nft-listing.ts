@@ -5,7 +5,7 @@ import { ENOENT, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
 import { ATTRIBUTES, type Message, messageFamily, request } from "../netlink/messages/messages.ts";
 import { NFPROTO } from "../netlink/messages/protocol-family.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
-import { askAll, askOne } from "../netlink/sockets/requests.ts";
+import { requestDump, requestOne } from "../netlink/sockets/requests.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 export interface NftTable {
@@ -149,7 +149,7 @@ export async function findChain(
     w.string(uapi.NFTA_CHAIN.TABLE, table);
     w.string(uapi.NFTA_CHAIN.NAME, name);
   });
-  const answer = await askOne(socket, bytes, sequence);
+  const answer = await requestOne(socket, bytes, sequence);
   if ("message" in answer) return readChain(answer.message, family);
   if (answer.errno === ENOENT) return undefined;
   throw new NetlinkError("GETCHAIN", answer.errno);
@@ -233,7 +233,7 @@ export async function hasElements(socket: NetlinkSocket, family: Family, table: 
     w.string(uapi.NFTA_SET_ELEM_LIST.SET, set);
   });
   let found = false;
-  const end = await askAll(socket, bytes, sequence, (message) => {
+  const end = await requestDump(socket, bytes, sequence, (message) => {
     const elements = findAttribute(message.bytes, uapi.NFTA_SET_ELEM_LIST.ELEMENTS, ATTRIBUTES);
     found = elements !== undefined && elements.length > 0;
     return !found;
@@ -288,7 +288,7 @@ async function listAll(
     found.length = 0;
     const sequence = socket.nextSequence();
     const bytes = request({ type, flags: uapi.NLM_F_DUMP, sequence, family }, content);
-    const end = await askAll(socket, bytes, sequence, (message) => {
+    const end = await requestDump(socket, bytes, sequence, (message) => {
       each(message);
       return true;
     });

@@ -16,17 +16,17 @@ inNamespaces(import.meta.url, ["root"], (test) => {
     loadKubeProxyIptables(each, "-nft");
     let live = ["process 10: kube-proxy"];
     const takeOver = new TakeOver("flat", { live: async () => live });
-    const first = await takeOver.look();
+    const first = await takeOver.check();
     assert.equal(first.removed, []);
-    assert.ok(first.standing.includes("process 10: kube-proxy"));
-    assert.ok(first.standing.includes("nftables table ip kube-proxy stays"));
+    assert.ok(first.remaining.includes("process 10: kube-proxy"));
+    assert.ok(first.remaining.includes("nftables table ip kube-proxy stays"));
     assert.match(shell("nft list tables"), "kube-proxy");
     live = [];
-    const second = await takeOver.look();
+    const second = await takeOver.check();
     assert.ok(second.removed.includes("nftables table ip kube-proxy"));
-    assert.equal(second.standing, []);
+    assert.equal(second.remaining, []);
     assert.not.match(shell("nft list ruleset"), /kube-proxy|KUBE-(?!FIREWALL)/);
-    assert.equal(await takeOver.look(), { removed: [], standing: [] });
+    assert.equal(await takeOver.check(), { removed: [], remaining: [] });
   });
 
   test("what comes back is said, and removed less and less often", async () => {
@@ -34,9 +34,9 @@ inNamespaces(import.meta.url, ["root"], (test) => {
     const removals: number[] = [];
     for (let look = 0; look < 40; look++) {
       shell("nft add table ip kube-proxy");
-      const { removed, standing } = await takeOver.look();
+      const { removed, remaining } = await takeOver.check();
       if (removed.length > 0) removals.push(look);
-      const said = standing
+      const said = remaining
         .join("\n")
         .includes("nftables table ip kube-proxy: removed before, and somebody has made it again");
       assert.is(said, look > 0, `look ${look}`);
@@ -47,9 +47,9 @@ inNamespaces(import.meta.url, ["root"], (test) => {
   test("a chain is one chain, and when two are there again it has come back", async () => {
     const takeOver = new TakeOver("flat", { live: async () => [] });
     shell("iptables-nft -t nat -N KUBE-MARK-MASQ");
-    assert.equal((await takeOver.look()).removed, ["1 chain of kube-proxy in ip nat (iptables, nf_tables)"]);
+    assert.equal((await takeOver.check()).removed, ["1 chain of kube-proxy in ip nat (iptables, nf_tables)"]);
     shell("iptables-nft -t nat -N KUBE-MARK-MASQ; iptables-nft -t nat -N KUBE-SERVICES");
-    assert.equal((await takeOver.look()).standing, [
+    assert.equal((await takeOver.check()).remaining, [
       "2 chains of kube-proxy in ip nat (iptables, nf_tables): removed before, and somebody has made it again",
     ]);
   });
@@ -59,7 +59,7 @@ inNamespaces(import.meta.url, ["root"], (test) => {
     shell("iptables-nft -t nat -A PREROUTING -s 192.0.2.1 -j KUBE-MARK-MASQ");
     const takeOver = new TakeOver("flat", { live: async () => [] });
     const kept = "chain KUBE-MARK-MASQ stays: a rule of chain PREROUTING leads to it";
-    assert.equal((await takeOver.look()).standing, [kept]);
-    assert.equal(await takeOver.look(), { removed: [], standing: [kept] });
+    assert.equal((await takeOver.check()).remaining, [kept]);
+    assert.equal(await takeOver.check(), { removed: [], remaining: [kept] });
   });
 });

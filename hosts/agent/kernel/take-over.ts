@@ -5,10 +5,10 @@ import { findLeftovers, type LeftoverOptions, removeLeftovers } from "./leftover
 import { findLiveKubeProxy } from "./live-kube-proxy.ts";
 
 export interface TakeOverReport {
-  /** What is gone since the last look, each in one line for the log. */
+  /** What is gone since the last check, each in one line for the log. */
   readonly removed: readonly string[];
   /** What stays and why, what could not be removed, and signs of a kube-proxy that is alive: for the log and /healthz. */
-  readonly standing: readonly string[];
+  readonly remaining: readonly string[];
 }
 
 export interface TakeOverOptions extends LeftoverOptions {
@@ -16,11 +16,11 @@ export interface TakeOverOptions extends LeftoverOptions {
   readonly live?: () => Promise<readonly string[]>;
 }
 
-/** So many looks pass at most before something that came back is removed again. */
+/** So many checks pass at most before something that came back is removed again. */
 const LONGEST_PAUSE = 128;
 
 /**
- * `look` is to be called when the first rules of both families are in place, and again at each syncPeriod: it costs a few
+ * `check` is to be called when the first rules of both families are in place, and again at each syncPeriod: it costs a few
  * lists of names. While a kube-proxy is seen nothing is removed. What comes back after it was removed shows that one is
  * alive which was not seen (another process namespace, other ports); it is then removed less and less often.
  */
@@ -29,7 +29,7 @@ export class TakeOver {
   readonly #options: TakeOverOptions;
   readonly #live: () => Promise<readonly string[]>;
   readonly #gone = new Set<string>();
-  #looks = 0;
+  #checks = 0;
   #next = 0;
   #pause = 1;
 
@@ -40,31 +40,31 @@ export class TakeOver {
   }
 
   /** Does not throw for anything that the machine does. */
-  async look(): Promise<TakeOverReport> {
-    const look = this.#looks++;
+  async check(): Promise<TakeOverReport> {
+    const check = this.#checks++;
     const { leftovers, problems } = await findLeftovers(this.#mode, this.#options);
-    if (leftovers.length === 0) return { removed: [], standing: problems };
+    if (leftovers.length === 0) return { removed: [], remaining: problems };
     const texts = leftovers.map(({ text }) => text);
     const live = await this.#live();
     if (live.length > 0)
-      return { removed: [], standing: [...problems, ...live, ...texts.map((text) => `${text} stays`)] };
+      return { removed: [], remaining: [...problems, ...live, ...texts.map((text) => `${text} stays`)] };
 
     // Numbers of chains change; what and where does not.
     const back = leftovers.filter(({ kind, text }) => kind !== "stale-chains" && this.#gone.has(withoutNumber(text)));
-    const standing = [
+    const remaining = [
       ...problems,
       ...back.map(({ text }) => `${text}: removed before, and somebody has made it again`),
     ];
-    if (look < this.#next) return { removed: [], standing };
+    if (check < this.#next) return { removed: [], remaining };
     if (back.length > 0) {
-      this.#next = look + this.#pause;
+      this.#next = check + this.#pause;
       this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
     }
     const report = await removeLeftovers(leftovers, this.#options);
     for (const text of report.removed) this.#gone.add(withoutNumber(text));
     return {
       removed: report.removed,
-      standing: [...standing, ...report.kept, ...report.failed.map(({ message }) => message)],
+      remaining: [...remaining, ...report.kept, ...report.failed.map(({ message }) => message)],
     };
   }
 }

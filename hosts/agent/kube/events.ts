@@ -1,6 +1,6 @@
 // Events (events.k8s.io/v1) for people who run `kubectl get events`: sent when it can be done, never waited for.
 
-import { scrubText } from "../log/redact.ts";
+import { redactText } from "../log/redact.ts";
 import { type Clock, systemClock, uniform } from "../time/clock.ts";
 import type { ApiClient } from "./client/api-client.ts";
 import { ApiError } from "./client/api-error.ts";
@@ -51,7 +51,7 @@ interface Series {
   readonly details: EventDetails;
   count: number;
   /** `count` when it was last queued. */
-  told: number;
+  reported: number;
   lastObserved: string;
   lastAt: number;
   cancelTimer: () => void;
@@ -104,7 +104,7 @@ export class EventRecorder {
       series.count++;
       series.lastObserved = microTime(this.#wallClock());
       series.lastAt = now;
-      if (series.count === 2) this.#tell(series);
+      if (series.count === 2) this.#enqueuePatch(series);
       return;
     }
     series?.cancelTimer();
@@ -139,7 +139,7 @@ export class EventRecorder {
       collection,
       details,
       count: 1,
-      told: 1,
+      reported: 1,
       lastObserved: eventTime,
       lastAt: now,
       cancelTimer: () => {},
@@ -161,23 +161,23 @@ export class EventRecorder {
         action: action.slice(0, 128),
         reason: reason.slice(0, 128),
         regarding,
-        note: cutBytes(scrubText(details.note, NOTE_BYTES), NOTE_BYTES),
+        note: cutBytes(redactText(details.note, NOTE_BYTES), NOTE_BYTES),
         type,
       }),
     });
   }
 
-  /** At the end of its six minutes a series is told as far as it went, and forgotten if nothing more has come. */
+  /** At the end of its six minutes a series is reported as far as it went, and forgotten if nothing more has come. */
   #watchSeries(key: string, series: Series): void {
     series.cancelTimer = this.#clock.setTimer(SERIES_MS, () => {
-      if (series.count > series.told) this.#tell(series);
+      if (series.count > series.reported) this.#enqueuePatch(series);
       if (this.#clock.now() - series.lastAt < SERIES_MS) this.#watchSeries(key, series);
       else if (this.#series.get(key) === series) this.#series.delete(key);
     });
   }
 
-  #tell(series: Series): void {
-    series.told = series.count;
+  #enqueuePatch(series: Series): void {
+    series.reported = series.count;
     this.#enqueue({
       details: series.details,
       method: "PATCH",

@@ -12,7 +12,7 @@ const HOSTS: Readonly<Record<Family, string>> = { ipv4: "127.0.0.1", ipv6: "::1"
 /** Until a port that could not be had is tried again: whoever has it may have gone. */
 const RETRY_MS = 5_000;
 /** Between two lines of the log about connections that were too many. */
-const SAY_LIMIT_MS = 60_000;
+const LOG_LIMIT_MS = 60_000;
 
 export interface LocalhostOptions {
   readonly log: Log;
@@ -61,10 +61,10 @@ export class LocalhostNodePorts {
   readonly #creationFailures: Record<Family, number> = { ipv4: 0, ipv6: 0 };
   readonly #outcomes = { forwarded: 0, second: 0, unanswered: 0, "given up": 0, limit: 0 };
   /** While all listeners are being told: those that have been. */
-  #told: Set<string> | undefined;
+  #named: Set<string> | undefined;
   #cancelRetry: (() => void) | undefined;
-  #limitSaid: number | undefined;
-  #hasSaidAllowed = false;
+  #limitLoggedAt: number | undefined;
+  #hasLoggedAllowed = false;
   #isStopped = false;
   #whenDrained: (() => void) | undefined;
 
@@ -75,16 +75,16 @@ export class LocalhostNodePorts {
   /** Takes what the engine's `localhostListeners` says. Ports are opened after it returns. */
   update({ all, first, more, listeners }: LocalhostChanges): void {
     if (this.#isStopped) return;
-    if (all && first) this.#told = new Set();
+    if (all && first) this.#named = new Set();
     for (const each of listeners) {
       const key = keyOf(each.family, each.port);
-      this.#told?.add(key);
+      this.#named?.add(key);
       if (each.endpoints.length > 0) this.#serve(key, each);
       else this.#drop(key);
     }
-    if (more || this.#told === undefined) return;
-    for (const key of this.#listeners.keys()) if (!this.#told.has(key)) this.#drop(key);
-    this.#told = undefined;
+    if (more || this.#named === undefined) return;
+    for (const key of this.#listeners.keys()) if (!this.#named.has(key)) this.#drop(key);
+    this.#named = undefined;
   }
 
   get figures(): LocalhostFigures {
@@ -127,7 +127,7 @@ export class LocalhostNodePorts {
     key: string,
     { family, port, namespace, service, portName, affinitySeconds, endpoints }: LocalhostListener,
   ): void {
-    this.#sayAllowed();
+    this.#logAllowed();
     let listener = this.#listeners.get(key);
     if (listener === undefined) {
       listener = new Listener(family, port, this.#options.clock);
@@ -206,7 +206,7 @@ export class LocalhostNodePorts {
       this.#outcomes.limit++;
       socket.on("error", () => {});
       socket.resetAndDestroy();
-      this.#sayLimit();
+      this.#logLimit();
       return;
     }
     this.#sockets.add(socket);
@@ -223,9 +223,9 @@ export class LocalhostNodePorts {
     });
   }
 
-  #sayAllowed(): void {
-    if (this.#hasSaidAllowed) return;
-    this.#hasSaidAllowed = true;
+  #logAllowed(): void {
+    if (this.#hasLoggedAllowed) return;
+    this.#hasLoggedAllowed = true;
     const { log, openFiles } = this.#options;
     const limit = Number.isFinite(openFiles) ? openFiles : "unlimited";
     const line = { openFiles: limit, connections: this.#allowed };
@@ -233,11 +233,11 @@ export class LocalhostNodePorts {
     else log.error(line, "node ports on localhost can't be forwarded: the process may have too few files open");
   }
 
-  #sayLimit(): void {
+  #logLimit(): void {
     const { log, clock } = this.#options;
     const now = clock.now();
-    if (this.#limitSaid !== undefined && now - this.#limitSaid < SAY_LIMIT_MS) return;
-    this.#limitSaid = now;
+    if (this.#limitLoggedAt !== undefined && now - this.#limitLoggedAt < LOG_LIMIT_MS) return;
+    this.#limitLoggedAt = now;
     const line = { open: this.#sockets.size, reset: this.#outcomes.limit };
     log.warn(line, "too many connections to node ports on localhost: more of them are reset");
   }

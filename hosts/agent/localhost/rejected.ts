@@ -5,7 +5,7 @@ import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";
 import { ENOENT, NetlinkError } from "../netlink/messages/errno.ts";
 import { ATTRIBUTES, request } from "../netlink/messages/messages.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
-import { askOne } from "../netlink/sockets/requests.ts";
+import { requestOne } from "../netlink/sockets/requests.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
 export interface RejectedPackets {
@@ -49,7 +49,7 @@ async function readCounter(
     writer.string(uapi.NFTA_OBJ.NAME, `localhost-nodeport-rejected-${protocol}`);
     writer.u32(uapi.NFTA_OBJ.TYPE, COUNTER);
   });
-  const answer = await askOne(socket, message, sequence);
+  const answer = await requestOne(socket, message, sequence);
   if ("errno" in answer) {
     if (answer.errno === ENOENT) return undefined;
     throw new NetlinkError("GETOBJ", answer.errno);

@@ -2,14 +2,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PacedOutput } from "./buffered-output.ts";
+import { BufferedOutput } from "./buffered-output.ts";
 
 const test = suite("agent: paced output");
 
 function capture() {
   const writes: string[] = [];
   let flushed = 0;
-  const output = new PacedOutput({ write: (text) => void writes.push(text), flushSync: () => void flushed++ });
+  const output = new BufferedOutput({ write: (text) => void writes.push(text), flushSync: () => void flushed++ });
   return { output, writes, flushed: () => flushed };
 }
 

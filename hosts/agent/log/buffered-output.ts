@@ -9,7 +9,7 @@ export interface FlushableStream extends DestinationStream {
 }
 
 /** After a quiet time a line is written at once; those that follow within 50 ms wait for each other. */
-export class PacedOutput implements FlushableStream {
+export class BufferedOutput implements FlushableStream {
   readonly #output: FlushableStream;
   #waiting: string[] = [];
   #timer: NodeJS.Timeout | undefined;

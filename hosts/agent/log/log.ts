@@ -1,9 +1,9 @@
 // The agent's log: a line per change, on standard output, as JSON or as text.
 import { type DestinationStream, destination, type Level, type Logger, pino } from "pino";
 import type { LoggingConfig } from "../../shared/config/config.ts";
-import { PacedOutput } from "./buffered-output.ts";
+import { BufferedOutput } from "./buffered-output.ts";
 import { printableLine, textLine } from "./log-text.ts";
-import { scrub, scrubText } from "./redact.ts";
+import { redact, redactText } from "./redact.ts";
 
 /**
  * Use as pino's: `log.info({ family, services, seconds }, "rules written")`. Fields first, the same words for the same
@@ -37,7 +37,7 @@ export interface OpenLog {
 
 /** `stream` is for tests; without it lines go to standard output, without ever blocking the process. */
 export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, stream?: DestinationStream): OpenLog {
-  const output = stream ?? new PacedOutput(destination({ dest: 1, sync: false, maxLength: MOST_WAITING_BYTES }));
+  const output = stream ?? new BufferedOutput(destination({ dest: 1, sync: false, maxLength: MOST_WAITING_BYTES }));
   const log = pino(
     {
       level: levelOf(config.verbosity),
@@ -45,10 +45,10 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
       base: null,
       timestamp: () => `,"ts":${Date.now()}`,
       formatters: {
-        log: (fields) => withErrorText(scrub(fields) as Record<string, unknown>),
+        log: (fields) => withErrorText(redact(fields) as Record<string, unknown>),
         ...(config.format === "json" ? { level: jsonLevel } : {}),
       },
-      serializers: { err: (error) => error }, // it is scrubbed already
+      serializers: { err: (error) => error }, // it is redacted already
       hooks: {
         logMethod(args, method) {
           method.apply(this, withScrubbedText(args) as typeof args);
@@ -92,7 +92,7 @@ function withScrubbedText(args: readonly unknown[]): unknown[] {
   const fields = first instanceof Error ? { err: first } : first;
   const error = (fields as { err?: unknown } | null | undefined)?.err;
   const all = rest.length === 0 && error instanceof Error ? [fields, error.message] : [fields, ...rest];
-  return all.map((each) => (typeof each === "string" ? scrubText(each) : each));
+  return all.map((each) => (typeof each === "string" ? redactText(each) : each));
 }
 
 function asJson(output: DestinationStream): DestinationStream {

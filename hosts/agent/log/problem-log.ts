@@ -14,7 +14,7 @@ export class ProblemLog {
   }
 
   /** @param more problems that are not in the list */
-  say(problems: readonly Problem[], more = 0): void {
+  log(problems: readonly Problem[], more = 0): void {
     for (const { severity, code, kind, namespace, name, field, message, hint } of problems) {
       const key = [code, kind, namespace, name, field, message].join("\0");
       if (this.#known.has(key)) continue;

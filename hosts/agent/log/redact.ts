@@ -20,38 +20,38 @@ const CREDENTIALS: [RegExp, string][] = [
 ];
 
 /** The text without credentials, cut to a length that a line of a log may have. */
-export function scrubText(text: string, longest = LONGEST_TEXT): string {
+export function redactText(text: string, longest = LONGEST_TEXT): string {
   // What is cut off need not be searched; a credential at the cut is longer than what could be left of it.
-  let scrubbed = text.length > 4 * longest ? text.slice(0, 4 * longest) : text;
-  scrubbed = hideSecrets(scrubbed);
-  for (const [pattern, replacement] of CREDENTIALS) scrubbed = scrubbed.replace(pattern, replacement);
-  if (scrubbed.length <= longest && text.length <= 4 * longest) return scrubbed;
-  return `${scrubbed.slice(0, longest)}… (${text.length} characters)`;
+  let redacted = text.length > 4 * longest ? text.slice(0, 4 * longest) : text;
+  redacted = hideSecrets(redacted);
+  for (const [pattern, replacement] of CREDENTIALS) redacted = redacted.replace(pattern, replacement);
+  if (redacted.length <= longest && text.length <= 4 * longest) return redacted;
+  return `${redacted.slice(0, longest)}… (${text.length} characters)`;
 }
 
-function scrubError(error: Error): object {
+function redactError(error: Error): object {
   const { code } = error as NodeJS.ErrnoException;
-  const cause = error.cause instanceof Error ? { cause: scrubText(error.cause.message) } : {};
+  const cause = error.cause instanceof Error ? { cause: redactText(error.cause.message) } : {};
   // An error with a code is one that the outside world causes: where it came from says nothing.
-  const origin = code === undefined ? { stack: scrubText(error.stack ?? "", LONGEST_STACK) } : { code };
-  return { message: scrubText(error.message), ...origin, ...cause };
+  const origin = code === undefined ? { stack: redactText(error.stack ?? "", LONGEST_STACK) } : { code };
+  return { message: redactText(error.message), ...origin, ...cause };
 }
 
 /** The value as it may be logged: a copy. */
-export function scrub(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") return scrubText(value);
+export function redact(value: unknown, depth = 0): unknown {
+  if (typeof value === "string") return redactText(value);
   if (typeof value === "bigint") return value.toString();
   if (typeof value === "function" || typeof value === "symbol") return undefined;
   if (typeof value !== "object" || value === null) return value;
   if (ArrayBuffer.isView(value)) return `(${value.byteLength} bytes)`;
   if (value instanceof Date) return value;
-  if (value instanceof Error) return scrubError(value);
+  if (value instanceof Error) return redactError(value);
   if (depth === DEEPEST) return "…";
   if (Array.isArray(value)) {
-    const items = value.slice(0, MOST_ITEMS).map((item) => scrub(item, depth + 1));
+    const items = value.slice(0, MOST_ITEMS).map((item) => redact(item, depth + 1));
     return value.length > MOST_ITEMS ? [...items, `… (${value.length} items)`] : items;
   }
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, SECRET.test(name) ? "(hidden)" : scrub(item, depth + 1)]),
+    Object.entries(value).map(([name, item]) => [name, SECRET.test(name) ? "(hidden)" : redact(item, depth + 1)]),
   );
 }

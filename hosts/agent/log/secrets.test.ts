@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { scrubText } from "./redact.ts";
+import { redactText } from "./redact.ts";
 import { hideSecrets, keepSecret, keepSecretsOf } from "./secrets.ts";
 
 test("what is known is hidden, as it is, in URLs, in JSON, and cut off", () => {
@@ -39,7 +39,7 @@ for (const [text, shown] of [
   ["is it so? yes = no", "is it so? yes = no"],
 ] as const) {
   test(`unknown ones by where they stand: ${text}`, () => {
-    assert.is(scrubText(text), shown);
+    assert.is(redactText(text), shown);
   });
 }
 

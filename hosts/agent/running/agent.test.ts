@@ -152,15 +152,15 @@ class Running {
   }
 
   list(kind: Kind, ...objects: Parameters<typeof listOf>[0]): void {
-    const sink = this.agent.state.sink(kind);
-    sink.beginList();
-    if (objects.length > 0) sink.apply(encode(JSON.stringify(listOf(objects))));
-    sink.endList();
+    const store = this.agent.state.store(kind);
+    store.beginList();
+    if (objects.length > 0) store.apply(encode(JSON.stringify(listOf(objects))));
+    store.endList();
   }
 
   async replaced(n: number, address: string): Promise<void> {
     const line = watchLine("MODIFIED", slice(n, address));
-    this.agent.state.sink("endpoint-slice").apply(encode(line));
+    this.agent.state.store("endpoint-slice").apply(encode(line));
     await this.settled();
   }
 
@@ -192,8 +192,8 @@ test("a replaced endpoint calls nothing that looks at more than what has changed
 test("changes that come together are planned once", async () => {
   const running = await Running.started();
   const before = running.kernel.written.length;
-  const sink = running.agent.state.sink("endpoint-slice");
-  for (let n = 0; n < 20; n++) sink.apply(encode(watchLine("MODIFIED", slice(n, `10.0.2.${n}`))));
+  const store = running.agent.state.store("endpoint-slice");
+  for (let n = 0; n < 20; n++) store.apply(encode(watchLine("MODIFIED", slice(n, `10.0.2.${n}`))));
   await running.settled();
   assert.is(running.kernel.written.length - before, 1);
   assert.is(calls.filter((call) => call === "continue-plan").length, 2);
@@ -274,7 +274,7 @@ test("what is urgent is written before any list; without podCIDRs, and where the
     ],
   );
   assert.is(running.health.readyz().code, 503);
-  assert.match(running.agent.outlook().summary, /^nothing is taken out of the kernel yet/);
+  assert.match(running.agent.debugPlan().summary, /^nothing is taken out of the kernel yet/);
   const unasked = async (): Promise<never> => {
     throw new Error("it is asked");
   };
@@ -321,20 +321,20 @@ test("an agent that ends gives up what is urgent", async () => {
 test("what would be written next is told as often as it is asked, and written once", async () => {
   const running = await Running.started();
   const { agent, kernel } = running;
-  assert.is(agent.outlook().summary, "the kernel has what it should have");
+  assert.is(agent.debugPlan().summary, "the kernel has what it should have");
   const before = kernel.written.length;
   const line = watchLine("MODIFIED", slice(7, "10.0.2.7"));
-  agent.state.sink("endpoint-slice").apply(encode(line));
+  agent.state.store("endpoint-slice").apply(encode(line));
   for (let i = 0; i < 3; i++) {
-    const [ipv4, ipv6] = agent.outlook().plan;
+    const [ipv4, ipv6] = agent.debugPlan().plan;
     assert.equal([ipv4?.transactions, ipv4?.services, ipv4?.names], [1, 1, ["shop/service-7"]]);
     assert.equal([ipv6?.transactions, ipv6?.names], [0, []]);
   }
-  assert.match(agent.outlook().summary, /^something waits to be written in 0 ms: a change/);
+  assert.match(agent.debugPlan().summary, /^something waits to be written in 0 ms: a change/);
   assert.is(kernel.written.length, before);
   await running.settled();
   assert.is(kernel.written.length, before + 1);
-  assert.is(agent.outlook().summary, "the kernel has what it should have");
+  assert.is(agent.debugPlan().summary, "the kernel has what it should have");
   await agent.stop();
 });
 
@@ -345,10 +345,10 @@ test("while a run is at work nothing else plans, and its batches count", async (
   kernel.gate = new Promise((resolve) => {
     go = resolve;
   });
-  agent.state.sink("endpoint-slice").apply(encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
+  agent.state.store("endpoint-slice").apply(encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
   await clock.advance(50);
   const plans = calls.filter((call) => call === "plan").length;
-  const { plan, summary } = agent.outlook();
+  const { plan, summary } = agent.debugPlan();
   assert.equal(plan, []);
   assert.match(summary, /^a run has been at work for \d+ ms$/);
   assert.is(calls.filter((call) => call === "plan").length, plans);
@@ -366,7 +366,7 @@ test("the last sum of writes has what is written while the agent ends", async ()
   kernel.gate = new Promise((resolve) => {
     go = resolve;
   });
-  agent.state.sink("endpoint-slice").apply(encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
+  agent.state.store("endpoint-slice").apply(encode(watchLine("MODIFIED", slice(7, "10.0.2.7"))));
   await clock.advance(50);
   const stopped = agent.stop();
   go();
@@ -379,7 +379,7 @@ test("Services that are left out, and rules that are read back first, are told",
   const { agent, kernel, clock } = running;
   kernel.refuseNext = true;
   await running.replaced(7, "10.0.2.7");
-  const { leftOut, summary } = agent.outlook();
+  const { leftOut, summary } = agent.debugPlan();
   assert.equal([leftOut.count, leftOut.services], [1, ["shop/service-7"]]);
   assert.ok(leftOut.retryMs > 0 && leftOut.retryMs <= 3_600_000);
   assert.match(summary, /1 left out/);
@@ -387,11 +387,11 @@ test("Services that are left out, and rules that are read back first, are told",
   kernel.restless = true;
   await clock.advance(2500);
   assert.equal(
-    agent.outlook().plan.map(({ readFirst }) => readFirst),
+    agent.debugPlan().plan.map(({ readFirst }) => readFirst),
     [true, true],
   );
   assert.match(
-    agent.outlook().summary,
+    agent.debugPlan().summary,
     /^the kernel's rules are read back in the next run, in \d+ ms: what has failed/,
   );
   await agent.stop();
@@ -425,8 +425,8 @@ test("somebody who does change our rules again and again is noticed in the next 
 test("changes that come before or while rules are read back are not taken for somebody else's doing", async () => {
   const running = await Running.started(2000);
   running.kernel.restless = true;
-  const sink = running.agent.state.sink("endpoint-slice");
-  const change = (n: number) => sink.apply(encode(watchLine("MODIFIED", slice(n, `10.0.5.${n}`))));
+  const store = running.agent.state.store("endpoint-slice");
+  const change = (n: number) => store.apply(encode(watchLine("MODIFIED", slice(n, `10.0.5.${n}`))));
   const said = (text: string) => running.lines.filter((line) => line.includes(text)).length;
   running.kernel.meanwhile = () => change(7);
   for (let i = 0; i < 100 && said("read back while changes were on their way") === 0; i++)

@@ -6,7 +6,7 @@ import { type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import { plural } from "../../shared/plural.ts";
 import type { HealthState, Resource as WatchedResource } from "../http/health-state.ts";
 import type { KernelWriter } from "../kernel/writer.ts";
-import { Feed } from "../kube/decoding/decoder.ts";
+import { Decoder } from "../kube/decoding/decoder.ts";
 import type { UrgentList } from "../kube/watching/urgent-lists.ts";
 import type { Log } from "../log/log.ts";
 import { ProblemLog } from "../log/problem-log.ts";
@@ -17,7 +17,7 @@ import { type RunOutcome, Schedule } from "../sync/schedule.ts";
 import { type FamilyReport, Synchronizer } from "../sync/synchronizer.ts";
 import type { TrappingObject } from "../sync/trapping-objects.ts";
 import type { Clock } from "../time/clock.ts";
-import { type Outlook, outlookOf } from "./debug-plan.ts";
+import { type DebugPlan, debugPlanOf } from "./debug-plan.ts";
 import { WriteSummary } from "./write-summary.ts";
 
 /**
@@ -116,10 +116,10 @@ export class Agent {
         changed: (kind, count) => this.#changed(kind, count),
         synced: (kind) => {
           log.info({ resource: RESOURCES[kind] }, `all ${RESOURCES[kind]} are known`);
-          this.#first.look();
+          this.#first.check();
         },
         progressed: () => parts.health.progressed(),
-        problems: (problems, more) => this.#problems.say(problems, more),
+        problems: (problems, more) => this.#problems.log(problems, more),
         trapping: (found, all) => this.#leftOutOfEngine(found, all),
         lost: (error) => {
           log.error({ err: error }, "the engine stopped and is started anew; the rules in the kernel stay as they are");
@@ -156,8 +156,8 @@ export class Agent {
   }
 
   /** @throws {EngineTrapError} */
-  outlook(): Outlook {
-    return outlookOf({
+  debugPlan(): DebugPlan {
+    return debugPlanOf({
       state: this.state,
       clock: this.#parts.clock,
       families: this.#parts.families,
@@ -188,7 +188,7 @@ export class Agent {
 
   /** What `lacks` has said is known. */
   known(): void {
-    this.#first.look();
+    this.#first.check();
   }
 
   /**
@@ -210,7 +210,7 @@ export class Agent {
       const { generation } = this.state;
       if (!(await this.#synchronizer.mayWriteAhead()) || this.#hasStopped) return;
       const lists = await read(this.#aheadOver.signal);
-      for (const { kind, data } of lists) new Feed(this.state.sink(kind)).page(data);
+      for (const { kind, data } of lists) new Decoder(this.state.store(kind)).page(data);
       if (lists.length === 0 || this.#hasStopped || this.state.generation !== generation) return;
       await this.#synchronizer.writeAhead();
     } catch (error) {
@@ -248,7 +248,7 @@ export class Agent {
       this.#queued();
       this.#schedule.request();
     } else {
-      this.#first.look();
+      this.#first.check();
     }
   }
 
@@ -283,14 +283,14 @@ export class Agent {
     if (!this.#first.isReady) return { failed: false };
     if (this.#isLookDue) {
       this.#isLookDue = false;
-      await this.#synchronizer.look();
+      await this.#synchronizer.checkForDrift();
     }
     const since = this.#waitingSince;
     this.#waitingSince = undefined;
     this.#hasChanges = since !== undefined;
     this.#parts.metrics.changesTaken();
     const outcome = await this.#synchronizer.run();
-    if (this.#first.isReady) this.#sayLeftOut();
+    if (this.#first.isReady) this.#reportLeftOut();
     if (outcome.failed || !this.#first.isReady) {
       this.#waitingSince = since ?? this.#waitingSince;
       return outcome;
@@ -380,7 +380,7 @@ export class Agent {
   }
 
   /** The engine looks through all Services for those left out: only where there are any, or were. */
-  #sayLeftOut(): void {
+  #reportLeftOut(): void {
     if (!this.#hasLeftOut) return;
     const left = this.state.use((engine) => engine.leftOut());
     this.#hasLeftOut = left.length > 0;

@@ -7,7 +7,7 @@ import type { NextRun } from "../sync/schedule.ts";
 import type { FamilyReport } from "../sync/synchronizer.ts";
 import type { Clock } from "../time/clock.ts";
 
-export interface Outlook {
+export interface DebugPlan {
   /** In one sentence. */
   readonly summary: string;
   /** What the first write waits for, in words. */
@@ -22,18 +22,18 @@ export interface Outlook {
   /** Services that the kernel has refused, and when they are tried again at the latest. */
   readonly leftOut: { readonly count: number; readonly services: readonly string[]; readonly retryMs: number };
   /** What a plan that is made now would write. Empty while a run is at work, and before the first write may begin. */
-  readonly plan: readonly FamilyOutlook[];
+  readonly plan: readonly FamilyPlan[];
   /** Of each family that has been written. */
   readonly lastRun: readonly FamilyReport[];
 }
 
 /** The page. */
-export interface PlanPage extends Outlook {
+export interface DebugPlanPage extends DebugPlan {
   /** Up to where each resource has been heard; empty: not at all. */
   readonly resourceVersions: Readonly<Record<string, string>>;
 }
 
-export interface FamilyOutlook {
+export interface FamilyPlan {
   readonly family: Family;
   /** The kernel's rules are read first, and what differs is written: what that is, is not known yet. */
   readonly readFirst: boolean;
@@ -49,7 +49,7 @@ export interface FamilyOutlook {
   readonly later: { readonly transactions: number; readonly inMs: number } | null;
 }
 
-export interface OutlookParts {
+export interface DebugPlanParts {
   readonly state: ClusterState;
   readonly clock: Clock;
   readonly families: readonly Family[];
@@ -74,7 +74,7 @@ const NAMES_AT_MOST = 100;
  *
  * @throws {EngineTrapError}
  */
-export function outlookOf(parts: OutlookParts): Outlook {
+export function debugPlanOf(parts: DebugPlanParts): DebugPlan {
   const { state, clock, nextRun, waitingFor, failedRuns, lastRun } = parts;
   const now = clock.now();
   const leftOut = state.use((engine) => engine.leftOut());
@@ -97,7 +97,7 @@ export function outlookOf(parts: OutlookParts): Outlook {
   };
 }
 
-function planOf({ state, clock, families, unread }: OutlookParts): FamilyOutlook[] {
+function planOf({ state, clock, families, unread }: DebugPlanParts): FamilyPlan[] {
   // Where everything is read back first, a plan of what is thought to be there says nothing.
   const isKnown = families.some((family) => !unread.includes(family));
   const batches = isKnown ? state.use((engine) => engine.plan(clock.now())) : [];
@@ -120,7 +120,7 @@ function planOf({ state, clock, families, unread }: OutlookParts): FamilyOutlook
   });
 }
 
-function summary({ waitingFor, nextRun, failedRuns }: OutlookParts, plan: readonly FamilyOutlook[], leftOut: number) {
+function summary({ waitingFor, nextRun, failedRuns }: DebugPlanParts, plan: readonly FamilyPlan[], leftOut: number) {
   const besides = leftOut === 0 ? "" : `; ${leftOut} left out, because the kernel refuses the rules`;
   if (waitingFor.length > 0) {
     return `nothing is taken out of the kernel yet; it waits: ${waitingFor.join(", ")}`;

@@ -30,11 +30,13 @@ export const DEFECT = Symbol("defect");
 export async function runAgent(
   settings: AgentSettings,
   signal: AbortSignal,
-  openContext: (config: AgentConfig) => Omit<AgentContext, "lock" | "settingsSaid" | "lastNode" | "api" | "localhost">,
+  openContext: (
+    config: AgentConfig,
+  ) => Omit<AgentContext, "lock" | "settingsReported" | "lastNode" | "api" | "localhost">,
 ): Promise<void> {
   // It stays taken while the agent starts anew with another configuration.
   const { log } = openContext(settings.config);
-  const settingsSaid = new Set<string>();
+  const settingsReported = new Set<string>();
   const lastNode = {};
   const api: ApiServerMemory = { version: undefined };
   const localhost = new LocalhostNodePorts({ log, clock: systemClock, openFiles: readOpenFilesLimit() });
@@ -43,7 +45,7 @@ export async function runAgent(
   try {
     await runWithLock(settings, signal, (config) => {
       void lock.setMode(config.mode);
-      return { ...openContext(config), lock, settingsSaid, lastNode, api, localhost };
+      return { ...openContext(config), lock, settingsReported, lastNode, api, localhost };
     });
   } finally {
     localhost.stop();

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import type { Family, Mode, Options } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { ensureNfacct } from "../host/nfacct.ts";
-import { sayMissing } from "../kernel/iptables-extensions.ts";
+import { missingText } from "../kernel/iptables-extensions.ts";
 import type { IptablesTools } from "../kernel/iptables-tools.ts";
 import { IptablesWriter } from "../kernel/iptables-writer.ts";
 import { openNetlinkWriter } from "../kernel/netlink-writer.ts";
@@ -48,7 +48,7 @@ async function openIptables(log: Log): Promise<OpenedWriter> {
   if (families.length === 0) throw new StartError(tools.unusable.ipv4 ?? "neither iptables nor ip6tables can be used");
   for (const each of opened.writer.missingExtensions) {
     const { probe, families, reason } = each;
-    log[probe.isNeeded === true ? "error" : "warn"]({ extension: probe.name, families, reason }, sayMissing(each));
+    log[probe.isNeeded === true ? "error" : "warn"]({ extension: probe.name, families, reason }, missingText(each));
   }
   const lacks = (name: string) => opened.writer.missingExtensions.some(({ probe }) => probe.name === name);
   const nfacct = lacks("nfacct") ? NO_COUNTERS : await findNfacct(log);

@@ -3,7 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ManualClock } from "../time/testing/manual-clock.ts";
-import { AfterWrite, type AfterWriteParts } from "./post-sync.ts";
+import { PostSync, type PostSyncParts } from "./post-sync.ts";
 
 const test = suite("agent: after a write");
 
@@ -23,7 +23,7 @@ function started(cost: number, kind = "udp") {
       return false;
     },
   };
-  const after = new AfterWrite({
+  const after = new PostSync({
     settings: { config: { mode: "flat" }, conntrackDryRun: false, hostname: "node-a" },
     state: {
       use: (run: (engine: unknown) => unknown) => run(engine),
@@ -33,7 +33,7 @@ function started(cost: number, kind = "udp") {
     health: { healthy: true },
     localhost: { update() {} },
     clock,
-  } as unknown as AfterWriteParts);
+  } as unknown as PostSyncParts);
   return { clock, runs, after };
 }
 

@@ -17,7 +17,7 @@ import type { ClusterState } from "../sync/cluster-state.ts";
 import type { Clock } from "../time/clock.ts";
 import type { OpenedWriter } from "./open-writer.ts";
 
-export interface AfterWriteParts {
+export interface PostSyncParts {
   readonly settings: AgentSettings;
   readonly state: ClusterState;
   readonly opened: OpenedWriter;
@@ -45,8 +45,8 @@ const FLOWS: Readonly<Record<CheckedFlows, string>> = {
 };
 
 /** Health-check node ports, listeners on localhost, counts, flows in conntrack, and what kube-proxy or another mode has left. */
-export class AfterWrite {
-  readonly #parts: AfterWriteParts;
+export class PostSync {
+  readonly #parts: PostSyncParts;
   readonly #conntrack: ConntrackReconciler;
   readonly #serviceHealth: ServiceHealth;
   readonly #takeOver: TakeOver;
@@ -54,13 +54,13 @@ export class AfterWrite {
   #leftoverTimer: NodeJS.Timeout | undefined;
   /** Signs of a kube-proxy that is alive, as of the last look. */
   #liveKubeProxy: readonly string[] = [];
-  #standing: ReadonlySet<string> = new Set();
+  #remaining: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
   readonly #udpChecks: PacedRuns;
   readonly #tcpChecks: PacedRuns;
   #isClosed = false;
 
-  constructor(parts: AfterWriteParts) {
+  constructor(parts: PostSyncParts) {
     this.#parts = parts;
     const { settings, state, opened, health, events, log } = parts;
     this.#takeOver = new TakeOver(settings.config.mode, {
@@ -184,11 +184,11 @@ export class AfterWrite {
     const { settings, health, log } = this.#parts;
     const live = await findLiveKubeProxy();
     this.#liveKubeProxy = live;
-    const { removed, standing } = await this.#takeOver.look();
+    const { removed, remaining } = await this.#takeOver.check();
     health.warn("kube-proxy", live.length === 0 ? undefined : liveKubeProxyMessage(settings.config.mode, live));
     for (const text of removed) log.info({}, `removed: ${text}`);
-    for (const text of standing) if (!this.#standing.has(text)) log.warn({}, text);
-    this.#standing = new Set(standing);
-    health.warn("leftovers", standing.length === 0 ? undefined : standing.join("; "));
+    for (const text of remaining) if (!this.#remaining.has(text)) log.warn({}, text);
+    this.#remaining = new Set(remaining);
+    health.warn("leftovers", remaining.length === 0 ? undefined : remaining.join("; "));
   }
 }

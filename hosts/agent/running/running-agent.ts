@@ -40,11 +40,11 @@ import { Metrics } from "../metrics/metrics.ts";
 import type { LastNode } from "../sync/cluster-state.ts";
 import { systemClock } from "../time/clock.ts";
 import { Agent, RESOURCES } from "./agent.ts";
-import type { PlanPage } from "./debug-plan.ts";
+import type { DebugPlanPage } from "./debug-plan.ts";
 import { optionsOf } from "./engine-options.ts";
 import type { NodeLock } from "./lock/node-lock.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
-import { AfterWrite } from "./post-sync.ts";
+import { PostSync } from "./post-sync.ts";
 import { Servers } from "./servers.ts";
 import { StartError } from "./start-error.ts";
 
@@ -53,7 +53,7 @@ export interface AgentContext {
   readonly log: Log;
   readonly version: string;
   /** Of kernel settings, what has been said of them: an agent that starts anew does not say it again. */
-  readonly settingsSaid: Set<string>;
+  readonly settingsReported: Set<string>;
   /** The node as an agent before in this process has known it. */
   readonly lastNode: LastNode;
   /** No rules are written before it is free. */
@@ -87,7 +87,7 @@ export class RunningAgent {
   readonly #agent: Agent;
   readonly #reflectors: readonly Reflector[];
   readonly #events: EventRecorder;
-  readonly #afterWrite: AfterWrite;
+  readonly #postSync: PostSync;
   readonly #hazards: HazardWatch;
   readonly #servers: Servers;
   #config: AgentConfig;
@@ -202,12 +202,12 @@ export class RunningAgent {
         },
         synced: (first) => {
           if (first) this.#firstWritten();
-          return this.#afterWrite.synced(first);
+          return this.#postSync.synced(first);
         },
         nodeChanged: (node) => {
           this.#health.node(node);
           this.#hazards.node(node, !this.#hasWritten);
-          this.#afterWrite.addressesChanged();
+          this.#postSync.addressesChanged();
         },
       },
     );
@@ -224,7 +224,7 @@ export class RunningAgent {
       onDropped: ({ reason }, why) => log.warn({ reason, why }, "an event could not be sent"),
     });
     const shared = { settings, health: this.#health, metrics: this.metrics, events: this.#events, log };
-    this.#afterWrite = new AfterWrite({
+    this.#postSync = new PostSync({
       ...shared,
       state: this.#agent.state,
       opened: parts.writer,
@@ -238,12 +238,12 @@ export class RunningAgent {
       resourceVersions: () => this.#resourceVersions(),
       config: () => this.#config,
     });
-    const sinks = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];
-    this.#reflectors = sinks.map((resource) => {
+    const stores = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];
+    this.#reflectors = stores.map((resource) => {
       const reflector: Reflector = new Reflector({
         client: parts.client,
         resource,
-        sink: this.#agent.state.sink(resource.kind),
+        store: this.#agent.state.store(resource.kind),
         onProgress: (progress) => this.#progress(reflector, progress),
       });
       return reflector;
@@ -258,7 +258,7 @@ export class RunningAgent {
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
     await this.#agent.stop();
     await this.#servers.close();
-    await this.#afterWrite.close();
+    await this.#postSync.close();
     await this.#hazards.close();
     await this.#events.stop();
     await this.#interfaces.close();
@@ -276,10 +276,10 @@ export class RunningAgent {
     this.#config = config;
     this.#warnOfGates();
     this.#hazards.configured();
-    this.#sayLocalhost();
+    this.#logLocalhost();
     await setUpMachine(config, this.#context);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
-    await this.#interfaces.look();
+    await this.#interfaces.check();
     this.reconfigure("the configuration changed");
   }
 
@@ -322,7 +322,7 @@ export class RunningAgent {
     try {
       this.#agent.configure(options);
       this.#context.log.verbose({ reason }, "rules are computed anew");
-      this.#afterWrite.addressesChanged();
+      this.#postSync.addressesChanged();
     } catch (error) {
       this.#context.log.error({ err: error, reason }, "the engine does not take the new options; the old ones stay");
     }
@@ -351,7 +351,7 @@ export class RunningAgent {
   }
 
   /** Node ports on loopback addresses: who decides, and what an administrator may not expect. */
-  #sayLocalhost(): void {
+  #logLocalhost(): void {
     const { rules, mode } = this.#config;
     const enabled = this.#looksAfterLocalhost;
     if (mode === "iptables" || enabled === undefined) return;
@@ -420,7 +420,7 @@ export class RunningAgent {
       this.reconfigure("the API server's version is known");
       this.#agent.known();
     }
-    this.#sayLocalhost();
+    this.#logLocalhost();
   }
 
   #progress(reflector: Reflector, progress: Progress): void {
@@ -431,7 +431,7 @@ export class RunningAgent {
       const what = `${resource}: ${nameOf(progress.object)} is left out: it has more than 3 MiB`;
       this.#context.log.error({ resource, namespace, name }, `${what}; look for what writes such an object`);
     }
-    this.#sayTooLong();
+    this.#logOversized();
     if (progress.kind !== "failed") return;
     const { error, reason, waitMs } = progress;
     const message = error instanceof Error ? error.message : String(error);
@@ -441,9 +441,9 @@ export class RunningAgent {
   }
 
   /** Objects that are too long to be read. */
-  #sayTooLong(): void {
-    const names = this.#reflectors.flatMap(({ resource, leftOut }) =>
-      leftOut.map((name) => `${resource.name} ${name}`),
+  #logOversized(): void {
+    const names = this.#reflectors.flatMap(({ resource, oversized }) =>
+      oversized.map((name) => `${resource.name} ${name}`),
     );
     if (names.length === this.#tooLong.length && names.every((name, index) => name === this.#tooLong[index])) return;
     this.#tooLong = names;
@@ -455,7 +455,7 @@ export class RunningAgent {
     );
   }
 
-  #resourceVersions(): PlanPage["resourceVersions"] {
+  #resourceVersions(): DebugPlanPage["resourceVersions"] {
     return Object.fromEntries(
       this.#reflectors.map((reflector) => {
         const { resource, resourceVersion } = reflector.state();
@@ -482,10 +482,10 @@ function whileNot<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
 }
 
 /** Makes the kernel settings of the configuration, and says once what is not as wanted. */
-async function setUpMachine(config: AgentConfig, { log, settingsSaid }: AgentContext): Promise<void> {
+async function setUpMachine(config: AgentConfig, { log, settingsReported }: AgentContext): Promise<void> {
   for (const { message, hint } of settingDiagnostics(await applySettings(config))) {
-    if (!settingsSaid.has(message)) log.warn({ hint }, message);
-    settingsSaid.add(message);
+    if (!settingsReported.has(message)) log.warn({ hint }, message);
+    settingsReported.add(message);
   }
 }
 

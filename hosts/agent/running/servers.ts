@@ -13,7 +13,7 @@ import type { Log } from "../log/log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { runtimeVersion } from "../metrics/process.ts";
 import type { Agent } from "./agent.ts";
-import type { PlanPage } from "./debug-plan.ts";
+import type { DebugPlanPage } from "./debug-plan.ts";
 import { StartError } from "./start-error.ts";
 
 export interface ServerParts {
@@ -23,7 +23,7 @@ export interface ServerParts {
   readonly config: () => AgentConfig;
   readonly agent: Agent;
   /** Up to where each resource has been heard. */
-  readonly resourceVersions: () => PlanPage["resourceVersions"];
+  readonly resourceVersions: () => DebugPlanPage["resourceVersions"];
   readonly health: HealthState;
   readonly metrics: Metrics;
   readonly events: EventRecorder;
@@ -93,7 +93,7 @@ export class Servers {
       rules: (family: "ipv4" | "ipv6") => state.ask((engine) => engine.render(family), true),
       plan: () =>
         state.ask(() => {
-          const plan: PlanPage = { ...agent.outlook(), resourceVersions: resourceVersions() };
+          const plan: DebugPlanPage = { ...agent.debugPlan(), resourceVersions: resourceVersions() };
           return [Buffer.from(`${JSON.stringify(plan, null, 2)}\n`)];
         }),
     };

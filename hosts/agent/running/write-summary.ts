@@ -43,15 +43,15 @@ export class WriteSummary {
       services: before.services + services,
       slowestMilliseconds: Math.max(slowestMilliseconds, Math.round(milliseconds * 100) / 100),
     };
-    this.#cancelTimer ??= this.#clock.setTimer(PERIOD_MS, () => this.#say());
+    this.#cancelTimer ??= this.#clock.setTimer(PERIOD_MS, () => this.#logSummary());
   }
 
   /** What has come since the last line is told. */
   close(): void {
-    if (this.#cancelTimer !== undefined) this.#say();
+    if (this.#cancelTimer !== undefined) this.#logSummary();
   }
 
-  #say(): void {
+  #logSummary(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.#log.info({ ...this.#sum }, "rules written in the last minute (-v 2 has each change)");

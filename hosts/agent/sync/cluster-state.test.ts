@@ -26,10 +26,10 @@ function recorded(): { log: string[]; events: ClusterStateEvents } {
 }
 
 function list(state: ClusterState, kind: Kind, ...objects: object[]): void {
-  const sink = state.sink(kind);
-  sink.beginList();
-  sink.apply(encode(JSON.stringify(listOf(objects as never[]))));
-  sink.endList();
+  const store = state.store(kind);
+  store.beginList();
+  store.apply(encode(JSON.stringify(listOf(objects as never[]))));
+  store.endList();
 }
 
 test("lists: what changed is said, what is gone too, and a kind is synced once", () => {
@@ -105,10 +105,10 @@ test("an instance that traps is replaced: everything has to be listed again", ()
   const state = new ClusterState(fake.module, options, undefined, events);
   state.markAbsent("service-cidr");
   log.length = 0;
-  const sink = state.sink("service");
-  sink.beginList();
+  const store = state.store("service");
+  store.beginList();
   assert.throws(
-    () => sink.apply(encode("{}")),
+    () => store.apply(encode("{}")),
     (error: unknown) => error instanceof EngineTrapError,
   );
   assert.equal(log, ["lost apply"]);
@@ -116,10 +116,10 @@ test("an instance that traps is replaced: everything has to be listed again", ()
   assert.is(state.isSynced("service-cidr"), false);
   assert.equal(fake.log.configured, [options, options]);
   traps = false;
-  sink.beginList();
-  sink.apply(encode("{}"));
-  sink.endList();
-  assert.is(state.isSynced("service"), true, "the sink goes on with the fresh instance");
+  store.beginList();
+  store.apply(encode("{}"));
+  store.endList();
+  assert.is(state.isSynced("service"), true, "the store goes on with the fresh instance");
 });
 
 /** Longer than others may be made to wait. */
@@ -139,17 +139,17 @@ test("a plan that takes long gives others their turns, and objects wait until it
     },
   });
   const state = new ClusterState(fake.module, defaultOptions("flat"), undefined, recorded().events);
-  const sink = state.sink("service");
-  assert.is(sink.ready?.(), undefined);
+  const store = state.store("service");
+  assert.is(store.ready?.(), undefined);
   const planned = state.plan((engine) => engine.beginPlan(0)).then(() => log.push("planned"));
-  const waited = sink.ready?.()?.then(() => log.push("an object"));
+  const waited = store.ready?.()?.then(() => log.push("an object"));
   const asked = state.ask((engine) => engine.describe()).then(() => log.push("a question"));
   setImmediate(() => log.push("something else"));
   await Promise.all([planned, waited, asked]);
   const between = log.indexOf("something else");
   assert.ok(log.indexOf("slice") < between && between < log.lastIndexOf("slice"), log.join());
   for (const late of ["an object", "a question"]) assert.ok(log.indexOf(late) > log.lastIndexOf("slice"), log.join());
-  assert.is(sink.ready?.(), undefined);
+  assert.is(store.ready?.(), undefined);
 });
 
 test("a hundred thousand entry points are taken up in turns with others, before a reconciliation and before a question", async () => {
@@ -171,7 +171,7 @@ test("a hundred thousand entry points are taken up in turns with others, before 
     clearImmediate(immediate);
     // 200 × 251 entry points, 4,000 in a step, and steps of some 8 ms in a turn; in one go there would be none.
     assert.ok(turns >= 2, `${turns} turns`);
-    assert.is(state.sink("service").ready?.(), undefined);
+    assert.is(state.store("service").ready?.(), undefined);
   }
 });
 
@@ -184,12 +184,12 @@ test("what can't wait for a plan is in it: it is begun again, and in the end mad
   list(state, "service", ...services);
   let late = 0;
   let isPlanned = false;
-  const sink = state.sink("service");
+  const store = state.store("service");
   const put = (): void => {
-    isPlanned ||= sink.ready?.() === undefined;
+    isPlanned ||= store.ready?.() === undefined;
     if (isPlanned) return;
     late++;
-    sink.apply(encode(JSON.stringify(makeService(`shop/late-${late}`, { ip: `10.97.0.${late}` }))));
+    store.apply(encode(JSON.stringify(makeService(`shop/late-${late}`, { ip: `10.97.0.${late}` }))));
     setImmediate(put);
   };
   setImmediate(put);
@@ -216,7 +216,7 @@ test("an instance that is lost takes its plan with it", async () => {
   });
   const state = new ClusterState(fake.module, defaultOptions("flat"), undefined, events);
   const planned = state.plan((engine) => engine.beginPlan(0));
-  assert.throws(() => state.sink("service").apply(encode("{}")));
+  assert.throws(() => state.store("service").apply(encode("{}")));
   try {
     await planned;
     assert.unreachable();
@@ -224,7 +224,7 @@ test("an instance that is lost takes its plan with it", async () => {
     assert.instance(error, EngineTrapError);
   }
   assert.equal(log, ["lost apply"]);
-  assert.is(state.sink("service").ready?.(), undefined);
+  assert.is(state.store("service").ready?.(), undefined);
 });
 
 test.run();

@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
-import type { ListSink } from "../kube/decoding/reflector-store.ts";
-import { step, turn } from "../time/yield.ts";
+import type { ReflectorStore } from "../kube/decoding/reflector-store.ts";
+import { step, yieldIfDue } from "../time/yield.ts";
 import { ObjectRecord, type RecordedObject } from "./object-record.ts";
 import { findTrapping, type TrappingObject, TrappingObjects } from "./trapping-objects.ts";
 
@@ -155,7 +155,7 @@ export class ClusterState {
   /**
    * Makes a plan of what `begin` begins, for a reconciliation with the dump, in turns with other work on this thread. Of
    * heavy Services it has what waits for its portion only in a reconciliation, or as far as `beginPortion` of the engine allows.
-   * What a sink gets meanwhile should wait (`ready`).
+   * What a store gets meanwhile should wait (`ready`).
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
@@ -163,7 +163,7 @@ export class ClusterState {
     for (let abandoned = 0; abandoned < ABANDONED_AT_MOST; abandoned++) {
       const batches = await this.#planInTurns(begin, dump);
       if (batches === undefined) continue;
-      await turn();
+      await yieldIfDue();
       return batches;
     }
     return this.use((engine) => {
@@ -176,7 +176,7 @@ export class ClusterState {
   /**
    * For what can be answered only when all that has come is taken up: that is done first, in turns with other work, and
    * after a plan that is being made. `everything`: also what waits for its portion, so that the next plan has all of it. What a
-   * sink gets meanwhile should wait (`ready`).
+   * store gets meanwhile should wait (`ready`).
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
@@ -211,7 +211,7 @@ export class ClusterState {
     });
   }
 
-  /** Work in several steps, each of which has the engine as the step before has left it: one at a time, and sinks wait. */
+  /** Work in several steps, each of which has the engine as the step before has left it: one at a time, and stores wait. */
   async #inTurns<T>(work: (inTurn: InTurn) => Promise<T>): Promise<T> {
     for (let wait = this.#busy; wait !== undefined; wait = this.#busy) await wait;
     let done = (): void => {};
@@ -221,7 +221,7 @@ export class ClusterState {
     const generation = this.#generation;
     try {
       return await work(async (run) => {
-        await turn();
+        await yieldIfDue();
         // A fresh instance knows nothing of what was begun, nor of the cluster.
         if (this.#lost !== undefined && this.#generation !== generation) throw this.#lost;
         return step(() => this.use(run));
@@ -232,7 +232,7 @@ export class ClusterState {
     }
   }
 
-  /** What a sink gets should wait until the result is called, also between two plans. */
+  /** What a store gets should wait until the result is called, also between two plans. */
   hold(): () => void {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
@@ -245,7 +245,7 @@ export class ClusterState {
     };
   }
 
-  sink(kind: Kind): ListSink {
+  store(kind: Kind): ReflectorStore {
     return {
       ready: () => this.#held ?? this.#busy,
       beginList: () => {
@@ -333,7 +333,7 @@ export class ClusterState {
     });
   }
 
-  /** What a sink or a plan has to wait for. */
+  /** What a store or a plan has to wait for. */
   get #busy(): Promise<void> | undefined {
     return this.#planning ?? this.#searching;
   }
@@ -357,11 +357,11 @@ export class ClusterState {
     try {
       const engine = this.#start();
       for (const { list } of objects) {
-        await turn();
+        await yieldIfDue();
         step(() => engine.apply(list));
       }
       const inTurn: InTurn = async (run) => {
-        await turn();
+        await yieldIfDue();
         return step(() => run(engine));
       };
       await takeUp(inTurn, true);

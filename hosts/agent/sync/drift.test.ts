@@ -216,11 +216,11 @@ inNamespaces(import.meta.url, ["user"], (test) => {
         const node = await Node.start(mode);
         node.put(...all);
         await node.settle();
-        assert.is(await node.synchronizer.look(), false);
+        assert.is(await node.synchronizer.checkForDrift(), false);
         const before = listing();
         for (const transaction of script.split(" | ")) nft(transaction.replaceAll(" T ", ` ${table} `));
         assert.not.equal(difference(before, listing()), []);
-        assert.is(await node.synchronizer.look(), true);
+        assert.is(await node.synchronizer.checkForDrift(), true);
         assert.is((await node.run()).failed, false, JSON.stringify(node.reports));
         const found = node.reports.find(({ family }) => family === "ipv4")?.drift;
         assert.equal(found && [found.missing, found.changed, found.extra], drift, JSON.stringify(found));
@@ -265,7 +265,7 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       for (let step = 0; step < 30; step++) {
         for (let i = random.below(3); i >= 0; i--) change();
         if (random.chance(0.7)) theyWrite();
-        if (random.chance(0.7)) await node.synchronizer.look();
+        if (random.chance(0.7)) await node.synchronizer.checkForDrift();
         assert.is((await node.run()).failed, false);
         for (const { drift, isForeign } of node.reports) {
           if (drift === undefined) continue;
@@ -304,7 +304,7 @@ inNamespaces(import.meta.url, ["user"], (test) => {
           return "write";
         };
         assert.is((await node.run()).failed, false);
-        assert.is(await node.synchronizer.look(), isDamage);
+        assert.is(await node.synchronizer.checkForDrift(), isDamage);
         node.put(makeSlice("shop/database-1", "database", ["10.0.0.3", `10.0.4.${n}`]));
         assert.is((await node.run()).failed, false);
         const report = node.reports.find(({ family }) => family === "ipv4");

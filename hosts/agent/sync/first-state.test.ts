@@ -19,8 +19,8 @@ class Start {
   constructor(options: Partial<Options> = {}) {
     const ignore = () => {};
     this.state = new ClusterState(engineModule, { ...defaultOptions("flat"), ...options }, undefined, {
-      changed: () => this.first.look(),
-      synced: () => this.first.look(),
+      changed: () => this.first.check(),
+      synced: () => this.first.check(),
       progressed: () => {},
       problems: ignore,
       trapping: ignore,
@@ -32,10 +32,10 @@ class Start {
   }
 
   list(kind: Kind, ...objects: KubernetesObject[]): void {
-    const sink = this.state.sink(kind);
-    sink.beginList();
-    sink.apply(encode(JSON.stringify(listOf(objects))));
-    sink.endList();
+    const store = this.state.store(kind);
+    store.beginList();
+    store.apply(encode(JSON.stringify(listOf(objects))));
+    store.endList();
   }
 }
 

@@ -54,7 +54,7 @@ export class FirstState {
   }
 
   /** Call it after every change and whenever a list is complete. */
-  look(): void {
+  check(): void {
     if (this.#isReady) return;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -63,7 +63,7 @@ export class FirstState {
     const optional = this.#optional();
     const left = Math.max(0, ...optional.map(([, limit]) => limit - waited));
     if (left > 0) {
-      this.#cancelTimer = this.#clock.setTimer(left, () => this.look());
+      this.#cancelTimer = this.#clock.setTimer(left, () => this.check());
       return;
     }
     this.#isReady = true;

@@ -72,7 +72,7 @@ export class ObjectRecord {
     this.#listed.delete(kind);
   }
 
-  /** What a sink is given. */
+  /** What a store is given. */
   take(kind: Kind, data: Uint8Array): void {
     if (!isWatch(data)) {
       for (const object of objectsOf(data)) this.#put(kind, object, data);

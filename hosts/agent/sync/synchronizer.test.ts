@@ -64,10 +64,10 @@ inNamespaces(import.meta.url, ["user"], (test) => {
         ["endpoint-slice", [kubernetesSlice, webSlice]],
         ["service-cidr", [cidr]],
       ] as const) {
-        const sink = node.state.sink(kind);
-        sink.beginList();
+        const store = node.state.store(kind);
+        store.beginList();
         node.put(...objects);
-        sink.endList();
+        store.endList();
       }
       await node.settle();
       assert.equal(await node.difference(all), []);
@@ -111,17 +111,17 @@ inNamespaces(import.meta.url, ["user"], (test) => {
       const node = await Node.start(mode);
       node.put(...all);
       await node.settle();
-      assert.is(await node.synchronizer.look(), false);
+      assert.is(await node.synchronizer.checkForDrift(), false);
       const table = mode === "flat" ? "sluice" : "kube-proxy";
       nft(`delete element ip ${table} cluster-ips { 10.96.0.12 }`);
-      assert.is(await node.synchronizer.look(), true);
+      assert.is(await node.synchronizer.checkForDrift(), true);
       const { failed } = await node.run();
       assert.is(failed, false);
       const drift = node.reports.find(({ family }) => family === "ipv4")?.drift;
       assert.is(drift?.missing, 1);
       assert.equal(drift?.names, ["cluster-ips"]);
       nft(`delete table ip ${table}`);
-      assert.is(await node.synchronizer.look(), true);
+      assert.is(await node.synchronizer.checkForDrift(), true);
       node.reports.length = 0;
       await node.settle();
       assert.is(node.reports.find(({ family }) => family === "ipv4")?.drift?.rebuilt, true);

@@ -152,7 +152,7 @@ export class Synchronizer {
   }
 
   /** Asks the kernel whether somebody else has touched the rules; true if the next run has to read them. */
-  async look(): Promise<boolean> {
+  async checkForDrift(): Promise<boolean> {
     let doubtful = false;
     for (const each of this.#families) {
       if ((await this.#writer.intactness(each.family)) === "perhaps-touched") each.unread = true;
@@ -238,12 +238,12 @@ export class Synchronizer {
     }
     if (this.#toldGeneration !== this.#generation) {
       this.#toldGeneration = this.#generation;
-      this.#tellMissing();
+      this.#reportMissing();
     }
     for (const each of this.#families) each.begin();
   }
 
-  #tellMissing(): void {
+  #reportMissing(): void {
     if (this.#writer.missing === undefined) return;
     for (const [family, missing] of Object.entries(this.#writer.missing) as [
       Family,

@@ -45,7 +45,7 @@ function started(module = engineModule) {
     },
   });
   const ready = async (kind: Kind) => {
-    for (let wait = state.sink(kind).ready?.(); wait !== undefined; wait = state.sink(kind).ready?.()) await wait;
+    for (let wait = state.store(kind).ready?.(); wait !== undefined; wait = state.store(kind).ready?.()) await wait;
   };
   /** Lists and plans until nothing is lost; how often it was. */
   const settle = async (): Promise<number> => {
@@ -54,10 +54,10 @@ function started(module = engineModule) {
       try {
         for (const [kind, listed] of objects) {
           await ready(kind);
-          const sink = state.sink(kind);
-          sink.beginList();
-          sink.apply(encode(JSON.stringify(listOf(listed))));
-          sink.endList();
+          const store = state.store(kind);
+          store.beginList();
+          store.apply(encode(JSON.stringify(listOf(listed))));
+          store.endList();
         }
         await state.plan((engine) => engine.beginPlan(0));
         return losses;
@@ -69,7 +69,7 @@ function started(module = engineModule) {
   };
   const watch = async (kind: Kind, type: string, object: KubernetesObject) => {
     await ready(kind);
-    state.sink(kind).apply(encode(`${JSON.stringify({ type, object })}\n`));
+    state.store(kind).apply(encode(`${JSON.stringify({ type, object })}\n`));
   };
   return { state, log, objects, settle, watch };
 }
@@ -145,7 +145,7 @@ test("an engine that can't stand anything is no object's fault: it gets nothing 
   assert.equal(log, ["lost continue-plan", "lost continue-plan"]);
   const instances = fake.log.instances;
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
-  assert.ok(state.sink("service").ready?.() instanceof Promise, "sinks wait");
+  assert.ok(state.store("service").ready?.() instanceof Promise, "stores wait");
   assert.ok(fake.log.instances - instances <= 2, "there is no search without end");
 });
 

@@ -32,15 +32,15 @@ export async function findTrapping(
   const found: RecordedObject[] = [];
   let rest = [...objects];
   while (found.length < MOST && (await traps(rest))) {
-    let standing = 0; // so many at the beginning do not trap
+    let passing = 0; // so many at the beginning do not trap
     let trapping = rest.length;
     if (await traps([])) return [];
-    while (trapping - standing > 1) {
-      const middle = (standing + trapping) >> 1;
+    while (trapping - passing > 1) {
+      const middle = (passing + trapping) >> 1;
       if (await traps(rest.slice(0, middle))) trapping = middle;
-      else standing = middle;
+      else passing = middle;
     }
-    const culprit = rest[standing];
+    const culprit = rest[passing];
     if (culprit === undefined) break;
     found.push(culprit);
     rest = rest.filter((object) => object !== culprit);

@@ -20,7 +20,7 @@ export function step<T>(run: () => T): T {
 }
 
 /** Before a step: if it is time for it, everything that is due runs first. */
-export async function turn(): Promise<void> {
+export async function yieldIfDue(): Promise<void> {
   if (heldMs < TURN_MS && waiting.length === 0) return;
   await new Promise<void>((resolve) => {
     if (waiting.push(resolve) === 1) setImmediate(next);

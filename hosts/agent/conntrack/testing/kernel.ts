@@ -3,7 +3,7 @@
 import { AttributeWriter, findAttribute, viewOf } from "../../netlink/messages/attributes.ts";
 import { ATTRIBUTES, request } from "../../netlink/messages/messages.ts";
 import { NFPROTO_IPV4, NFPROTO_IPV6, NLM_F_ACK, NLM_F_DUMP } from "../../netlink/messages/uapi.ts";
-import { askAll } from "../../netlink/sockets/requests.ts";
+import { requestDump } from "../../netlink/sockets/requests.ts";
 import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
 import * as uapi from "../uapi.ts";
 import { type Flow, flowMessage } from "./flows.ts";
@@ -45,7 +45,7 @@ export async function rawFlows(): Promise<Uint8Array[]> {
     for (const family of [NFPROTO_IPV4, NFPROTO_IPV6]) {
       const sequence = socket.nextSequence();
       const header = { type: uapi.IPCTNL_MSG_CT_GET, flags: NLM_F_DUMP, sequence, family };
-      await askAll(socket, request(header), sequence, ({ bytes }) => found.push(bytes.slice()) > 0);
+      await requestDump(socket, request(header), sequence, ({ bytes }) => found.push(bytes.slice()) > 0);
     }
   } finally {
     await socket.close();

@@ -30,7 +30,7 @@ export interface ApiClientOptions {
   readonly userAgent: string;
   /** A request was answered, or failed. */
   readonly onRequest?: (request: ApiRequestReport) => void;
-  /** The answer to a request was read to its end; of a watch this is not told. `bytes`: decompressed. */
+  /** The answer to a request was read to its end; of a watch this is not reported. `bytes`: decompressed. */
   readonly onResponse?: (verb: string, host: string, bytes: number) => void;
 }
 
@@ -151,8 +151,8 @@ function decompressed({ headers, body }: Dispatcher.ResponseData): Readable {
   return pipeline(body, createGunzip(), () => {});
 }
 
-/** The same bytes; at their end `told` is given their number. */
-function counted(body: Readable, told: (bytes: number) => void): Readable {
+/** The same bytes; at their end `onBytes` is given their number. */
+function counted(body: Readable, onBytes: (bytes: number) => void): Readable {
   let bytes = 0;
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -160,7 +160,7 @@ function counted(body: Readable, told: (bytes: number) => void): Readable {
       done(null, chunk);
     },
     flush(done) {
-      told(bytes);
+      onBytes(bytes);
       done();
     },
   });

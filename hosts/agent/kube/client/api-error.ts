@@ -1,5 +1,5 @@
 // How requests to the API server fail.
-import { scrubText } from "../../log/redact.ts";
+import { redactText } from "../../log/redact.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 /** The server answered, and not with what was asked for. */
@@ -15,7 +15,7 @@ export class ApiError extends Error {
   readonly causes: readonly string[];
 
   constructor(status: number, reason: string, message: string, retryAfterMs = 0, causes: readonly string[] = []) {
-    super(scrubText(message));
+    super(redactText(message));
     this.status = status;
     this.reason = reason;
     this.retryAfterMs = retryAfterMs;
@@ -31,7 +31,7 @@ export class ConnectionError extends Error {
 
   constructor(host: string, cause: unknown) {
     const code = codeOf(cause);
-    super(scrubText(`${host}: ${messageOf(cause)}`), { cause });
+    super(redactText(`${host}: ${messageOf(cause)}`), { cause });
     this.code = code;
   }
 }
@@ -65,7 +65,7 @@ export function apiError(request: string, status: number, headers: Record<string
     // No JSON: not from an API server. The status and the beginning of the text say it all.
   }
   const reason = typeof parsed.reason === "string" ? parsed.reason : "";
-  const text = typeof parsed.message === "string" ? parsed.message : scrubText(body.replace(/\s+/g, " ").trim(), 200);
+  const text = typeof parsed.message === "string" ? parsed.message : redactText(body.replace(/\s+/g, " ").trim(), 200);
   const waitMs = retryAfterMs(headers["retry-after"] ?? parsed.details?.retryAfterSeconds);
   const message = `${request}: ${status}${text === "" ? "" : ` ${text}`}`;
   return new ApiError(status, reason, message, waitMs, causesOf(parsed));

@@ -1,5 +1,5 @@
 // Why the API server cannot be reached with what was configured.
-import { scrubText } from "../../log/redact.ts";
+import { redactText } from "../../log/redact.ts";
 
 /** Paths are long at times. */
 const MESSAGE_LENGTH = 2000;
@@ -16,7 +16,7 @@ export class ClusterAccessError extends Error {
 
   constructor(file: string, field: string, what: string, hint: string) {
     const message = [file, field, what].filter((part) => part !== "").join(": ") + (hint === "" ? "" : `; ${hint}`);
-    super(scrubText(message, MESSAGE_LENGTH));
+    super(redactText(message, MESSAGE_LENGTH));
     this.file = file;
     this.field = field;
     this.hint = hint;

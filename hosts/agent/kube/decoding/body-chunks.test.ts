@@ -3,13 +3,13 @@ import { PassThrough } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { arrivals } from "./body-chunks.ts";
+import { bodyChunks } from "./body-chunks.ts";
 
 /** What was taken before each yield. */
 async function groups(body: PassThrough): Promise<string[]> {
   const groups: string[] = [];
   let group = "";
-  for await (const _ of arrivals(body, (chunk) => {
+  for await (const _ of bodyChunks(body, (chunk) => {
     group += Buffer.from(chunk).toString();
   })) {
     groups.push(group);
@@ -43,7 +43,7 @@ test("a body's failure, its end before its time, and what `take` throws end it, 
     assert.is(await read.then(String, ({ message }: Error) => message), message);
   }
   const body = new PassThrough();
-  const reading = arrivals(body, () => {
+  const reading = bodyChunks(body, () => {
     throw new Error("too long");
   });
   body.write("a");
@@ -54,7 +54,7 @@ test("a body's failure, its end before its time, and what `take` throws end it, 
 test("the body waits while what came is worked on, and goes on afterwards", async () => {
   const body = new PassThrough({ highWaterMark: 16 * 1024 });
   let taken = 0;
-  const reading = arrivals(body, ({ length }) => {
+  const reading = bodyChunks(body, ({ length }) => {
     taken += length;
   });
   const chunk = Buffer.alloc(16 * 1024);

@@ -11,7 +11,7 @@ const MOST_WAITING_BYTES = 64 * 1024;
  *
  * @throws what the body fails with, or `take` throws
  */
-export async function* arrivals(body: Readable, take: (chunk: Uint8Array) => void): AsyncGenerator<void> {
+export async function* bodyChunks(body: Readable, take: (chunk: Uint8Array) => void): AsyncGenerator<void> {
   let waiting = 0;
   let end: { readonly error: unknown } | undefined;
   let wake = (): void => {};

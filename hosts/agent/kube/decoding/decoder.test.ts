@@ -1,9 +1,9 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { encode, newEngine } from "../../../../fixtures/support/engine.ts";
-import { Feed } from "./decoder.ts";
+import { Decoder } from "./decoder.ts";
 
-test("lines wait until the sink can take them, each slice anew", async () => {
+test("lines wait until the store can take them, each slice anew", async () => {
   const engine = newEngine();
   const log: string[] = [];
   let open = (): void => {};
@@ -11,7 +11,7 @@ test("lines wait until the sink can take them, each slice anew", async () => {
     open = resolve;
   });
   const answers: (Promise<void> | undefined)[] = [busy, undefined, busy, undefined];
-  const feed = new Feed({
+  const decoder = new Decoder({
     ready: () => answers.shift(),
     beginList() {},
     apply(data) {
@@ -22,11 +22,11 @@ test("lines wait until the sink can take them, each slice anew", async () => {
   });
   // Two lines, each longer than half a slice.
   const line = `{"type":"BOOKMARK","object":{"kind":"Service","apiVersion":"v1","metadata":{"resourceVersion":"1"},"x":"${"x".repeat(200_000)}"}}\n`;
-  const fed = feed.lines(encode(line + line), () => log.push("seen"));
+  const decoded = decoder.lines(encode(line + line), () => log.push("seen"));
   await new Promise(setImmediate);
   assert.equal(log, []);
   open();
-  await fed;
+  await decoded;
   assert.equal(log, [`applied ${line.length}`, "seen", `applied ${line.length}`, "seen"]);
   assert.equal(answers, []);
 });

@@ -1,10 +1,10 @@
-// Hands bytes to a sink in slices, lets others have the event loop in between, and looks at what became of them.
+// Hands bytes to a store in slices, lets others have the event loop in between, and looks at what became of them.
 import type { ApplyResult } from "../../../shared/contract.ts";
-import { step, turn } from "../../time/yield.ts";
-import { SinkError, UnreadableError } from "./decoding-errors.ts";
+import { step, yieldIfDue } from "../../time/yield.ts";
+import { StoreError, UnreadableError } from "./decoding-errors.ts";
 import { slicesOf } from "./line-splitter.ts";
 import { PIECE_VERSION } from "./list-splitter.ts";
-import type { ListSink } from "./reflector-store.ts";
+import type { ReflectorStore } from "./reflector-store.ts";
 
 const SLICE_BYTES = 256 * 1024;
 
@@ -19,24 +19,24 @@ const lostDocuments: ReadonlySet<string> = new Set([
   "missing-api-version",
 ]);
 
-export class Feed {
-  readonly #sink: ListSink;
+export class Decoder {
+  readonly #store: ReflectorStore;
 
-  constructor(sink: ListSink) {
-    this.#sink = sink;
+  constructor(store: ReflectorStore) {
+    this.#store = store;
   }
 
-  /** Waits until the sink can take more. */
+  /** Waits until the store can take more. */
   async ready(): Promise<void> {
-    for (let wait = this.#sink.ready?.(); wait !== undefined; wait = this.#sink.ready?.()) await wait;
+    for (let wait = this.#store.ready?.(); wait !== undefined; wait = this.#store.ready?.()) await wait;
   }
 
   beginList(): void {
-    this.#guarded(() => this.#sink.beginList());
+    this.#guarded(() => this.#store.beginList());
   }
 
   endList(): void {
-    this.#guarded(() => this.#sink.endList());
+    this.#guarded(() => this.#store.endList());
   }
 
   /** Objects of a page, as `ListSplitter` hands them on. */
@@ -48,7 +48,7 @@ export class Feed {
 
   /** A whole page of a list, or one without its objects. */
   page(data: Uint8Array): ApplyResult {
-    const result = this.#guarded(() => this.#sink.apply(data));
+    const result = this.#guarded(() => this.#store.apply(data));
     if (result.status === undefined && result.resourceVersion === "") {
       throw new UnreadableError(`the list can't be read${problemText(result)}`);
     }
@@ -61,9 +61,9 @@ export class Feed {
   /** Whole lines of a watch, in slices; `each` sees what became of one before the next is taken. */
   async lines(data: Uint8Array, each: (result: ApplyResult) => void): Promise<void> {
     for (const slice of slicesOf(data, SLICE_BYTES)) {
-      await turn();
+      await yieldIfDue();
       await this.ready();
-      const result = this.#guarded(() => this.#sink.apply(slice));
+      const result = this.#guarded(() => this.#store.apply(slice));
       const lost = result.problems.find(({ code }) => lostDocuments.has(code));
       if (lost !== undefined) throw new UnreadableError(`a line of the watch can't be read: ${lost.message}`);
       each(result);
@@ -74,7 +74,7 @@ export class Feed {
     try {
       return step(run);
     } catch (error) {
-      throw new SinkError(error);
+      throw new StoreError(error);
     }
   }
 }

@@ -1,8 +1,8 @@
 // Why what came from the API server was not taken.
 
-/** The sink threw: nobody knows what it holds. */
-export class SinkError extends Error {
-  override readonly name = "SinkError";
+/** The store threw: nobody knows what it holds. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
 
   constructor(cause: unknown) {
     super(`what was read could not be taken: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

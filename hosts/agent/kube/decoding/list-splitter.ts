@@ -38,7 +38,7 @@ export interface ListForm {
 export class ListSplitter {
   readonly #form: ListForm;
   readonly #leaveOut: (beginning: Uint8Array) => void;
-  readonly #items: Pieces;
+  readonly #items: ItemBuffer;
   #frame = new Uint8Array(1024);
   #frameSize = 0;
   /** Brackets that are open: those of the frame, or within `items`. */
@@ -61,7 +61,7 @@ export class ListSplitter {
   constructor(form: ListForm, leaveOut: (beginning: Uint8Array) => void) {
     this.#form = form;
     this.#leaveOut = leaveOut;
-    this.#items = new Pieces(encoder.encode(`{"kind":"${form.kind}","apiVersion":"${form.apiVersion}","items":[`));
+    this.#items = new ItemBuffer(encoder.encode(`{"kind":"${form.kind}","apiVersion":"${form.apiVersion}","items":[`));
   }
 
   /** Bytes that it holds. */
@@ -277,7 +277,7 @@ export class ListSplitter {
 }
 
 /** Objects in a buffer, as lists. All bytes are copied once, into two buffers that are used in turn. */
-class Pieces {
+class ItemBuffer {
   readonly #head: Uint8Array;
   #buffer: Uint8Array;
   #spare: Uint8Array;

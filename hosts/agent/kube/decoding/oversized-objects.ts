@@ -7,14 +7,14 @@ import { UnreadableError } from "./decoding-errors.ts";
 export const OBJECT_LIMIT = 3 * 1024 * 1024;
 
 /** As far as they can be read from its first 3 MiB; "" for what can't. */
-export interface LeftOutObject {
+export interface OversizedObject {
   readonly namespace: string;
   readonly name: string;
   readonly resourceVersion: string;
 }
 
 /** Of an object of which there is only the beginning. `path` leads to it. */
-function identityOf(json: Uint8Array, path: readonly string[]): LeftOutObject {
+function identityOf(json: Uint8Array, path: readonly string[]): OversizedObject {
   const metadata = (field: string) => textAt(json, 0, [...path, "metadata", field]);
   return { namespace: metadata("namespace"), name: metadata("name"), resourceVersion: metadata("resourceVersion") };
 }
@@ -23,16 +23,16 @@ function identityOf(json: Uint8Array, path: readonly string[]): LeftOutObject {
  * Those of one resource. A Service that is left out must not keep older rules, which may let in more than it does now: in a
  * list it is not there, and on a watch its event becomes that of its deletion.
  */
-export class LeftOut {
-  readonly #tell: (object: LeftOutObject) => void;
-  #known = new Map<string, LeftOutObject>();
+export class OversizedObjects {
+  readonly #report: (object: OversizedObject) => void;
+  #known = new Map<string, OversizedObject>();
   /** Of the list that is being read. */
-  #listed: Map<string, LeftOutObject> | undefined;
+  #listed: Map<string, OversizedObject> | undefined;
   #unnamed = 0;
 
   /** @param tell of one that was not left out before */
-  constructor(tell: (object: LeftOutObject) => void) {
-    this.#tell = tell;
+  constructor(report: (object: OversizedObject) => void) {
+    this.#report = report;
   }
 
   /** For people. */
@@ -85,15 +85,15 @@ export class LeftOut {
     }
   }
 
-  #add(key: string, object: LeftOutObject): void {
+  #add(key: string, object: OversizedObject): void {
     const isNew = this.#known.get(key)?.resourceVersion !== object.resourceVersion || !this.#known.has(key);
     (this.#listed ?? this.#known).set(key, object);
-    if (isNew) this.#tell(object);
+    if (isNew) this.#report(object);
   }
 }
 
 /** For people. */
-export function nameOf({ namespace, name }: LeftOutObject): string {
+export function nameOf({ namespace, name }: OversizedObject): string {
   if (name === "") return "one whose name comes behind its first 3 MiB";
   return namespace === "" ? name : `${namespace}/${name}`;
 }

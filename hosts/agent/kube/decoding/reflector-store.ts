@@ -2,13 +2,13 @@
 import type { ApplyResult } from "../../../shared/contract.ts";
 
 /**
- * Takes the objects of one kind as the API server sent them. The sink knows the progress markers: the resourceVersion,
+ * Takes the objects of one kind as the API server sent them. The store knows the progress markers: the resourceVersion,
  * the continue token, bookmarks, the end of the initial events and Status objects all come back in `ApplyResult`.
  *
  * Between `beginList` and `endList` nothing is removed; a `beginList` after another starts the list anew. Any function
  * may throw (the engine was lost): the reflector then drops its connection and lists again, after its back-off.
  */
-export interface ListSink {
+export interface ReflectorStore {
   /** Resolves when it can take more; undefined: it can. Who can't wait may go on all the same, at a price. */
   ready?(): Promise<void> | undefined;
   beginList(): void;

@@ -12,7 +12,7 @@ import { ApiClient } from "../client/api-client.ts";
 import type { ClusterAccess } from "../credentials/cluster-access.ts";
 import { StaticCredentials } from "../credentials/credentials.ts";
 import { TlsMaterial } from "../credentials/tls-material.ts";
-import type { ListSink } from "../decoding/reflector-store.ts";
+import type { ReflectorStore } from "../decoding/reflector-store.ts";
 import { Reflector } from "../watching/reflector.ts";
 import type { Progress } from "../watching/reflector-state.ts";
 import { type Resource, services } from "../watching/resources.ts";
@@ -28,8 +28,8 @@ export function plainAccess(url: string, more: Partial<ClusterAccess> = {}): Clu
   };
 }
 
-/** A sink into an engine that counts what it is asked. */
-export class EngineSink implements ListSink {
+/** A store in front of an engine; it counts what it is asked. */
+export class EngineStore implements ReflectorStore {
   readonly engine: Engine;
   readonly results: ApplyResult[] = [];
   lists = 0;
@@ -99,7 +99,7 @@ export interface Setting {
   readonly client: ApiClient;
   readonly clock: ManualClock;
   readonly engine: Engine;
-  readonly sink: EngineSink;
+  readonly store: EngineStore;
   readonly reflector: Reflector;
   readonly progress: Progress[];
   /** Names of the Services that the engine knows, sorted. */
@@ -113,7 +113,7 @@ export interface SettingOptions {
   readonly resource?: Resource;
   readonly access?: (server: ApiServer) => ClusterAccess;
   /** Before the reflector starts. */
-  readonly prepare?: (server: ApiServer, sink: EngineSink) => void;
+  readonly prepare?: (server: ApiServer, store: EngineStore) => void;
 }
 
 /** Runs a reflector on Services (or another resource) and stops everything afterwards; nothing may be left open. */
@@ -125,11 +125,11 @@ export async function reflecting(
   const client = new ApiClient(access?.(server) ?? plainAccess(server.url), { userAgent: "sluice/test" });
   const clock = new ManualClock();
   const engine = engineOf();
-  const sink = new EngineSink(engine, resource);
+  const store = new EngineStore(engine, resource);
   const progress: Progress[] = [];
   const onProgress = (each: Progress) => void progress.push(each);
-  const reflector = new Reflector({ client, resource, sink, onProgress, clock: clock as Clock });
-  prepare?.(server, sink);
+  const reflector = new Reflector({ client, resource, store, onProgress, clock: clock as Clock });
+  prepare?.(server, store);
   reflector.start();
   try {
     await run({
@@ -137,7 +137,7 @@ export async function reflecting(
       client,
       clock,
       engine,
-      sink,
+      store,
       reflector,
       progress,
       known: () => serviceNames(engine),

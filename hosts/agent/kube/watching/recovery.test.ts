@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ApiError, apiError, ConnectionError } from "../client/api-error.ts";
-import { SinkError, UnreadableError } from "../decoding/decoding-errors.ts";
+import { StoreError, UnreadableError } from "../decoding/decoding-errors.ts";
 import {
   type Decision,
   decide,
@@ -64,7 +64,7 @@ test("what follows what", () => {
     ["silent initial events", new SilenceError("x", 1), at("streaming list"), "list none withoutStreaming"],
     ["no head", new SilenceError(HEAD, 1), at("streaming list"), "list backoff listOnce"],
     ["no head", new SilenceError(HEAD, 1), at("watch"), "watch backoff"],
-    ["engine lost", new SinkError(new Error("x")), at("watch"), "list backoff"],
+    ["engine lost", new StoreError(new Error("x")), at("watch"), "list backoff"],
     ["unreadable", new UnreadableError("x"), at("watch"), "list backoff"],
     ["unreadable", new UnreadableError("x"), at("streaming list"), "list backoff listOnce"],
     ["history lost", new HistoryLostError("x"), at("watch"), "list none forgetResourceVersion"],

@@ -1,6 +1,6 @@
 // What a reflector does after an attempt has failed. Nothing here does anything: it only decides.
 import { ApiError, ConnectionError } from "../client/api-error.ts";
-import { SinkError, UnreadableError } from "../decoding/decoding-errors.ts";
+import { StoreError, UnreadableError } from "../decoding/decoding-errors.ts";
 import { SilenceError } from "./watchdog.ts";
 
 /** Confirmation: after a watch was lost, the server is asked whether it knows where the watch was. */
@@ -74,7 +74,7 @@ export function decide(error: unknown, situation: Situation): Decision {
   const again = afterList(phase) ? "watch" : "list";
   if (error instanceof ApiError) return decideStatus(error, situation);
   if (error instanceof RelistRequest) return { next: "list", wait: "none", atLeastMs: 0, reason: error.message };
-  if (error instanceof SinkError) return { next: "list", wait: "backoff", atLeastMs: 0, reason: "engine lost" };
+  if (error instanceof StoreError) return { next: "list", wait: "backoff", atLeastMs: 0, reason: "engine lost" };
   if (error instanceof UnreadableError) {
     return { next: "list", wait: "backoff", atLeastMs: 0, reason: "unreadable", ...ordinaryAfterStreaming(phase) };
   }

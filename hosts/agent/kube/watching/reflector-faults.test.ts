@@ -8,7 +8,7 @@ import type { ApiServer, Fault } from "../../../../fixtures/api-server/api-serve
 import type { Access } from "../../../../fixtures/api-server/options.ts";
 import type { Watch } from "../../../../fixtures/api-server/watches.ts";
 import {
-  type EngineSink,
+  type EngineStore,
   engineOf,
   makeService,
   reflecting,
@@ -56,7 +56,7 @@ test("streaming lists that are refused: an ordinary list at once, and they are n
     setting.reflector.relist("test");
     const kindsAfter = "stream list watch list watch";
     await until("it has listed again, and watches", () => kinds(setting).length >= kindsAfter.length);
-    assert.is(setting.sink.completeLists, 2);
+    assert.is(setting.store.completeLists, 2);
     assert.is(kinds(setting), kindsAfter);
     assert.equal(setting.clock.waits, []);
     setting.clock.pass(3_700_000);
@@ -72,8 +72,8 @@ test("streaming lists that are refused: an ordinary list at once, and they are n
 
 test("an old server ignores the parameter and never marks the end: after ten silent seconds it is listed", () =>
   reflecting({ prepare, server: { streamingLists: "ignored" } }, async (setting) => {
-    const { clock, sink, reflector, known } = setting;
-    await until("the events are there", () => sink.results.length > 0 && known().length === 2);
+    const { clock, store, reflector, known } = setting;
+    await until("the events are there", () => store.results.length > 0 && known().length === 2);
     await sleep(20);
     assert.not(reflector.synced);
     clock.pass(9_000);
@@ -87,11 +87,11 @@ test("an old server ignores the parameter and never marks the end: after ten sil
 
 test("initial events that never end, though something comes all the time, are given up after a minute", () =>
   reflecting({ prepare, server: { streamingLists: "ignored" } }, async (setting) => {
-    const { clock, sink, reflector, server } = setting;
+    const { clock, store, reflector, server } = setting;
     for (let second = 0; second < 60; second += 5) {
-      const before = sink.results.length;
+      const before = store.results.length;
       server.apply(makeService("busy", `10.96.1.${second}`));
-      await until("the event is there", () => sink.results.length > before);
+      await until("the event is there", () => store.results.length > before);
       assert.not(reflector.synced);
       clock.pass(5_000);
     }
@@ -121,7 +121,7 @@ test("a streaming list that breaks off is no complete state; an ordinary list fo
     await reflecting({ prepare: withFault(fault) }, async (setting) => {
       await setting.reflector.whenSynced;
       assert.equal(setting.known(), ["a", "b"], fault.fault);
-      assert.is(setting.sink.completeLists, 1);
+      assert.is(setting.store.completeLists, 1);
       assert.is(kinds(setting).split(" ").slice(0, 2).join(" "), "stream list", fault.fault);
       assert.is(setting.clock.waits.length, 1);
       await follows(setting);
@@ -156,7 +156,7 @@ test("a list that ends in the middle, is of another kind or no JSON is no comple
     await reflecting({ prepare: withFault(fault, "list"), server: { streamingLists: "refused" } }, async (setting) => {
       await setting.reflector.whenSynced;
       assert.equal(setting.known(), ["a", "b"], JSON.stringify(fault));
-      assert.is(setting.sink.completeLists, 1, JSON.stringify(fault));
+      assert.is(setting.store.completeLists, 1, JSON.stringify(fault));
       await follows(setting);
     });
   }
@@ -166,13 +166,13 @@ test("a token of pages that expires in the middle: the whole list in one", () =>
   reflecting(
     {
       server: { streamingLists: "refused" },
-      prepare(server, sink) {
+      prepare(server, store) {
         for (let n = 0; n < 1200; n++) server.apply(makeService(`s${n}`, `10.96.${n >> 8}.${n & 255}`));
         server.misbehave({ fault: "status", code: 410 }, { verb: "list" });
-        const apply = sink.apply.bind(sink);
+        const apply = store.apply.bind(store);
         // Between the first page and the second.
-        sink.apply = (data) => {
-          sink.apply = apply;
+        store.apply = (data) => {
+          store.apply = apply;
           server.compact();
           return apply(data);
         };
@@ -182,7 +182,7 @@ test("a token of pages that expires in the middle: the whole list in one", () =>
       setting.server.behave();
       await setting.reflector.whenSynced;
       assert.is(setting.known().length, 1200);
-      assert.is(setting.sink.completeLists, 1);
+      assert.is(setting.store.completeLists, 1);
       await follows(setting);
     },
   ));
@@ -212,14 +212,14 @@ async function watchAfter({ server, reflector }: Setting, before: Watch | undefi
 
 test("a reset is followed by a watch from where it was, and nothing is missed", () =>
   interrupted(async (setting) => {
-    const { server, sink } = setting;
+    const { server, store } = setting;
     server.resetConnections();
     server.apply(makeService("c", "10.96.0.3"));
     await until("it is there", () => setting.known().join() === "a,b,c");
     assert.is(kinds(setting), "stream confirm watch");
     assert.is(server.requests[1]?.query.get("limit"), "1");
     for (const { query } of server.requests.slice(1)) assert.is(query.get("resourceVersion"), "102");
-    assert.is(sink.completeLists, 1);
+    assert.is(store.completeLists, 1);
     assert.equal(setting.clock.waits, [800]);
   }));
 
@@ -262,14 +262,14 @@ test("410 when a watch is opened, by status or by line: a new list, in which wha
 
 test("while it lists again, nothing is taken away before the list is complete", () =>
   interrupted(async (setting) => {
-    const { server, sink } = setting;
+    const { server, store } = setting;
     server.misbehave({ fault: "silence", afterBytes: 100 }, { verb: "watch" });
     setting.reflector.relist("test");
-    await until("the second list has begun", () => sink.lists === 2);
+    await until("the second list has begun", () => store.lists === 2);
     await sleep(20);
     assert.equal(setting.known(), ["a", "b"]);
     setting.clock.pass(11_000);
-    await until("it has listed", () => sink.completeLists === 2);
+    await until("it has listed", () => store.completeLists === 2);
     assert.equal(setting.known(), ["a", "b"]);
   }));
 
@@ -285,7 +285,7 @@ test("an ERROR 410 in an open watch", () =>
       message: "too old",
     };
     for (const watch of server.watches) watch.send(`${JSON.stringify({ type: "ERROR", object: status })}\n`);
-    await until("it has listed again", () => setting.sink.completeLists === 2);
+    await until("it has listed again", () => setting.store.completeLists === 2);
     assert.equal(setting.clock.waits, []);
   }));
 
@@ -303,7 +303,7 @@ test("server errors: the watch is opened again for a minute, then it is listed a
     const { server } = setting;
     server.misbehave({ fault: "status", code: 500 }, { verb: "watch", times: 8 });
     server.resetConnections();
-    await until("it has listed again", () => setting.sink.completeLists === 2);
+    await until("it has listed again", () => setting.store.completeLists === 2);
     assert.equal(setting.reflector.state().relists, { "server error": 1 });
   }));
 
@@ -316,7 +316,7 @@ test("401 in mid-watch: once more at once, then with waits", () =>
     await until("it watches again", () => server.watches.size === 1);
     assert.equal(setting.failures(), ["unauthorized", "unauthorized", "unauthorized"]);
     assert.is(clock.waits.length, 2);
-    assert.is(setting.sink.completeLists, 1);
+    assert.is(setting.store.completeLists, 1);
   }));
 
 test("403 is waited out", () =>
@@ -324,7 +324,7 @@ test("403 is waited out", () =>
     setting.server.misbehave({ fault: "status", code: 403 }, { verb: "watch", times: 2 });
     setting.server.resetConnections();
     await until("it watches again", () => setting.server.watches.size === 1);
-    assert.is(setting.sink.completeLists, 1);
+    assert.is(setting.store.completeLists, 1);
   }));
 
 test("a connection that has gone silent is dropped after three minutes, and what was missed comes", () =>
@@ -342,7 +342,7 @@ test("a connection that has gone silent is dropped after three minutes, and what
     clock.pass(20_000);
     await until("the missed event is there", () => setting.known().join() === "a,b,c");
     assert.equal(clock.waits, []);
-    assert.is(setting.sink.completeLists, 1);
+    assert.is(setting.store.completeLists, 1);
   }));
 
 test("no answer at all to a watch", () =>
@@ -365,7 +365,7 @@ test("watches that end as soon as they have begun are not opened in a tight loop
       await until("it asks again", () => server.requests.length === n + 1);
     }
     assert.ok(clock.waits.length >= 3, clock.waits.join());
-    assert.is(setting.sink.completeLists, 1);
+    assert.is(setting.store.completeLists, 1);
   }));
 
 test("a restored backup: the server does not know our resourceVersion, and the newest state is listed", () =>
@@ -418,7 +418,7 @@ test("a server that does not confirm for other reasons is asked again, and nothi
     await until("it watches again", () => server.watches.size === 1);
     assert.is(kinds(setting), "stream confirm confirm confirm watch");
     assert.equal(clock.waits, [800, 1600, 7000]);
-    assert.is(setting.sink.completeLists, 1);
+    assert.is(setting.store.completeLists, 1);
   }));
 
 test("two watches in which nothing comes at all, after one that fell silent: a new list", () =>
@@ -429,7 +429,7 @@ test("two watches in which nothing comes at all, after one that fell silent: a n
       watch.silence();
       setting.clock.pass(181_000);
     }
-    await until("it has listed again", () => setting.sink.completeLists === 2);
+    await until("it has listed again", () => setting.store.completeLists === 2);
     assert.equal(setting.reflector.state().relists, { "silent watch": 1 });
   }));
 
@@ -444,11 +444,11 @@ test("one byte at a time, with characters cut in the middle", () =>
         server.apply({ ...wide, metadata: { ...wide.metadata, annotations: { note: "Grüße, 日本語, 🦥" } } });
       },
     },
-    async ({ reflector, sink, known }) => {
+    async ({ reflector, store, known }) => {
       await reflector.whenSynced;
       assert.equal(known(), ["a"]);
       assert.equal(
-        sink.results.flatMap(({ problems }) => problems),
+        store.results.flatMap(({ problems }) => problems),
         [],
       );
     },
@@ -522,7 +522,7 @@ test("a line that can't be read may be an event that is lost: it is listed anew"
   ]) {
     await interrupted(async (setting) => {
       for (const watch of setting.server.watches) watch.send(text);
-      await until(`it has listed again after ${text}`, () => setting.sink.completeLists === 2);
+      await until(`it has listed again after ${text}`, () => setting.store.completeLists === 2);
       assert.equal(setting.reflector.state().relists, { unreadable: 1 });
       assert.is(setting.clock.waits.length, 1);
     });
@@ -546,39 +546,39 @@ test("an object that the engine refuses stops nobody else and is no reason to li
     setting.server.apply({ ...bad, spec: { ...(bad.spec as object), ports: "none" } });
     setting.server.apply(makeService("c", "10.96.0.3"));
     await until("the next one is there", () => setting.known().join() === "a,b,c");
-    assert.ok(setting.sink.results.some(({ problems }) => problems.some(({ name }) => name === "bad")));
-    assert.is(setting.sink.completeLists, 1);
+    assert.ok(setting.store.results.some(({ problems }) => problems.some(({ name }) => name === "bad")));
+    assert.is(setting.store.completeLists, 1);
   }));
 
 test("large lines and many lines come whole, in slices that leave the event loop free", () =>
   interrupted(async (setting) => {
-    const { server, sink } = setting;
+    const { server, store } = setting;
     const large = makeService("large", "10.96.0.6");
     large.metadata = { ...large.metadata, annotations: { filler: "x".repeat(3_000_000) } };
     server.apply(large);
     await until("it is there", () => setting.known().includes("large"));
     let turns = 0;
     const count = setInterval(() => turns++, 0);
-    const before = sink.results.length;
+    const before = store.results.length;
     server.resetConnections();
     for (let n = 0; n < 4000; n++) server.apply(makeService(`m${n}`, `10.97.${n >> 8}.${n & 255}`));
     await until("all are there", () => setting.known().length === 4003);
     clearInterval(count);
-    assert.ok(sink.results.length - before > 4, "in several slices");
+    assert.ok(store.results.length - before > 4, "in several slices");
     assert.ok(turns > 2);
   }));
 
-test("a sink that throws: the connection is dropped, and after a wait it is listed again", async () => {
+test("a store that throws: the connection is dropped, and after a wait it is listed again", async () => {
   await interrupted(async (setting) => {
-    setting.sink.throwsOnce = true;
+    setting.store.throwsOnce = true;
     setting.server.apply(makeService("c", "10.96.0.3"));
     await until("it is there", () => setting.known().join() === "a,b,c");
     assert.equal(setting.reflector.state().relists, { "engine lost": 1 });
     assert.is(setting.clock.waits.length, 1);
   });
-  const first = (_server: ApiServer, sink: EngineSink) => {
+  const first = (_server: ApiServer, store: EngineStore) => {
     prepare(_server);
-    sink.throwsOnce = true;
+    store.throwsOnce = true;
   };
   await reflecting({ prepare: first }, async (setting) => {
     await setting.reflector.whenSynced;
@@ -588,7 +588,7 @@ test("a sink that throws: the connection is dropped, and after a wait it is list
 
 test("lists that are asked for while it lists or waits are made, and not in a tight loop", () =>
   interrupted(async (setting) => {
-    const { reflector, server, clock, sink } = setting;
+    const { reflector, server, clock, store } = setting;
     await server.refuse();
     clock.frozen = true;
     await until("it waits", () => reflector.state().waitingMs > 0);
@@ -597,12 +597,12 @@ test("lists that are asked for while it lists or waits are made, and not in a ti
     clock.frozen = false;
     await server.listen();
     reflector.relist("second");
-    await until("it has listed", () => sink.completeLists === 2 && server.watches.size === 1);
+    await until("it has listed", () => store.completeLists === 2 && server.watches.size === 1);
     const waits = clock.waits.length;
     for (let n = 0; n < 5; n++) {
-      const lists = sink.lists;
+      const lists = store.lists;
       reflector.relist("again");
-      await until("it has listed", () => sink.lists > lists && server.watches.size === 1);
+      await until("it has listed", () => store.lists > lists && server.watches.size === 1);
     }
     // Each is made at once only if the one before is some seconds ago.
     assert.ok(clock.waits.length >= waits + 2);
@@ -620,11 +620,11 @@ test("404s of a resource that was there are not believed at once", () =>
           spec: { cidrs: ["10.96.0.0/16"] },
         }),
     },
-    async ({ reflector, server, sink, clock }) => {
+    async ({ reflector, server, store, clock }) => {
       await reflector.whenSynced;
       server.misbehave({ fault: "status", code: 404 }, { times: 3 });
       server.resetConnections();
-      await until("it watches again", () => sink.completeLists === 2 && server.watches.size === 1);
+      await until("it watches again", () => store.completeLists === 2 && server.watches.size === 1);
       assert.not(reflector.state().absent);
       assert.ok(clock.waits.length >= 3);
     },
@@ -634,11 +634,11 @@ const withoutServiceCIDRs = { absent: ["servicecidrs"], allow: ({ resource }: Ac
 
 test("403 of a resource that the server does not have: it has none, at once", () =>
   reflecting({ resource: serviceCIDRs, server: withoutServiceCIDRs }, async (setting) => {
-    const { reflector, sink, clock } = setting;
+    const { reflector, store, clock } = setting;
     clock.frozen = true;
     await reflector.whenSynced;
     assert.ok(reflector.state().absent);
-    assert.is(sink.completeLists, 1);
+    assert.is(store.completeLists, 1);
     assert.equal(setting.failures(), ["not found"]);
     assert.match(reflector.state().lastError, /403 .*none of them/);
     assert.ok((clock.waits[0] ?? 0) >= 600_000, "it is not asked for every minute");

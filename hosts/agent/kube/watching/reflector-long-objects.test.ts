@@ -27,19 +27,19 @@ for (const streamingLists of ["offered", "refused"] as const) {
           server.apply(makeService("a", "10.96.0.1"), longService("long"), makeService("z", "10.96.0.2")),
       },
       async (setting) => {
-        const { server, reflector, known, failures, sink } = setting;
+        const { server, reflector, known, failures, store } = setting;
         await reflector.whenSynced;
-        assert.equal([known(), reflector.leftOut, told(setting)], [["a", "z"], ["shop/long"], ["shop/long"]]);
+        assert.equal([known(), reflector.oversized, told(setting)], [["a", "z"], ["shop/long"], ["shop/long"]]);
         await until("the watch is open", () => server.watches.size === 1);
         server.apply(makeService("long", "10.96.0.3"));
         await until("it is short enough now", () => known().join() === "a,long,z");
-        assert.equal(reflector.leftOut, []);
+        assert.equal(reflector.oversized, []);
         server.apply(longService("long"), makeService("b", "10.96.0.4"));
         await until("what comes behind it is there", () => known().includes("b"));
-        assert.equal([known(), reflector.leftOut], [["a", "b", "z"], ["shop/long"]]);
+        assert.equal([known(), reflector.oversized], [["a", "b", "z"], ["shop/long"]]);
         reflector.relist("test");
-        await until("it has listed again", () => sink.completeLists === 2);
-        assert.equal([known(), reflector.leftOut], [["a", "b", "z"], ["shop/long"]]);
+        await until("it has listed again", () => store.completeLists === 2);
+        assert.equal([known(), reflector.oversized], [["a", "b", "z"], ["shop/long"]]);
         await until("the watch is open again", () => server.watches.size === 1);
         server.delete(longService("long"));
         server.apply(makeService("c", "10.96.0.5"));
@@ -48,7 +48,7 @@ for (const streamingLists of ["offered", "refused"] as const) {
           failures().filter((reason) => !["test", "no streaming lists"].includes(reason)),
           [],
         );
-        assert.equal(reflector.leftOut, []);
+        assert.equal(reflector.oversized, []);
       },
     ));
 }
@@ -61,19 +61,19 @@ test("a list that is small until it is unzipped", () =>
     },
     async ({ reflector, known }) => {
       await reflector.whenSynced;
-      assert.equal([known(), reflector.leftOut], [["a"], ["shop/bomb"]]);
+      assert.equal([known(), reflector.oversized], [["a"], ["shop/bomb"]]);
     },
   ));
 
 test("a long line that names no object makes one more list, and no more", () =>
   reflecting({ prepare: (server) => server.apply(makeService("a", "10.96.0.1")) }, async (setting) => {
-    const { server, reflector, known, failures, sink } = setting;
+    const { server, reflector, known, failures, store } = setting;
     await reflector.whenSynced;
     await until("the watch is open", () => server.watches.size === 1);
     for (const watch of server.watches) {
       watch.send(`{"type":"MODIFIED","object":{"kind":"Service","apiVersion":"v1","x":"${"x".repeat(4 * MIB)}"}}\n`);
     }
-    await until("it has listed again", () => sink.completeLists === 2);
+    await until("it has listed again", () => store.completeLists === 2);
     await until("the watch is open again", () => server.watches.size === 1);
     server.apply(makeService("b", "10.96.0.2"));
     await until("it goes on", () => known().join() === "a,b");

@@ -9,7 +9,7 @@ import type { Engine } from "../../../../fixtures/support/engine.ts";
 import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
 import type { Clock } from "../../time/clock.ts";
 import { ApiClient } from "../client/api-client.ts";
-import { EngineSink, engineOf, makeService, plainAccess, stateOf, until } from "../testing/reflecting.ts";
+import { EngineStore, engineOf, makeService, plainAccess, stateOf, until } from "../testing/reflecting.ts";
 import { Reflector } from "./reflector.ts";
 import { endpointSlices, type Resource, services } from "./resources.ts";
 
@@ -118,11 +118,11 @@ test("final state exact", async () => {
   });
   const client = new ApiClient(plainAccess(server.url), { userAgent: "sluice/test" });
   const engine = engineOf();
-  const sinks: EngineSink[] = [];
+  const stores: EngineStore[] = [];
   const reflectors = [services, endpointSlices].map((resource: Resource) => {
-    const sink = new EngineSink(engine, resource);
-    sinks.push(sink);
-    return new Reflector({ client, resource, sink, clock: fastClock });
+    const store = new EngineStore(engine, resource);
+    stores.push(store);
+    return new Reflector({ client, resource, store, clock: fastClock });
   });
   for (const reflector of reflectors) reflector.start();
   try {
@@ -134,7 +134,7 @@ test("final state exact", async () => {
         else server.apply(object);
       }
       if (random.chance(0.3)) await disturb(server, random);
-      if (random.chance(0.05)) (random.pick(sinks) as EngineSink).throwsOnce = true;
+      if (random.chance(0.05)) (random.pick(stores) as EngineStore).throwsOnce = true;
       if (random.chance(0.02)) random.pick(reflectors).relist("chance");
       await sleep(random.below(20));
     }

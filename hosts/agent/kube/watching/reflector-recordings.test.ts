@@ -6,7 +6,7 @@ import { loadShop, replayShop, replayShopEvent, shopEvents } from "../../../../f
 import { recording } from "../../../../fixtures/recordings/recordings.ts";
 import { type Engine, encode, type Kind } from "../../../../fixtures/support/engine.ts";
 import { ApiClient } from "../client/api-client.ts";
-import { EngineSink, engineOf, plainAccess, stateOf, until } from "../testing/reflecting.ts";
+import { EngineStore, engineOf, plainAccess, stateOf, until } from "../testing/reflecting.ts";
 import { Reflector } from "./reflector.ts";
 import { endpointSlices, nodeNamed, type Resource, serviceCIDRs, services } from "./resources.ts";
 
@@ -33,21 +33,21 @@ function recordedState(prefix: string): string {
 
 async function shop(
   options: ApiServerOptions,
-  run: (server: ApiServer, engine: Engine, reflectors: Reflector[], sinks: EngineSink[]) => Promise<void>,
+  run: (server: ApiServer, engine: Engine, reflectors: Reflector[], stores: EngineStore[]) => Promise<void>,
 ): Promise<void> {
   const server = await ApiServer.start(options);
   loadShop(server);
   const client = new ApiClient(plainAccess(server.url), { userAgent: "sluice/test" });
   const engine = engineOf();
-  const sinks = resources.map((resource) => new EngineSink(engine, resource));
+  const stores = resources.map((resource) => new EngineStore(engine, resource));
   const reflectors = resources.map(
-    (resource, index) => new Reflector({ client, resource, sink: sinks[index] as EngineSink }),
+    (resource, index) => new Reflector({ client, resource, store: stores[index] as EngineStore }),
   );
   try {
     for (const reflector of reflectors) reflector.start();
     await Promise.all(reflectors.map(({ whenSynced }) => whenSynced));
     await until("all watch", () => server.watches.size === 4);
-    await run(server, engine, reflectors, sinks);
+    await run(server, engine, reflectors, stores);
   } finally {
     await Promise.all(reflectors.map((reflector) => reflector.stop()));
     await client.close();
@@ -61,30 +61,30 @@ for (const [name, options] of Object.entries<ApiServerOptions>({
   "compressed lists and watches": { gzipWatches: true, gzipFrom: 0 },
 })) {
   test(`${name}, then the recorded events`, () =>
-    shop(options, async (server, engine, _, sinks) => {
+    shop(options, async (server, engine, _, stores) => {
       assert.fixture(stateOf(engine), recordedState(""));
       await replayShop(server);
       const wanted = recordedState("after.");
       await until("the last state is reached", () => stateOf(engine) === wanted);
       assert.equal(
-        sinks.map(({ completeLists }) => completeLists),
+        stores.map(({ completeLists }) => completeLists),
         [1, 1, 1, 1],
       );
       assert.equal(
-        sinks.flatMap(({ results }) => results.flatMap(({ problems }) => problems)),
+        stores.flatMap(({ results }) => results.flatMap(({ problems }) => problems)),
         [],
       );
     }));
 }
 
 test("with new lists all the time", () =>
-  shop({}, async (server, engine, reflectors, sinks) => {
+  shop({}, async (server, engine, reflectors, stores) => {
     for (const [index, event] of shopEvents().entries()) {
       replayShopEvent(server, event);
       if (index % 10 === 5) {
-        const before = sinks.map(({ completeLists }) => completeLists);
+        const before = stores.map(({ completeLists }) => completeLists);
         for (const reflector of reflectors) reflector.relist(`list ${index}`);
-        await until("all have listed", () => sinks.every((sink, n) => sink.completeLists > (before[n] as number)));
+        await until("all have listed", () => stores.every((store, n) => store.completeLists > (before[n] as number)));
       }
     }
     const wanted = recordedState("after.");

@@ -1,11 +1,11 @@
 // What a reflector says of itself, for logs, metrics and health checks.
 import type { ApplyResult } from "../../../shared/contract.ts";
-import type { LeftOutObject } from "../decoding/oversized-objects.ts";
+import type { OversizedObject } from "../decoding/oversized-objects.ts";
 
 export interface ReflectorState {
   /** `services`, `endpointslices`, … */
   readonly resource: string;
-  /** The sink has been given a complete state. */
+  /** The store has been given a complete state. */
   readonly synced: boolean;
   /** A list is being read or a watch is open. */
   readonly connected: boolean;
@@ -26,11 +26,11 @@ export interface ReflectorState {
 }
 
 export type Progress =
-  /** The sink has taken something. */
+  /** The store has taken something. */
   | { readonly kind: "applied"; readonly result: ApplyResult }
   /** An object is too long to be taken. */
-  | { readonly kind: "left out"; readonly object: LeftOutObject }
-  /** The sink has been given a complete state. */
+  | { readonly kind: "left out"; readonly object: OversizedObject }
+  /** The store has been given a complete state. */
   | { readonly kind: "listed"; readonly resourceVersion: string }
   /** The connection was given up; `waitMs` until the next attempt. */
   | { readonly kind: "failed"; readonly error: unknown; readonly reason: string; readonly waitMs: number };

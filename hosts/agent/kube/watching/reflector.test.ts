@@ -12,7 +12,7 @@ const prepare = (server: ApiServer) => {
 };
 
 test("a streaming list, and then the events of the same stream", () =>
-  reflecting({ prepare }, async ({ server, reflector, sink, known }) => {
+  reflecting({ prepare }, async ({ server, reflector, store, known }) => {
     assert.not(reflector.synced);
     await reflector.whenSynced;
     assert.ok(reflector.synced);
@@ -24,7 +24,7 @@ test("a streaming list, and then the events of the same stream", () =>
       server.requests.map(({ verb }) => verb),
       ["watch"],
     );
-    assert.is(sink.completeLists, 1);
+    assert.is(store.completeLists, 1);
     const state = reflector.state();
     assert.is(state.resourceVersion, String(server.store.resourceVersion));
     assert.ok(state.connected);
@@ -52,7 +52,7 @@ test("without streaming lists: pages, then a watch from their resourceVersion", 
         for (let n = 0; n < 1200; n++) server.apply(makeService(`s${n}`, `10.96.${n >> 8}.${n & 255}`));
       },
     },
-    async ({ server, reflector, known, sink, clock }) => {
+    async ({ server, reflector, known, store, clock }) => {
       await reflector.whenSynced;
       assert.is(known().length, 1200);
       await until("the watch is open", () => server.watches.size === 1);
@@ -60,13 +60,13 @@ test("without streaming lists: pages, then a watch from their resourceVersion", 
         server.requests.map(({ verb, query }) => `${verb} ${query.get("resourceVersion") ?? ""}`),
         ["watch ", "list 0", "watch 1300"],
       );
-      assert.is(sink.completeLists, 1);
+      assert.is(store.completeLists, 1);
       assert.equal(clock.waits, []);
       // Another list is as new as what is known; the cache answers it whole.
       server.apply(makeService("late", "10.97.0.1"));
       await until("the event is there", () => known().length === 1201);
       reflector.relist("test");
-      await until("it has listed again", () => sink.completeLists === 2);
+      await until("it has listed again", () => store.completeLists === 2);
       const lists = server.requests.filter(({ verb }) => verb === "list");
       assert.is(lists.at(-1)?.query.get("resourceVersion"), "1301");
       assert.is(lists.at(-1)?.query.get("limit"), null);
@@ -83,36 +83,39 @@ test("the newest state is read in pages, which count as one list", () =>
         server.misbehave({ fault: "status", code: 410 }, { verb: "list" });
       },
     },
-    async ({ server, reflector, known, sink }) => {
+    async ({ server, reflector, known, store }) => {
       await reflector.whenSynced;
       assert.is(known().length, 1200);
-      assert.is(sink.lists, 1);
+      assert.is(store.lists, 1);
       await until("the watch is open", () => server.watches.size === 1);
       assert.is(reflector.state().resourceVersion, "1300");
     },
   ));
 
 test("a watch that ends in good order is opened again where it ended", () =>
-  reflecting({ prepare, server: { timeoutSecondMs: 1_000_000 } }, async ({ server, reflector, known, clock, sink }) => {
-    await reflector.whenSynced;
-    server.bookmark();
-    await until("the bookmark is there", () =>
-      sink.results.some(({ bookmark, initialEventsEnd }) => bookmark && !initialEventsEnd),
-    );
-    clock.pass(5_000);
-    for (const watch of server.watches) watch.end();
-    await until("it watches again", () => server.requests.length === 2 && server.watches.size === 1);
-    const { verb, query } = server.requests[1] as ApiServer["requests"][0];
-    assert.is(verb, "watch");
-    assert.is(query.get("resourceVersion"), "102");
-    assert.is(query.get("sendInitialEvents"), null);
-    const seconds = Number(query.get("timeoutSeconds"));
-    assert.ok(seconds >= 300 && seconds < 600);
-    server.apply(makeService("c", "10.96.0.3"));
-    await until("the event is there", () => known().join() === "a,b,c");
-    assert.is(sink.completeLists, 1);
-    assert.equal(clock.waits, []);
-  }));
+  reflecting(
+    { prepare, server: { timeoutSecondMs: 1_000_000 } },
+    async ({ server, reflector, known, clock, store }) => {
+      await reflector.whenSynced;
+      server.bookmark();
+      await until("the bookmark is there", () =>
+        store.results.some(({ bookmark, initialEventsEnd }) => bookmark && !initialEventsEnd),
+      );
+      clock.pass(5_000);
+      for (const watch of server.watches) watch.end();
+      await until("it watches again", () => server.requests.length === 2 && server.watches.size === 1);
+      const { verb, query } = server.requests[1] as ApiServer["requests"][0];
+      assert.is(verb, "watch");
+      assert.is(query.get("resourceVersion"), "102");
+      assert.is(query.get("sendInitialEvents"), null);
+      const seconds = Number(query.get("timeoutSeconds"));
+      assert.ok(seconds >= 300 && seconds < 600);
+      server.apply(makeService("c", "10.96.0.3"));
+      await until("the event is there", () => known().join() === "a,b,c");
+      assert.is(store.completeLists, 1);
+      assert.equal(clock.waits, []);
+    },
+  ));
 
 test("bookmarks alone move the resourceVersion", () =>
   reflecting({ prepare }, async ({ server, reflector }) => {
@@ -164,9 +167,9 @@ test("all four resources", async () => {
           server.apply(node("node-a"), node("node-b"), cidr);
         },
       },
-      async ({ reflector, sink }) => {
+      async ({ reflector, store }) => {
         await reflector.whenSynced;
-        const count = sink.results.reduce((sum, result) => sum + result[counted], 0);
+        const count = store.results.reduce((sum, result) => sum + result[counted], 0);
         assert.is(count, { services: 2, endpointSlices: 2, nodes: 1, serviceCidrs: 1 }[counted]);
       },
     );
@@ -180,16 +183,16 @@ test("a server without ServiceCIDRs is one that has none, and is asked again aft
       server: { absent: ["servicecidrs"] },
       prepare: (_server, _sink) => {},
     },
-    async ({ reflector, clock, sink }) => {
+    async ({ reflector, clock, store }) => {
       clock.frozen = true;
       await reflector.whenSynced;
       await until("it waits", () => clock.waits.length === 1);
       assert.ok(reflector.state().absent);
-      assert.is(sink.completeLists, 1);
+      assert.is(store.completeLists, 1);
       assert.is(clock.waits[0], 600_000);
       reflector.relist("test");
       await until("it has asked again", () => clock.waits.length === 2);
-      assert.is(sink.completeLists, 2);
+      assert.is(store.completeLists, 2);
     },
   ));
 

@@ -1,22 +1,22 @@
-// Keeps a sink in step with one resource of the API server: lists, then watches, for ever.
+// Keeps a store in step with one resource of the API server: lists, then watches, for ever.
 //
-// Nothing that happens here takes anything from the sink but what the server says is gone: between the first list and
+// Nothing that happens here takes anything from the store but what the server says is gone: between the first list and
 // the next one, whatever fails, what is known stays.
 import type { Readable } from "node:stream";
 import type { ApplyResult } from "../../../shared/contract.ts";
 import { type Clock, systemClock, uniform } from "../../time/clock.ts";
-import { step, turn } from "../../time/yield.ts";
+import { step, yieldIfDue } from "../../time/yield.ts";
 import type { ApiClient } from "../client/api-client.ts";
 import { ApiError } from "../client/api-error.ts";
 import { isServed } from "../client/discovery.ts";
 import { retryAfterMs } from "../client/retry-after.ts";
-import { arrivals } from "../decoding/body-chunks.ts";
-import { Feed } from "../decoding/decoder.ts";
-import { SinkError } from "../decoding/decoding-errors.ts";
+import { bodyChunks } from "../decoding/body-chunks.ts";
+import { Decoder } from "../decoding/decoder.ts";
+import { StoreError } from "../decoding/decoding-errors.ts";
 import { LineSplitter } from "../decoding/line-splitter.ts";
 import { ListSplitter } from "../decoding/list-splitter.ts";
-import { LeftOut, OBJECT_LIMIT } from "../decoding/oversized-objects.ts";
-import type { ListSink } from "../decoding/reflector-store.ts";
+import { OBJECT_LIMIT, OversizedObjects } from "../decoding/oversized-objects.ts";
+import type { ReflectorStore } from "../decoding/reflector-store.ts";
 import { confirmationQuery, listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
 import {
   type Decision,
@@ -31,14 +31,14 @@ import {
 import type { Progress, ReflectorState } from "./reflector-state.ts";
 import { isOlder } from "./resource-version.ts";
 import type { Resource } from "./resources.ts";
-import { Pacing } from "./retry-delay.ts";
+import { RetryDelay } from "./retry-delay.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface ReflectorOptions {
   readonly client: ApiClient;
   readonly resource: Resource;
-  readonly sink: ListSink;
-  /** Called after everything that has happened. What it throws counts as thrown by the sink. */
+  readonly store: ReflectorStore;
+  /** Called after everything that has happened. What it throws counts as thrown by the store. */
   readonly onProgress?: (progress: Progress) => void;
   /** For tests. */
   readonly clock?: Clock;
@@ -64,13 +64,13 @@ const ABSENT_AFTER = 5;
 
 export class Reflector {
   readonly resource: Resource;
-  /** Resolves when the sink has been given the first complete state. Never rejects; stays open if stopped before. */
+  /** Resolves when the store has been given the first complete state. Never rejects; stays open if stopped before. */
   readonly whenSynced: Promise<void>;
   readonly #client: ApiClient;
-  readonly #feed: Feed;
+  readonly #decoder: Decoder;
   readonly #clock: Clock;
-  readonly #pacing: Pacing;
-  readonly #leftOut: LeftOut;
+  readonly #retryDelay: RetryDelay;
+  readonly #oversized: OversizedObjects;
   readonly #onProgress: (progress: Progress) => void;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -109,14 +109,14 @@ export class Reflector {
   readonly #relists: Record<string, number> = {};
   #lastError = "";
 
-  constructor({ client, resource, sink, onProgress = () => {}, clock = systemClock }: ReflectorOptions) {
+  constructor({ client, resource, store, onProgress = () => {}, clock = systemClock }: ReflectorOptions) {
     this.resource = resource;
     this.#client = client;
-    this.#feed = new Feed(sink);
+    this.#decoder = new Decoder(store);
     this.#clock = clock;
-    this.#pacing = new Pacing(clock);
+    this.#retryDelay = new RetryDelay(clock);
     this.#onProgress = onProgress;
-    this.#leftOut = new LeftOut((object) => this.#report({ kind: "left out", object }));
+    this.#oversized = new OversizedObjects((object) => this.#report({ kind: "left out", object }));
     this.whenSynced = new Promise((resolve) => {
       this.#markSynced = resolve;
     });
@@ -142,14 +142,14 @@ export class Reflector {
     this.#waiting.abort();
   }
 
-  /** The sink has been given a complete state. */
+  /** The store has been given a complete state. */
   get synced(): boolean {
     return this.#synced;
   }
 
   /** Objects that are too long to be taken, for people. */
-  get leftOut(): readonly string[] {
-    return this.#leftOut.names;
+  get oversized(): readonly string[] {
+    return this.#oversized.names;
   }
 
   state(): ReflectorState {
@@ -222,7 +222,7 @@ export class Reflector {
       const { body } = await this.#client.open({ path: this.resource.path, query, signal });
       this.#answered();
       watchdog.expect("the list", LIST_SILENCE_MS);
-      await this.#feed.ready();
+      await this.#decoder.ready();
       if (resourceVersion === "") this.#beginList();
       const result = await this.#page(body, watchdog);
       watchdog.stop();
@@ -233,18 +233,18 @@ export class Reflector {
   }
 
   #beginList(): void {
-    this.#feed.beginList();
-    this.#leftOut.beginList();
+    this.#decoder.beginList();
+    this.#oversized.beginList();
   }
 
   /** Takes a page piece by piece while it comes. Returns what the page says of itself. */
   async #page(body: Readable, watchdog: Watchdog): Promise<ApplyResult> {
-    const splitter = new ListSplitter(this.resource.list, (beginning) => this.#leftOut.item(beginning));
+    const splitter = new ListSplitter(this.resource.list, (beginning) => this.#oversized.item(beginning));
     const take = async (piece: Uint8Array | undefined) => {
       if (piece === undefined) return;
-      await turn();
-      await this.#feed.ready();
-      this.#report({ kind: "applied", result: this.#feed.piece(piece) });
+      await yieldIfDue();
+      await this.#decoder.ready();
+      this.#report({ kind: "applied", result: this.#decoder.piece(piece) });
     };
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
       watchdog.touch();
@@ -254,7 +254,7 @@ export class Reflector {
     }
     const { last, frame } = splitter.end();
     await take(last);
-    const result = this.#feed.page(frame);
+    const result = this.#decoder.page(frame);
     this.#throwStatus(result);
     this.#report({ kind: "applied", result });
     return result;
@@ -268,10 +268,10 @@ export class Reflector {
     }
   }
 
-  /** The sink has been given everything. */
+  /** The store has been given everything. */
   #complete(resourceVersion: string): void {
-    this.#feed.endList();
-    this.#leftOut.endList();
+    this.#decoder.endList();
+    this.#oversized.endList();
     this.#resourceVersion = resourceVersion;
     this.#resourceVersionUnavailable = false;
     this.#listOnce = false;
@@ -298,7 +298,7 @@ export class Reflector {
     );
     try {
       watchdog.expect("the initial events", INITIAL_SILENCE_MS);
-      await this.#feed.ready();
+      await this.#decoder.ready();
       this.#beginList();
       await this.#follow(body, watchdog, (result) => {
         if (!result.initialEventsEnd || this.#phase !== "streaming list") return;
@@ -348,15 +348,15 @@ export class Reflector {
 
   /** Takes line after line until the stream ends in good order. A line without its end is not taken: it comes again. */
   async #follow(body: Readable, watchdog: Watchdog, each: (result: ApplyResult) => void): Promise<void> {
-    const splitter = new LineSplitter(OBJECT_LIMIT, (beginning) => this.#leftOut.line(beginning));
-    for await (const _ of arrivals(body, (chunk) => step(() => splitter.push(chunk)))) {
+    const splitter = new LineSplitter(OBJECT_LIMIT, (beginning) => this.#oversized.line(beginning));
+    for await (const _ of bodyChunks(body, (chunk) => step(() => splitter.push(chunk)))) {
       watchdog.touch();
       this.#lastByteAt = this.#clock.now();
       this.#silentWatches = 0;
       const lines = splitter.take();
       if (lines === undefined) continue;
-      this.#leftOut.seen(lines);
-      await this.#feed.lines(lines, (result) => {
+      this.#oversized.seen(lines);
+      await this.#decoder.lines(lines, (result) => {
         each(result);
         if (this.#phase === "watch") this.#advance(result);
         this.#report({ kind: "applied", result });
@@ -454,7 +454,7 @@ export class Reflector {
 
   #waitFor(decision: Decision): number {
     if (decision.absent && this.resource.optional && this.#becomesAbsent()) return uniform(this.#clock, ...ABSENT_MS);
-    return this.#pacing.waitFor(decision);
+    return this.#retryDelay.waitFor(decision);
   }
 
   /** The server does not have this resource: that is a complete state, too. */
@@ -477,7 +477,7 @@ export class Reflector {
     try {
       this.#onProgress(progress);
     } catch (error) {
-      throw new SinkError(error);
+      throw new StoreError(error);
     }
   }
 }

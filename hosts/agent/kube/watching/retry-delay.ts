@@ -9,7 +9,7 @@ const AT_ONCE_APART_MS = 5_000;
 /** A server that comes and goes does not make waits short more often than this. */
 const AFRESH_APART_MS = 30_000;
 
-export class Pacing {
+export class RetryDelay {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   /** When a reason for going on was there last. */

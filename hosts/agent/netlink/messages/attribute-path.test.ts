@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { lookup, payload } from "../probe/expressions.ts";
-import { Pieces } from "../ruleset/byte-buffer.ts";
+import { ByteBuffer } from "../ruleset/byte-buffer.ts";
 import { DuplicateFinder } from "../ruleset/duplicate-finder.ts";
 import { attributeAt, missingAttribute } from "./attribute-path.ts";
 import { AttributeWriter, readAttributes, readHostU32, readString, readU32 } from "./attributes.ts";
@@ -174,7 +174,7 @@ test("keys that were made to have one hash are not taken for one key", () => {
 });
 
 test("pieces are listed in order, whatever their sizes, without what was taken back", () => {
-  const pieces = new Pieces();
+  const pieces = new ByteBuffer();
   const lengths = [10, 700_000, 600_000, 3_000_000, 0, 5];
   const empty = pieces.mark();
   pieces.add(new Uint8Array(2_000_000).fill(99));

@@ -8,7 +8,7 @@ export interface Mark {
   readonly used: number;
 }
 
-export class Pieces {
+export class ByteBuffer {
   readonly #chunks: Uint8Array[] = [];
   /** Bytes used in each chunk. */
   readonly #used: number[] = [];

@@ -24,9 +24,9 @@ import { EBUSY, EINTR, ENOENT, NetlinkError } from "../messages/errno.ts";
 import { ATTRIBUTES, type Message, messageFamily, messageResource, request } from "../messages/messages.ts";
 import * as uapi from "../messages/uapi.ts";
 import type { Libc } from "../sockets/libc.ts";
-import { askAll, type DumpEnd } from "../sockets/requests.ts";
+import { type DumpEnd, requestDump } from "../sockets/requests.ts";
 import { NetlinkSocket } from "../sockets/socket.ts";
-import { Pieces } from "./byte-buffer.ts";
+import { ByteBuffer } from "./byte-buffer.ts";
 import { DuplicateFinder } from "./duplicate-finder.ts";
 import { readGeneration } from "./generation.ts";
 import type { TableName } from "./monitor.ts";
@@ -133,7 +133,7 @@ class Dump {
 
   async run(): Promise<TableDump> {
     this.#generation = await readGeneration(this.#socket);
-    const bytes = new Pieces();
+    const bytes = new ByteBuffer();
     const table = await readTable(this.#socket, this.#table);
     if (table === undefined) return { outcome: "absent", generation: this.#generation };
     bytes.add(table);
@@ -180,7 +180,7 @@ class Dump {
    * The kernel lists all tables' chains, and resumes by position: anybody's commit may make it leave one of ours out. So
    * this list is read until nobody commits meanwhile.
    */
-  async #chains(bytes: Pieces): Promise<number> {
+  async #chains(bytes: ByteBuffer): Promise<number> {
     for (let attempt = 1; attempt <= PART_ATTEMPTS; attempt++) {
       const before = await readGeneration(this.#socket);
       const mark = bytes.mark();
@@ -194,7 +194,7 @@ class Dump {
 
   /** Objects of one kind in our table. */
   async #list(
-    bytes: Pieces,
+    bytes: ByteBuffer,
     type: number,
     tableAttribute: number,
     each: (message: Message) => void = () => {},
@@ -217,7 +217,7 @@ class Dump {
   }
 
   /** Returns how many elements the set has. */
-  async #elements(bytes: Pieces, set: SetName): Promise<number> {
+  async #elements(bytes: ByteBuffer, set: SetName): Promise<number> {
     for (let attempt = 1; attempt <= PART_ATTEMPTS; attempt++) {
       const mark = bytes.mark();
       const { count, twice } = await this.#readElements(bytes, set);
@@ -231,7 +231,7 @@ class Dump {
     throw new Moved(`the kernel kept rebuilding the set ${set.name}`);
   }
 
-  async #readElements(bytes: Pieces, set: SetName): Promise<{ readonly count: number; readonly twice: boolean }> {
+  async #readElements(bytes: ByteBuffer, set: SetName): Promise<{ readonly count: number; readonly twice: boolean }> {
     // Intervals are kept in trees, which are not rebuilt; and the end of one has the key of the next.
     const seen = (set.flags & uapi.NFT_SET_INTERVAL) === 0 ? new DuplicateFinder() : undefined;
     let count = 0;
@@ -266,7 +266,7 @@ class Dump {
   ): Promise<DumpEnd> {
     const sequence = this.#socket.nextSequence();
     const header = { type, flags: uapi.NLM_F_DUMP, sequence, family: this.#table.family };
-    const end = await askAll(this.#socket, request(header, content), sequence, (message) => {
+    const end = await requestDump(this.#socket, request(header, content), sequence, (message) => {
       this.#onPart();
       return take(message);
     });

@@ -4,14 +4,19 @@ import { findAttribute, readU32 } from "../messages/attributes.ts";
 import { EINVAL, NetlinkError } from "../messages/errno.ts";
 import { ATTRIBUTES, request } from "../messages/messages.ts";
 import { NFT_MSG_GETGEN, NFTA_GEN } from "../messages/uapi.ts";
-import { askOne } from "../sockets/requests.ts";
+import { requestOne } from "../sockets/requests.ts";
 import type { NetlinkSocket } from "../sockets/socket.ts";
 
 /** @throws {NetlinkError} not permitted, or no nf_tables in the kernel */
 export async function readGeneration(socket: NetlinkSocket): Promise<number> {
   const sequence = socket.nextSequence();
   // GETGEN takes no lock: a commit that somebody else has under way doesn't hold it up.
-  const answer = await askOne(socket, request({ type: NFT_MSG_GETGEN, flags: 0, sequence, family: 0 }), sequence, true);
+  const answer = await requestOne(
+    socket,
+    request({ type: NFT_MSG_GETGEN, flags: 0, sequence, family: 0 }),
+    sequence,
+    true,
+  );
   if ("errno" in answer) {
     throw new NetlinkError("GETGEN", answer.errno, "the kernel has no nf_tables (CONFIG_NF_TABLES, module nf_tables)");
   }

@@ -3,7 +3,7 @@
 import { ENOENT, NetlinkError } from "../messages/errno.ts";
 import { request } from "../messages/messages.ts";
 import { NFT_MSG_GETTABLE, NFTA_TABLE } from "../messages/uapi.ts";
-import { askOne } from "../sockets/requests.ts";
+import { requestOne } from "../sockets/requests.ts";
 import type { NetlinkSocket } from "../sockets/socket.ts";
 import type { TableName } from "./monitor.ts";
 
@@ -17,7 +17,7 @@ export async function readTable(socket: NetlinkSocket, { family, table }: TableN
   const bytes = request({ type: NFT_MSG_GETTABLE, flags: 0, sequence, family }, (w) =>
     w.string(NFTA_TABLE.NAME, table),
   );
-  const answer = await askOne(socket, bytes, sequence);
+  const answer = await requestOne(socket, bytes, sequence);
   if ("message" in answer) return answer.message.bytes;
   if (answer.errno === ENOENT) return undefined;
   throw new NetlinkError("GETTABLE", answer.errno);

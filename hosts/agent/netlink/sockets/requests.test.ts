@@ -4,7 +4,7 @@ import { ENOBUFS, ENOENT, EPERM, NetlinkError } from "../messages/errno.ts";
 import { request } from "../messages/messages.ts";
 import { NFT_MSG_GETRULE, NFT_MSG_NEWRULE, NLM_F_DUMP_INTR, NLM_F_MULTI, NLMSG_DONE } from "../messages/uapi.ts";
 import { acknowledgement, type FakeAnswer, fakeLibc } from "../testing/fake-libc.ts";
-import { askAll, askOne } from "./requests.ts";
+import { requestDump, requestOne } from "./requests.ts";
 import { NetlinkSocket } from "./socket.ts";
 
 const message = (type: number, flags: number, sequence: number): Uint8Array =>
@@ -24,7 +24,7 @@ async function withSocket<T>(answers: readonly FakeAnswer[], ask: (socket: Netli
 const dump = (answers: readonly FakeAnswer[]) =>
   withSocket(answers, async (socket) => {
     let count = 0;
-    const end = await askAll(socket, message(NFT_MSG_GETRULE, 0, 7), 7, () => ++count > 0);
+    const end = await requestDump(socket, message(NFT_MSG_GETRULE, 0, 7), 7, () => ++count > 0);
     return { ...end, count };
   });
 
@@ -60,7 +60,7 @@ test("not being permitted, and no answer, are errors", async () => {
 });
 
 test("one answer, or the errno instead of it", async () => {
-  const ask = (socket: NetlinkSocket) => askOne(socket, message(NFT_MSG_GETRULE, 0, 9), 9);
+  const ask = (socket: NetlinkSocket) => requestOne(socket, message(NFT_MSG_GETRULE, 0, 9), 9);
   const answer = await withSocket([rule(8), ENOBUFS, rule(9)], ask);
   assert.is("message" in answer && answer.message.sequence, 9);
   assert.equal(await withSocket([acknowledgement(8, EPERM), acknowledgement(9, ENOENT)], ask), { errno: ENOENT });

@@ -15,7 +15,7 @@ export type Answer = { readonly message: Message } | { readonly errno: number };
  * @param lockFree the kernel answers this request without waiting for a lock (netfilter's NFNL_CB_RCU): no thread is needed
  * @throws {NetlinkError} not permitted, or no answer
  */
-export function askOne(
+export function requestOne(
   socket: NetlinkSocket,
   request: Uint8Array,
   sequence: number,
@@ -61,7 +61,7 @@ export interface DumpEnd {
  *
  * @throws {NetlinkError} not permitted, or no answer
  */
-export function askAll(
+export function requestDump(
   socket: NetlinkSocket,
   request: Uint8Array,
   sequence: number,

@@ -3,16 +3,16 @@
 import { AttributeWriter } from "../messages/attributes.ts";
 import type { Message } from "../messages/messages.ts";
 import * as uapi from "../messages/uapi.ts";
-import { askAll, type DumpEnd } from "./requests.ts";
+import { type DumpEnd, requestDump } from "./requests.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
 /**
  * All objects of every family that a request of that type gets. `header`: bytes of what follows nlmsghdr, such as struct
- * ifaddrmsg. `take` as in `askAll`. `socket`: of NETLINK_ROUTE.
+ * ifaddrmsg. `take` as in `requestDump`. `socket`: of NETLINK_ROUTE.
  *
  * @throws {NetlinkError} not permitted, or no answer
  */
-export function askRtnetlink(
+export function dumpRtnetlink(
   socket: NetlinkSocket,
   type: number,
   header: number,
@@ -25,5 +25,5 @@ export function askRtnetlink(
   writer.setU16(4, type);
   writer.setU16(6, uapi.NLM_F_REQUEST | uapi.NLM_F_DUMP);
   writer.setU32(8, sequence);
-  return askAll(socket, writer.bytes(), sequence, take);
+  return requestDump(socket, writer.bytes(), sequence, take);
 }

@@ -35,7 +35,7 @@ export interface NodeLockOptions {
 }
 
 /** What became of one try. */
-type Standing =
+type AttemptOutcome =
   | { readonly kind: "ours" }
   /** An agent has it: its end is waited for. */
   | { readonly kind: "agent"; readonly text: string }
@@ -104,25 +104,25 @@ export class NodeLock {
     const { signal } = this.#ending;
     let doubtSince: number | undefined;
     while (!signal.aborted) {
-      const standing = await this.#try();
-      if (standing.kind === "ours") {
+      const outcome = await this.#try();
+      if (outcome.kind === "ours") {
         if (this.#holdUp + this.#warning !== "") log.info({}, "the node's lock is free, and taken");
         this.#warning = "";
         this.#goOn();
         return;
       }
-      if (standing.kind === "agent") {
+      if (outcome.kind === "agent") {
         doubtSince = undefined;
-        this.#met(standing.text);
+        this.#met(outcome.text);
       } else {
         doubtSince ??= clock.now();
-        this.#doubt(standing, clock.now() - doubtSince);
+        this.#doubt(outcome, clock.now() - doubtSince);
       }
       if (!signal.aborted) await clock.sleep(this.#isFree ? SELDOM_MS : RETRY_MS, signal);
     }
   }
 
-  async #try(): Promise<Standing> {
+  async #try(): Promise<AttemptOutcome> {
     const claim = await this.#claim();
     if (claim.state === "agent") {
       return { kind: "agent", text: await this.#look(claim.mode) };

@@ -18,7 +18,7 @@ import {
   NFQNL_MSG_CONFIG,
   NLM_F_ACK,
 } from "../../netlink/messages/uapi.ts";
-import { askOne } from "../../netlink/sockets/requests.ts";
+import { requestOne } from "../../netlink/sockets/requests.ts";
 import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
 
 /** "SL". Programs that use queues count from 0. */
@@ -122,7 +122,7 @@ async function configure(socket: NetlinkSocket, queue: number, content: (w: Attr
   const sequence = socket.nextSequence();
   const header = { type: NFQNL_MSG_CONFIG, flags: NLM_F_ACK, sequence, family: 0, resource: queue };
   try {
-    const answer = await askOne(socket, request(header, content), sequence);
+    const answer = await requestOne(socket, request(header, content), sequence);
     return "errno" in answer ? answer.errno : 0;
   } catch (error) {
     if (error instanceof NetlinkError && error.errno === EPERM) return EPERM;
