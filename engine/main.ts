@@ -27,6 +27,7 @@ import { renderIptables, tellChainsInUse } from "./layouts/iptables/layout";
 import { suspectCount, writeTrial } from "./layouts/iptables/trial";
 import { setBatchLimits } from "./layouts/nft/cuts";
 import { renderNftables } from "./layouts/nftables/layout";
+import { drift } from "./planning/drift";
 import {
   close,
   closeRefused,
@@ -42,7 +43,6 @@ import {
   startReconciliation,
   takeDump,
 } from "./planning/plan";
-import { drift } from "./planning/reconcile";
 import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";

@@ -43,6 +43,8 @@ export class Service extends Entry {
   nextPort: usize;
   isAtGone: bool;
   weight: u64;
+  /** Its row in planning/service-differences.ts, if that row says so too. */
+  differences: u32;
   /** It is being taken up as a whole, and some of its claims are given back already. */
   isBegun: bool;
 

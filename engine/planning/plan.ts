@@ -30,17 +30,9 @@ import {
   tableIsAbsent,
 } from "../transactions/stock";
 import { beginFirstWave, endFirstWave, isKeyWaiting } from "../transactions/waves";
-import {
-  beginAdoption,
-  beginDifference,
-  beginDump,
-  continueAdoption,
-  continueDifference,
-  Difference,
-  endDump,
-  isComparing,
-  readDump,
-} from "./reconcile";
+import { beginAdoption, continueAdoption } from "./adoption";
+import { beginDump, endDump, readDump } from "./dump";
+import { beginDifference, continueDifference, Difference, forgetDifference, isComparing } from "./reconcile";
 import { beginSettling, forgetAllSettled, forgetSettled, settleFamily } from "./settling";
 
 /** Number of the stock rules as they were planned last. */
@@ -155,6 +147,7 @@ export function startReconciliation(reconciled: u32, size: usize, time: u64): vo
   forgetRules(reconciled);
   doubtStale(reconciled);
   beginDump(size);
+  forgetDifference();
   dumped = 0;
   plannedFamily = reconciled;
   stage = Stage.READ;

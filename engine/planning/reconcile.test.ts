@@ -100,4 +100,89 @@ for (const mode of ["flat", "nftables"] as const) {
   });
 }
 
+// ---- what is cut into transactions
+
+const NEW_RULE = 0xa06;
+const NEW_ELEMENT = 0xa0c;
+const SERVICES = 60;
+const withPorts = [
+  { name: "http", port: 80, nodePort: 0 },
+  { name: "https", port: 443, nodePort: 0 },
+];
+
+/** Each has a cluster IP and two ports with node ports; its endpoints are other ones in each `version`, `count` of them. */
+function shops(version: number, count: (index: number) => number): ReturnType<typeof listOf> {
+  return listOf(
+    Array.from({ length: SERVICES }, (_, i) => {
+      const ports = withPorts.map((port, at) => ({ ...port, nodePort: 30_000 + i * 2 + at }));
+      const endpoints = Array.from({ length: count(i) }, (_, slot) => `10.${version}.${i}.${slot + 1}`);
+      return [
+        makeService(`shop/s${i}`, { ip: `10.96.1.${i}`, type: "NodePort", ports }),
+        makeSlice(`shop/s${i}-1`, `s${i}`, endpoints, {
+          ports: [
+            { name: "http", port: 8080 },
+            { name: "https", port: 8443 },
+          ],
+        }),
+      ];
+    }).flat(),
+  );
+}
+
+/** Keys of a Service's entry points, and how its chains are called, as they stand in messages. */
+function tracesOf(index: number): Buffer[] {
+  const nodePorts = [0, 1].map((at) => {
+    const key = Buffer.from([6, 0, 0, 0, 0, 0]);
+    key.writeUInt16BE(30_000 + index * 2 + at, 4);
+    return key;
+  });
+  return [Buffer.from([10, 96, 1, index, 6]), Buffer.from(`-shop/s${index}/`), ...nodePorts];
+}
+
+/** How many transactions mend something of a Service. */
+function differing(batches: readonly Buffer[], index: number): number {
+  const traces = tracesOf(index);
+  const those = batches.filter((bytes) =>
+    messagesOf(bytes).some((message) => {
+      const type = message.readUInt16LE(4);
+      // Slots that are missing come before anything leads to them.
+      if (type === NEW_ELEMENT && message.includes("backends\0") && index % 5 === 4) return false;
+      return (type === NEW_RULE || type === NEW_ELEMENT) && traces.some((trace) => message.includes(trace));
+    }),
+  );
+  return those.length;
+}
+
+for (const mode of ["flat", "nftables"] as const) {
+  // Some get fewer endpoints than they had, some none, and some that had none get some.
+  const before = shops(1, (i) => (i % 5 === 4 ? 0 : 3));
+  const after = shops(2, (i) => (i % 5 === 3 ? 0 : 2 + (i % 2)));
+
+  function difference(limits?: [number, number]): Buffer[] {
+    const held = started(mode, before)
+      .plan(0)
+      .filter(({ family }) => family === "ipv4");
+    const engine = started(mode, after);
+    if (limits !== undefined) engine.setBatchLimits(...limits);
+    const made = engine.reconcile("ipv4", [Buffer.concat(held.map(({ data }) => joinPieces(data)))], 0);
+    const bytes = made.map(({ data }) => Buffer.from(joinPieces(data)));
+    for (const { id } of made) engine.committed(id, 0);
+    assert.equal(
+      engine.plan(1).filter(({ family }) => family === "ipv4"),
+      [],
+    );
+    return bytes;
+  }
+
+  test(`${mode}: what differs of one Service is mended by one transaction, however many there are`, () => {
+    const batches = difference([4000, 0]);
+    assert.ok(batches.length > 8, `${batches.length} transactions`);
+    for (let i = 0; i < SERVICES; i++) assert.is(differing(batches, i), 1, `shop/s${i}`);
+  });
+
+  test(`${mode}: one that no transaction holds is mended by several`, () => {
+    assert.ok(differing(difference([400, 600]), 0) > 1);
+  });
+}
+
 test.run();

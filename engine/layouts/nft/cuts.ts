@@ -179,6 +179,17 @@ export function fitsAlone(bytes: usize): bool {
   return bytes + END <= bound;
 }
 
+/**
+ * Ends the open transaction and begins another, if it is as long as transactions should be, or if so many bytes to come fit into
+ * one of their own and not into this.
+ */
+export function cutBefore(family: u32, bytes: usize): void {
+  if (batchLength() == 0) return;
+  if (!isLong() && (bound == 0 || fitsAlone(batchLength() + bytes))) return;
+  endNftBatch(0, false);
+  beginBatch(family, 0);
+}
+
 /** Ends the open transaction and begins another, if it is as long as transactions should be. */
 export function cutIfLong(family: u32, full: bool): void {
   if (!isLong()) return;
