@@ -4,7 +4,8 @@ import type { Input } from "../manifests/input.ts";
 import type { ManifestSet, SetObject } from "../manifests/manifest-set.ts";
 import { fieldsOf } from "../manifests/objects.ts";
 import { objectsIn, textAt } from "../manifests/scan.ts";
-import { type Admitted, admitEndpointSlice, admitService, type Cause, hasBeenSeen, isAdmitted } from "./admit.ts";
+import { type Admitted, admitEndpointSlice, admitService, hasBeenSeen, isAdmitted } from "./admit.ts";
+import type { Cause } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
 
 /**

@@ -1,35 +1,18 @@
 // What an API server makes of an object that it sees for the first time, or why it refuses it.
 import type { Fields } from "../manifests/objects.ts";
+import { shareNodePorts, validateAllocations } from "./allocation.ts";
+import { type Cause, Causes } from "./causes.ts";
+import { validateClusterIPs, validateConfiguredFamilies, validateFamilyPolicy } from "./cluster-ip-validation.ts";
 import { type ClusterSettings, defaultSettings } from "./cluster-settings.ts";
 import { decode, type WrongType } from "./decode.ts";
-import { dropUnanswered, setEndpointSliceDefaults, setServiceDefaults } from "./defaults.ts";
+import { setEndpointSliceDefaults, setServiceDefaults } from "./defaults.ts";
+import { endpointSliceWarnings, validateEndpointSlice } from "./endpoint-slice-validation.ts";
 import { setClusterIPs, setIPFamilies, setIPFamilyPolicy } from "./ip-families.ts";
 import type { EndpointSlice, Service } from "./objects.ts";
 import { endpointSliceSchema, serviceSchema } from "./schema.ts";
-
-/** One of the causes in the Status of a 422, with the server's own field paths and words. */
-export interface Cause {
-  readonly reason:
-    | "FieldValueDuplicate"
-    | "FieldValueForbidden"
-    | "FieldValueInvalid"
-    | "FieldValueNotSupported"
-    | "FieldValueRequired"
-    | "FieldValueTooLong"
-    | "FieldValueTooMany"
-    | "FieldValueTypeInvalid"
-    | "InternalError";
-  /** As `spec.ports[0].port`. */
-  readonly field: string;
-  readonly message: string;
-}
-
-/** A Warning header of the answer. */
-export interface Warning {
-  readonly field: string;
-  /** As the server says it, mostly with the field's name in it. */
-  readonly text: string;
-}
+import { validateService } from "./service-validation.ts";
+import { serviceWarnings } from "./service-warnings.ts";
+import type { Warning } from "./warning.ts";
 
 export interface Admitted {
   /** The object as it would be stored, but for what the server itself chooses: uid, addresses, ports. Undefined: refused. */
@@ -55,23 +38,50 @@ export function admitService(object: Fields, settings: ClusterSettings = default
   const wrong: WrongType[] = [];
   const service = decode(object, serviceSchema, "", wrong) as unknown as Service;
   if (wrong.length > 0) return refused(wrong.map(typeCause));
+  const { spec } = service;
   setNamespace(service);
   setServiceDefaults(service);
   setClusterIPs(service);
-  setIPFamilyPolicy(service);
-  setIPFamilies(service, settings);
-  dropUnanswered(service);
-  return { object: service as unknown as Fields, causes: [], warnings: [] };
+  const causes = new Causes();
+  // As the server: where one of these finds something, it looks no further.
+  for (const step of steps) {
+    step(service, settings, causes);
+    if (causes.list.length > 0) return refused(causes.list);
+  }
+  if (spec.type === "ExternalName") delete spec.internalTrafficPolicy;
+  return taken(service, [...serviceWarnings(service, settings.kubeVersion)]);
 }
 
+const steps: readonly ((service: Service, settings: ClusterSettings, causes: Causes) => void)[] = [
+  (service, settings, causes) => {
+    if (service.spec.type === "ExternalName") return;
+    setIPFamilyPolicy(service);
+    validateClusterIPs(service.spec, settings, causes);
+  },
+  ({ spec }, _settings, causes) => {
+    if (spec.type !== "ExternalName") validateFamilyPolicy(spec, causes);
+  },
+  ({ spec }, settings, causes) => {
+    if (spec.type !== "ExternalName") validateConfiguredFamilies(spec, settings, causes);
+  },
+  (service, settings, causes) => {
+    setIPFamilies(service, settings);
+    shareNodePorts(service.spec);
+    validateAllocations(service.spec, settings, causes);
+  },
+  validateService,
+];
+
 /** Of an EndpointSlice (discovery.k8s.io/v1) that no server has seen. */
-export function admitEndpointSlice(object: Fields, _settings: ClusterSettings = defaultSettings): Admitted {
+export function admitEndpointSlice(object: Fields, { kubeVersion }: ClusterSettings = defaultSettings): Admitted {
   const wrong: WrongType[] = [];
   const slice = decode(object, endpointSliceSchema, "", wrong) as unknown as EndpointSlice;
   if (wrong.length > 0) return refused(wrong.map(typeCause));
   setNamespace(slice);
   setEndpointSliceDefaults(slice);
-  return { object: slice as unknown as Fields, causes: [], warnings: [] };
+  const causes = new Causes();
+  validateEndpointSlice(slice, kubeVersion, causes);
+  return causes.list.length > 0 ? refused(causes.list) : taken(slice, [...endpointSliceWarnings(slice, kubeVersion)]);
 }
 
 /** Of kubectl's context, if nothing else is said there. */
@@ -79,8 +89,12 @@ function setNamespace({ metadata }: Service | EndpointSlice): void {
   metadata.namespace ??= "default";
 }
 
-function refused(causes: readonly Cause[], warnings: readonly Warning[] = []): Admitted {
-  return { object: undefined, causes, warnings };
+function taken(object: Service | EndpointSlice, warnings: readonly Warning[]): Admitted {
+  return { object: object as unknown as Fields, causes: [], warnings };
+}
+
+function refused(causes: readonly Cause[]): Admitted {
+  return { object: undefined, causes, warnings: [] };
 }
 
 function typeCause({ field, expected, found }: WrongType): Cause {

@@ -26,11 +26,6 @@ export function setServiceDefaults({ spec, status }: Service): void {
   for (const ingress of status.loadBalancer.ingress ?? []) if (ingress.ip !== undefined) ingress.ipMode ??= "VIP";
 }
 
-/** What was good enough to be looked at, and is in no answer of the server. */
-export function dropUnanswered({ spec }: Service): void {
-  if (spec.type === "ExternalName") delete spec.internalTrafficPolicy;
-}
-
 export function setEndpointSliceDefaults(slice: EndpointSlice): void {
   slice.addressType ??= "";
   for (const port of slice.ports ?? []) {

@@ -1,0 +1,122 @@
+// What is wrong with an EndpointSlice (Kubernetes 1.37: pkg/apis/discovery/validation). Ports out of range are taken, as a
+// real server takes them.
+import type { KubeVersion } from "../config/kube-version.ts";
+import { addressWarnings, againstAddress, againstSpecialAddress } from "./addresses.ts";
+import type { Causes } from "./causes.ts";
+import { familyOf } from "./ip-families.ts";
+import { validateMetadata } from "./metadata-validation.ts";
+import {
+  againstFullyQualifiedName,
+  againstLabel,
+  againstLabelValue,
+  againstQualifiedName,
+  againstSubdomain,
+} from "./names.ts";
+import type { Endpoint, EndpointPort, EndpointSlice } from "./objects.ts";
+import type { Warning } from "./warning.ts";
+
+const MOST = { endpoints: 1000, addresses: 100, ports: 20_000, hints: 8 };
+
+export function validateEndpointSlice(slice: EndpointSlice, version: KubeVersion, causes: Causes): void {
+  validateMetadata(slice.metadata, againstSubdomain, causes);
+  validatePorts(slice.ports ?? [], causes);
+  const { addressType = "" } = slice;
+  const endpoints = slice.endpoints ?? [];
+  if (endpoints.length > MOST.endpoints) causes.tooMany("endpoints", endpoints.length, MOST.endpoints);
+  for (const [index, endpoint] of endpoints.slice(0, MOST.endpoints).entries()) {
+    validateEndpoint(endpoint, addressType, `endpoints[${index}]`, version, causes);
+  }
+  const supported = ["FQDN", "IPv4", "IPv6"];
+  if (addressType === "") causes.required("addressType");
+  else if (!supported.includes(addressType)) causes.notSupported("addressType", addressType, supported);
+}
+
+function validatePorts(ports: readonly EndpointPort[], causes: Causes): void {
+  if (ports.length > MOST.ports) {
+    causes.tooMany("ports", ports.length, MOST.ports);
+    return;
+  }
+  const names = new Set<string>();
+  for (const [index, { name = "", protocol = "", appProtocol }] of ports.entries()) {
+    const field = `ports[${index}]`;
+    if (name !== "") causes.allInvalid(`${field}.name`, name, againstLabel(name));
+    if (names.has(name)) causes.duplicate(`${field}.name`, name);
+    names.add(name);
+    const supported = ["SCTP", "TCP", "UDP"];
+    if (!supported.includes(protocol)) causes.notSupported(`${field}.protocol`, protocol, supported);
+    if (appProtocol !== undefined) {
+      causes.allInvalid(`${field}.appProtocol`, appProtocol, againstQualifiedName(appProtocol));
+    }
+  }
+}
+
+function validateEndpoint(
+  { addresses, hostname, nodeName, hints }: Endpoint,
+  addressType: string,
+  field: string,
+  version: KubeVersion,
+  causes: Causes,
+): void {
+  const given = addresses ?? [];
+  if (given.length === 0) causes.required(`${field}.addresses`);
+  if (given.length > MOST.addresses) causes.tooMany(`${field}.addresses`, given.length, MOST.addresses);
+  for (const [index, address] of given.entries()) {
+    validateAddress(address, addressType, `${field}.addresses`, index, version, causes);
+  }
+  if (nodeName !== undefined) causes.allInvalid(`${field}.nodeName`, nodeName, againstSubdomain(nodeName));
+  if (hostname !== undefined) causes.allInvalid(`${field}.hostname`, hostname, againstLabel(hostname));
+  if (hints === undefined) return;
+  validateHints(hints.forZones ?? [], `${field}.hints.forZones`, againstLabelValue, causes);
+  validateHints(hints.forNodes ?? [], `${field}.hints.forNodes`, againstSubdomain, causes);
+}
+
+function validateAddress(
+  address: string,
+  addressType: string,
+  field: string,
+  index: number,
+  version: KubeVersion,
+  causes: Causes,
+): void {
+  const itsField = `${field}[${index}]`;
+  if (addressType === "FQDN") {
+    causes.allInvalid(itsField, address, againstFullyQualifiedName(address));
+  } else if (addressType === "IPv4" || addressType === "IPv6") {
+    const why = againstAddress(address, version);
+    if (why !== undefined) causes.invalid(itsField, address, why);
+    // The server names the list here, not its item.
+    else if (familyOf(address) !== addressType) causes.invalid(field, address, `must be an ${addressType} address`);
+    else causes.allInvalid(itsField, address, againstSpecialAddress(address));
+  }
+}
+
+function validateHints(
+  hints: readonly { readonly name?: string }[],
+  field: string,
+  againstName: (name: string) => Iterable<string>,
+  causes: Causes,
+): void {
+  if (hints.length > MOST.hints) {
+    causes.tooMany(field, hints.length, MOST.hints);
+    return;
+  }
+  const names = new Set<string>();
+  for (const [index, { name = "" }] of hints.entries()) {
+    if (names.has(name)) causes.duplicate(`${field}[${index}].name`, name);
+    names.add(name);
+    causes.allInvalid(`${field}[${index}].name`, name, againstName(name));
+  }
+}
+
+/** In the order of the server's Warning headers. */
+export function* endpointSliceWarnings(slice: EndpointSlice, version: KubeVersion): Generator<Warning> {
+  if (slice.addressType === "FQDN") {
+    yield { field: "addressType", text: "spec.addressType: FQDN endpoints are deprecated" };
+    return;
+  }
+  for (const [index, { addresses }] of (slice.endpoints ?? []).entries()) {
+    for (const [which, address] of (addresses ?? []).entries()) {
+      yield* addressWarnings(`endpoints[${index}].addresses[${which}]`, address, version);
+    }
+  }
+}

@@ -1,0 +1,6 @@
+/** A Warning header of the API server's answer. */
+export interface Warning {
+  readonly field: string;
+  /** As the server says it, mostly with the field's name in it. */
+  readonly text: string;
+}
