@@ -49,10 +49,11 @@ function watching(yaml: string) {
 
 test("a name that no Node has: said when it has been waited for, once, and taken back when there is one", () => {
   const { said, watch, warnings } = watching("");
-  watch.node(node(false), true);
+  const unknown = { ...node(false), ipv4: "127.0.0.1" };
+  watch.node(unknown, true);
   assert.equal(said, []);
-  watch.node(node(false), false);
-  watch.node(node(false), false);
+  watch.node(unknown, false);
+  watch.node(unknown, false);
   assert.is(said.length, 1);
   assert.match(
     said[0] ?? "",
@@ -65,6 +66,15 @@ test("a name that no Node has: said when it has been waited for, once, and taken
   assert.match(
     warnings()[0] ?? "",
     /^Node worker-7 has been deleted: its last addresses \(192\.0\.2\.7\) stay in force/,
+  );
+});
+
+test("no Node when the agent started, though rules had one's addresses: these are named", () => {
+  const { said, watch } = watching("");
+  watch.node({ ...node(false), ipv6: "2001:db8::7" }, false);
+  assert.match(
+    said[0] ?? "",
+    /^warn: no Node is called worker-7 any more: .* answer where they did when the agent started \(192\.0\.2\.7 and 2001:db8::7\)$/,
   );
 });
 

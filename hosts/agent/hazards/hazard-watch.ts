@@ -59,7 +59,7 @@ export class HazardWatch {
   #nodeHazards(node: NodeView, isPatient: boolean): Hazard[] {
     if (node.known) return [];
     if (this.#hadNode) return [gone(node)];
-    return isPatient ? [] : [neverSeen(node.name)];
+    return isPatient ? [] : [neverSeen(node.name, node)];
   }
 
   #check(): void {

@@ -36,8 +36,13 @@ export function addressOf({ type, bytes }: Message): string | undefined {
   const start = uapi.NLMSG_HEADER + uapi.IFADDRMSG;
   // On a point-to-point interface IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
   const raw = findAttribute(bytes, uapi.IFA.LOCAL, start) ?? findAttribute(bytes, uapi.IFA.ADDRESS, start);
-  if (raw?.length === 4) return raw.join(".");
-  if (raw?.length !== 16) return undefined;
+  return raw === undefined ? undefined : addressText(raw);
+}
+
+/** Of four or sixteen bytes. Undefined: there are others. */
+export function addressText(raw: Uint8Array): string | undefined {
+  if (raw.length === 4) return raw.join(".");
+  if (raw.length !== 16) return undefined;
   const groups = Array.from({ length: 8 }, (_, i) => (((raw[2 * i] ?? 0) << 8) | (raw[2 * i + 1] ?? 0)).toString(16));
   return new SocketAddress({ address: groups.join(":"), family: "ipv6" }).address;
 }

@@ -11,6 +11,7 @@ import { findIptables, type IptablesHost, type IptablesTools, thisHost } from ".
 import { isKubeProxyChain, XTABLES } from "./kube-proxy-chains.ts";
 import { removeLegacyChains } from "./legacy-removal.ts";
 import { removeChains } from "./nft-removal.ts";
+import { readIptablesNodePortAddresses } from "./node-port-addresses.ts";
 import { commandRunner, type RunCommand } from "./run-command.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
@@ -77,6 +78,10 @@ export class IptablesWriter implements KernelWriter {
   /** iptables-save prints rules in other words than the engine reads. */
   async dump(family: Family): Promise<Dump> {
     return { outcome: "unsupported", drift: this.#canary.drift(family) };
+  }
+
+  nodePortAddresses(): Promise<readonly string[]> {
+    return readIptablesNodePortAddresses(this.tools, this.#run, this.#timeout);
   }
 
   async write(batch: Batch): Promise<WriteResult> {

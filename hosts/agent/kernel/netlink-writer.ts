@@ -21,6 +21,7 @@ import { readTable } from "../netlink/ruleset/table.ts";
 import type { Libc } from "../netlink/sockets/libc.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { partOf, sequencesOf } from "./netlink-trial.ts";
+import { readNftNodePortAddresses } from "./node-port-addresses.ts";
 import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
 export type NetlinkMode = Exclude<Mode, "iptables">;
@@ -111,6 +112,14 @@ export class NetlinkWriter implements KernelWriter {
       return (await readTable(this.#socket, tableOf(this.mode, family))) === undefined;
     } catch {
       return false; // the next dump will say what is wrong
+    }
+  }
+
+  async nodePortAddresses(): Promise<readonly string[]> {
+    try {
+      return await this.#alone(() => readNftNodePortAddresses(this.#socket, TABLES[this.mode]));
+    } catch {
+      return []; // the next dump will say what is wrong
     }
   }
 

@@ -125,15 +125,44 @@ export async function countElements(
   set: string,
 ): Promise<number> {
   const found: number[] = [];
+  await listElements(socket, family, table, set, found, ({ length }) => found.push(length));
+  return found.reduce((sum, count) => sum + count, 0);
+}
+
+/** Keys of a set's elements, as the kernel lays them out; none if there is no such set. @throws {NetlinkError} */
+export async function listKeys(
+  socket: NetlinkSocket,
+  family: Family,
+  table: string,
+  set: string,
+): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = [];
+  await listElements(socket, family, table, set, found, (elements) => {
+    for (const { payload } of elements) {
+      const key = findAttribute(payload, uapi.NFTA_SET_ELEM.KEY);
+      const value = key === undefined ? undefined : findAttribute(key, uapi.NFTA_DATA.VALUE);
+      if (value !== undefined) found.push(value.slice());
+    }
+  });
+  return found;
+}
+
+function listElements(
+  socket: NetlinkSocket,
+  family: Family,
+  table: string,
+  set: string,
+  found: unknown[],
+  read: (elements: readonly Attribute[]) => void,
+): Promise<void> {
   const each = ({ bytes }: Message) => {
     const elements = findAttribute(bytes, uapi.NFTA_SET_ELEM_LIST.ELEMENTS, ATTRIBUTES);
-    found.push(elements === undefined ? 0 : [...readAttributes(elements)].length);
+    read(elements === undefined ? [] : [...readAttributes(elements)]);
   };
-  await list(socket, uapi.NFT_MSG_GETSETELEM, NFPROTO[family], found, each, (w) => {
+  return list(socket, uapi.NFT_MSG_GETSETELEM, NFPROTO[family], found, each, (w) => {
     w.string(uapi.NFTA_SET_ELEM_LIST.TABLE, table);
     w.string(uapi.NFTA_SET_ELEM_LIST.SET, set);
   });
-  return found.reduce((sum, count) => sum + count, 0);
 }
 
 /** One chain, or undefined if there is none. @throws {NetlinkError} */

@@ -58,6 +58,8 @@ export interface KernelWriter {
   dump(family: Family, onPart?: () => void): Promise<Dump>;
   /** Cheap: the kernel has no rules of this mode. Absent: this mode can't begin with a part of its rules. */
   isEmpty?(family: Family): Promise<boolean>;
+  /** On which the rules that the kernel has let node ports answer. None: on all, there are no rules, or nobody can tell. */
+  nodePortAddresses?(): Promise<readonly string[]>;
   write(batch: Batch): Promise<WriteResult>;
   /** Numbers of the batch's messages, as `causes` of the engine's contract takes them. Absent: it has none. */
   messages?(batch: Batch): readonly number[];

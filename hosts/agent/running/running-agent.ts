@@ -37,7 +37,7 @@ import { readRejected } from "../localhost/rejected.ts";
 import type { Log } from "../log/log.ts";
 import type { LocalhostMetrics } from "../metrics/localhost.ts";
 import { Metrics } from "../metrics/metrics.ts";
-import type { LastNode } from "../sync/cluster-state.ts";
+import { type LastNode, recallNode } from "../sync/last-node.ts";
 import { systemClock } from "../time/clock.ts";
 import { Agent, RESOURCES } from "./agent.ts";
 import type { DebugPlanPage } from "./debug-plan.ts";
@@ -124,6 +124,10 @@ export class RunningAgent {
       opened.push(() => interfaces.close());
       if (interfaces.reason !== "") {
         log.warn({ reason: interfaces.reason }, "addresses of interfaces are looked at every 10 s");
+      }
+      const recalled = await recallNode(context.lastNode, settings.hostname, settings.config, writer.writer);
+      if (recalled.length > 0) {
+        log.verbose({ addresses: recalled }, "the Node's addresses in the kernel's rules count until it is known");
       }
       const liberal = await readTcpBeLiberal(thisMachine);
       agent = new RunningAgent(settings, context, { client, writer, interfaces, liberal });

@@ -5,6 +5,7 @@ import { type EngineInstance, type EngineModule, EngineTrapError } from "../../s
 import type { BatchLimits } from "../kernel/writer.ts";
 import type { ReflectorStore } from "../kube/decoding/reflector-store.ts";
 import { step, yieldIfDue } from "../time/yield.ts";
+import type { LastNode } from "./last-node.ts";
 import { ObjectRecord, type RecordedObject } from "./object-record.ts";
 import { findTrapping, type TrappingObject, TrappingObjects } from "./trapping-objects.ts";
 
@@ -24,11 +25,6 @@ export interface ClusterStateEvents {
   trapping(found: readonly TrappingObject[], all: readonly TrappingObject[]): void;
   /** The instance is lost and a fresh, empty one has taken its place: everything has to be listed again. */
   lost(error: EngineTrapError): void;
-}
-
-/** What the API server has sent last of this node's object, for engine instances to come: its addresses outlive it. */
-export interface LastNode {
-  json?: Uint8Array;
 }
 
 /** Endpoints that are planned or compared, or entry points that are taken up, before others have a look in: some milliseconds. */
