@@ -1,8 +1,9 @@
 // EndpointSlices, each with the Service that it names.
 import { arenaAlloc, Vector } from "../bytes/memory";
+import { IPV4 } from "../bytes/protocols";
 import { mergeRuns, sortVector } from "../bytes/sort";
 import { mayLose } from "./lost-endpoints";
-import { EndpointRecord, firstEndpoint, IPV4, SliceRecord } from "./records";
+import { EndpointRecord, firstEndpoint, SliceRecord } from "./records";
 import { Change, noteChange, Service, serviceNamed } from "./services";
 import { releaseString } from "./strings";
 import { compareEntries, Entry, replaceRecord, Table } from "./table";

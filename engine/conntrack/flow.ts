@@ -1,6 +1,6 @@
 // One flow as ctnetlink dumps it: IPCTNL_MSG_CT_NEW of linux/netfilter/nfnetlink_conntrack.h, a netlink header, struct
 // nfgenmsg, then attributes of length, type and value, each aligned to four bytes. Numbers are in network order.
-import { IPV4, Protocol, protocolNumber } from "../cluster/records";
+import { IPV4, Protocol, protocolNumber } from "../bytes/protocols";
 import { firstAttribute, nextAttribute, typeOf, valueEnd, valueLength, valueOf } from "../encodings/netlink-attributes";
 
 /** NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW */

@@ -3,7 +3,7 @@
 import { formatHost } from "../bytes/address";
 import { arenaAlloc, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
-import { IPV4, Protocol } from "../cluster/records";
+import { IPV4, Protocol } from "../bytes/protocols";
 import { claimAfter } from "../routing/claim-heap";
 import { answersNodePorts } from "../routing/facts";
 import { CheckedFlows, interruptCheck } from "../routing/flow-checks";

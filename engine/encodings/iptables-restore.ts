@@ -14,7 +14,7 @@ import {
   StreamName,
   writeLiteral,
 } from "../bytes/out";
-import { IPV4, Protocol } from "../cluster/records";
+import { IPV4, Protocol } from "../bytes/protocols";
 import { lineEnds } from "./owners";
 
 /** Chains are written under names that nobody else uses. */

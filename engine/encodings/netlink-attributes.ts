@@ -1,7 +1,7 @@
 // Netlink attributes (struct nlattr: length with header, type, value, padded to four bytes): writing runs of them, and
 // going through those that others have written.
 import { writeLiteral } from "../bytes/out";
-import { protocolNumber } from "../cluster/records";
+import { protocolNumber } from "../bytes/protocols";
 import { Attribute, NESTED, TYPE_MASK } from "./netlink-numbers";
 
 const HEADER: usize = 4;

@@ -1,7 +1,7 @@
 // The expressions of one rule, as the kernel takes them: each loads registers, compares, looks up or acts. A rule's
 // expressions are put together here and copied into its message when the rule is complete, because anonymous sets that
 // it refers to have to be sent before it.
-import { IPV4 } from "../cluster/records";
+import { IPV4 } from "../bytes/protocols";
 import { AttributeWriter } from "./netlink-attributes";
 import { Attribute, protocolFamily } from "./netlink-numbers";
 

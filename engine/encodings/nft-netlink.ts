@@ -2,8 +2,8 @@
 // expression, so that `nft list` shows the same whichever way a table was loaded. Set userdata says what types cannot:
 // byte orders, comments, and for slots the expression that makes them.
 import { Vector } from "../bytes/memory";
+import { IPV4, protocolNumber } from "../bytes/protocols";
 import { mergeRanges, nextAddress, rangeAt, successor } from "../bytes/ranges";
-import { IPV4, protocolNumber } from "../cluster/records";
 import {
   addMessageFlags,
   beginAttribute,

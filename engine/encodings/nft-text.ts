@@ -2,7 +2,7 @@
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { Vector } from "../bytes/memory";
 import { byte, decimal, hex32, lit, newline, outAdvance, outReserve, put } from "../bytes/out";
-import { IPV4, protocolName } from "../cluster/records";
+import { IPV4, protocolName } from "../bytes/protocols";
 import { ChainType, DataType, Hook, KeyType, NftEncoding, Verb } from "./nft-encoding";
 import { lineEnds } from "./owners";
 

@@ -2,9 +2,10 @@
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { IPV4, IPV6 } from "../bytes/protocols";
 import { sizeOf } from "../bytes/sizes";
 import { droppedMilliseconds, NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
-import { EndpointFlag, EndpointRecord, IPV4, IPV6, SlicePortRecord, SliceRecord } from "../cluster/records";
+import { EndpointFlag, EndpointRecord, SlicePortRecord, SliceRecord } from "../cluster/records";
 import { deleteSlice, keepSlice, storeSlice } from "../cluster/store";
 import { internString, NO_STRING } from "../cluster/strings";
 import { measuresChanges, noteTriggerTime } from "../cluster/trigger-times";

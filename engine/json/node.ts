@@ -1,10 +1,10 @@
 // Reads Nodes (v1) into NodeRecords.
-
 import { Severity } from "../abi/problems";
 import { parseAddress } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { IPV4, IPV6 } from "../bytes/protocols";
 import { sizeOf } from "../bytes/sizes";
-import { IPV4, IPV6, NodeAddressKind, NodeAddressRecord, NodeFlag, NodeRecord } from "../cluster/records";
+import { NodeAddressKind, NodeAddressRecord, NodeFlag, NodeRecord } from "../cluster/records";
 import { deleteNode, keepNode, storeNode } from "../cluster/store";
 import { readOtherMember } from "./identity";
 import { checkNames, isDeleting, nameText, readInto, readMetadata, resetMetadata, zoneText } from "./metadata";

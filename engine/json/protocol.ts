@@ -1,6 +1,6 @@
 // `protocol` of a Service's or slice's port.
 import { Severity } from "../abi/problems";
-import { Protocol } from "../cluster/records";
+import { Protocol } from "../bytes/protocols";
 import { valueProblem } from "./report";
 import { stringAt, stringIs, stringLength, valueAt } from "./scanner";
 import { readText } from "./values";

@@ -1,7 +1,8 @@
 // CIDRs of Nodes and ServiceCIDRs.
 import { Severity } from "../abi/problems";
 import { parseCIDR } from "../bytes/address";
-import { IPV4, IPV6, RangeRecord } from "../cluster/records";
+import { IPV4, IPV6 } from "../bytes/protocols";
+import { RangeRecord } from "../cluster/records";
 import { valueProblem } from "./report";
 import { Scratch } from "./scratch";
 import { isBlank, textAt } from "./texts";

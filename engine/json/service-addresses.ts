@@ -2,8 +2,9 @@
 import { Severity } from "../abi/problems";
 import { parseAddress, parseCIDR } from "../bytes/address";
 import { equalLiteral } from "../bytes/compare";
+import { IPV4, IPV6 } from "../bytes/protocols";
 import { sizeOf } from "../bytes/sizes";
-import { AddressKind, AddressRecord, IPV4, IPV6, RangeRecord } from "../cluster/records";
+import { AddressKind, AddressRecord, RangeRecord } from "../cluster/records";
 import { readInto } from "./metadata";
 import { valueProblem } from "./report";
 import { moreElements, moreMembers, readKey, stringIs } from "./scanner";

@@ -6,7 +6,7 @@
 // refuses connections, then its other chains, then what leads there, and at last what should not be there.
 import { equalBytes, equalLiteral } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
-import { Protocol, protocolNumber } from "../cluster/records";
+import { Protocol, protocolNumber } from "../bytes/protocols";
 import { Service } from "../cluster/services";
 import { findAttribute, valueEnd, valueLength, valueOf } from "../encodings/netlink-attributes";
 import { Attribute, Message } from "../encodings/netlink-numbers";

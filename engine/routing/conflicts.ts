@@ -2,8 +2,8 @@
 import { addProblem, beginText, Severity, textBytes, textDecimal, textLiteral } from "../abi/problems";
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { Vector } from "../bytes/memory";
+import { protocolName } from "../bytes/protocols";
 import { sortVector } from "../bytes/sort";
-import { protocolName } from "../cluster/records";
 import { compareServices } from "../cluster/services";
 import { claimAfter } from "./claim-heap";
 import { Claim, EntryPoint, eachKey, Key, KeyKind } from "./keys";

@@ -2,7 +2,8 @@
 import { formatIPv4, formatIPv6 } from "../bytes/address";
 import { jsonBoolean, jsonKey, jsonLiteral, jsonString } from "../bytes/json";
 import { byte, decimal, lit, outFlush, StreamName } from "../bytes/out";
-import { AddressRecord, EndpointFlag, IPV4, PortRecord, Protocol, RangeRecord, ServiceType } from "../cluster/records";
+import { IPV4, Protocol } from "../bytes/protocols";
+import { AddressRecord, EndpointFlag, PortRecord, RangeRecord, ServiceType } from "../cluster/records";
 import { Service, sortedServices } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "./endpoints";

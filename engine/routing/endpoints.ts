@@ -2,9 +2,10 @@
 import { formatHost } from "../bytes/address";
 import { SLACK, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
+import { IPV4 } from "../bytes/protocols";
 import { productOf, sizeOf, sumOf } from "../bytes/sizes";
 import { sortVector } from "../bytes/sort";
-import { EndpointFlag, EndpointRecord, firstEndpoint, IPV4, SliceRecord } from "../cluster/records";
+import { EndpointFlag, EndpointRecord, firstEndpoint, SliceRecord } from "../cluster/records";
 import { firstSlice, Slice } from "../cluster/slices";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { isThisNode } from "./facts";

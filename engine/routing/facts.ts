@@ -2,19 +2,12 @@
 import { formatIPv4, formatIPv6, parseAddress, parseCIDR } from "../bytes/address";
 import { compareBytes, equalBytes, equalLiteral } from "../bytes/compare";
 import { arenaAlloc, SLACK, Vector } from "../bytes/memory";
+import { IPV4, IPV6 } from "../bytes/protocols";
 import { Remembered } from "../bytes/remembered";
 import { sizeOf } from "../bytes/sizes";
 import { sortVector } from "../bytes/sort";
 import { factsRead, nodes, serviceCIDRs } from "../cluster/nodes";
-import {
-  IPV4,
-  IPV6,
-  NodeAddressKind,
-  NodeAddressRecord,
-  NodeRecord,
-  RangeRecord,
-  ServiceCIDRRecord,
-} from "../cluster/records";
+import { NodeAddressKind, NodeAddressRecord, NodeRecord, RangeRecord, ServiceCIDRRecord } from "../cluster/records";
 import { Entry } from "../cluster/table";
 import { DetectLocalMode, MAX_INTERFACE_NAME, Mode, options } from "./options";
 

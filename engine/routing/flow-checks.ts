@@ -1,7 +1,7 @@
 // When flows have to be compared with the rules. UDP: once something of a UDP service port has reached the kernel, or has
 // changed without any rule changing. Unanswered TCP: the same, where an endpoint has gone. Rules and flows are compared for
 // what the kernel holds, not for what it should.
-import { IPV4, IPV6, Protocol } from "../cluster/records";
+import { IPV4, IPV6, Protocol } from "../bytes/protocols";
 import { forgetLookedFor, lookForGone } from "./gone-entry-points";
 import { Key } from "./keys";
 import { FamilyPort } from "./service-ports";

@@ -1,7 +1,7 @@
 // UDP entry points that no Service claims any more, with the name of the one that had them last. conntrack still sends
 // the packets of old flows to where the Service was, so they are remembered until those flows have been looked for.
 import { SLACK, Vector } from "../bytes/memory";
-import { Protocol } from "../cluster/records";
+import { Protocol } from "../bytes/protocols";
 import { dropUnusedKey, Key } from "./keys";
 import { FamilyPort } from "./service-ports";
 

@@ -3,8 +3,9 @@
 // is one replacement, whichever of the two is looked at first.
 import { bucketHash, equalBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
+import { Protocol } from "../bytes/protocols";
 import { grown, sizeOf } from "../bytes/sizes";
-import { PortRecord, Protocol } from "../cluster/records";
+import { PortRecord } from "../cluster/records";
 import { factsOf } from "./facts";
 import { FamilyPort } from "./service-ports";
 

@@ -2,8 +2,8 @@
 // feature gate KubeProxyNFTablesLocalhostNodePorts). It is told which ports, and to which endpoints it forwards, as changes.
 import { setString } from "../abi/lists";
 import { arenaAlloc } from "../bytes/memory";
+import { IPV4, IPV6 } from "../bytes/protocols";
 import { sortVector } from "../bytes/sort";
-import { IPV4, IPV6 } from "../cluster/records";
 import { endpointAt, endpoints, Routed } from "./endpoints";
 import { factsOf } from "./facts";
 import { dropUnusedKey, eachKey, Key, listenerKeys, noteListener } from "./keys";

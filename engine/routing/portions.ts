@@ -2,7 +2,8 @@
 // their ports, then a plan, then the next ports. A port that waits for its turn claims what it claimed before, and plans
 // leave it as it is, so between two portions each port is either old or new.
 import { Vector } from "../bytes/memory";
-import { IPV4, ServiceRecord, SliceRecord } from "../cluster/records";
+import { IPV4 } from "../bytes/protocols";
+import { ServiceRecord, SliceRecord } from "../cluster/records";
 import { Change, Service } from "../cluster/services";
 import { Slice } from "../cluster/slices";
 import { Mode, options } from "./options";

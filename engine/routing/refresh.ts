@@ -1,7 +1,7 @@
 // Brings service ports and ownership up to date with the tables. Called before anything is read from routing.
 import { Vector } from "../bytes/memory";
+import { Protocol } from "../bytes/protocols";
 import { factsChanged } from "../cluster/nodes";
-import { Protocol } from "../cluster/records";
 import { Change, changedServices, dropUnusedService, noteChange, Service, sortedServices } from "../cluster/services";
 import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";

@@ -1,16 +1,9 @@
 // Which endpoints of a service port serve which traffic on this node: as kube-proxy decides it in pkg/proxy/topology.go.
 import { blake2s } from "../bytes/blake2s";
 import { Vector } from "../bytes/memory";
+import { IPV4 } from "../bytes/protocols";
 import { productOf, sizeOf, sumOf } from "../bytes/sizes";
-import {
-  AddressKind,
-  AddressRecord,
-  EndpointFlag,
-  IPV4,
-  PortRecord,
-  RangeRecord,
-  ServiceRecord,
-} from "../cluster/records";
+import { AddressKind, AddressRecord, EndpointFlag, PortRecord, RangeRecord, ServiceRecord } from "../cluster/records";
 import { Service } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { countPort } from "./counters";

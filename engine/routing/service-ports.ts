@@ -2,8 +2,9 @@
 import { compareBytes, hashBytes } from "../bytes/compare";
 import { SLACK } from "../bytes/memory";
 import { writeLiteral } from "../bytes/out";
+import { IPV4, protocolName } from "../bytes/protocols";
 import { hashText } from "../bytes/sha256";
-import { IPV4, PortRecord, protocolName, ServiceFlag, ServiceRecord } from "../cluster/records";
+import { PortRecord, ServiceFlag, ServiceRecord } from "../cluster/records";
 import { compareServices, Service } from "../cluster/services";
 
 /** What `decision` of a FamilyPort consists of (kube-proxy: pkg/proxy/topology.go). */

@@ -1,6 +1,6 @@
 // What a node lacks of iptables: Services that need it are left out of plans, or are served without it.
 import { Vector } from "../../bytes/memory";
-import { Protocol } from "../../cluster/records";
+import { Protocol } from "../../bytes/protocols";
 import { Service, services } from "../../cluster/services";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
 import { stalePorts } from "../../routing/refresh";

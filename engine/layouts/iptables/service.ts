@@ -2,8 +2,9 @@
 // stream, nat chains and nat rules to their own.
 import { Vector } from "../../bytes/memory";
 import { decimal, lit, outSelect, put, StreamName, writeLiteral } from "../../bytes/out";
+import { Protocol, protocolName } from "../../bytes/protocols";
 import { hashText } from "../../bytes/sha256";
-import { Protocol, protocolName, RangeRecord } from "../../cluster/records";
+import { RangeRecord } from "../../cluster/records";
 import {
   append,
   comment,

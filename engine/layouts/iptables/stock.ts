@@ -1,6 +1,6 @@
 // kube-proxy's iptables chains and rules that belong to no Service (kube-proxy: pkg/proxy/iptables).
 import { hex32, outSelect, StreamName } from "../../bytes/out";
-import { IPV4 } from "../../cluster/records";
+import { IPV4 } from "../../bytes/protocols";
 import {
   append,
   commit,

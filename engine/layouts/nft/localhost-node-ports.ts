@@ -1,7 +1,7 @@
 // Node ports on loopback addresses (kube-proxy's feature gate KubeProxyNFTablesLocalhostNodePorts). No rule can lead packets
 // for 127.0.0.1 or ::1 to another machine. So the host listens there for TCP and forwards, where nodePortAddresses asks for
 // it (routing/localhost-listeners.ts); what nobody listens for is refused, and counted by protocol.
-import { Protocol } from "../../cluster/records";
+import { Protocol } from "../../bytes/protocols";
 import { nft } from "../../encodings/nft";
 import { DataType, KeyType, Verb } from "../../encodings/nft-encoding";
 import { Field, ownedByNobody } from "../../encodings/owners";

@@ -1,7 +1,7 @@
 // Names in an nftables table that carry a service port: of its chains, its endpoints' chains and sets, and in our own
 // layout its maps.
 import { writeLiteral } from "../../bytes/out";
-import { protocolName } from "../../cluster/records";
+import { protocolName } from "../../bytes/protocols";
 import { lastBaseLength, ServicePort, writeBase } from "../../routing/service-ports";
 
 /** Prefixes of per-service chains. */

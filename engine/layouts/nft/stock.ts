@@ -1,7 +1,7 @@
 // The nftables table without Services: kube-proxy's (kube-proxy: pkg/proxy/nftables), and ours, which has the same
 // hooks and checks and differs in what Services put into it.
 import { Vector } from "../../bytes/memory";
-import { Protocol } from "../../cluster/records";
+import { Protocol } from "../../bytes/protocols";
 import { nft } from "../../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, Verb } from "../../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind, ownedByNobody } from "../../encodings/owners";
