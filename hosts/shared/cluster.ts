@@ -6,6 +6,7 @@ import { ObjectIndex } from "./manifests/index-of-objects.ts";
 import type { Input } from "./manifests/input.ts";
 import { findMistakes } from "./mistakes/mistakes.ts";
 import { RestartingEngine } from "./restarting-engine.ts";
+import { withoutTrapping } from "./trapping-inputs.ts";
 
 export interface Counts {
   /** Objects accepted, by kind. */
@@ -23,6 +24,7 @@ export class Cluster {
     withoutClusterIp: { headless: 0, externalName: 0, unassigned: 0 },
     skipped: new Map(),
   };
+  readonly #module: EngineModule;
   readonly #engine: RestartingEngine;
   readonly #report: (diagnostic: Diagnostic) => void;
   readonly #inputs: Input[] = [];
@@ -35,13 +37,11 @@ export class Cluster {
 
   /** Everything wrong with the input goes to `report`, in the order in which it is found. */
   constructor(module: EngineModule, report: (diagnostic: Diagnostic) => void) {
+    this.#module = module;
     this.#report = report;
     this.#engine = new RestartingEngine(
       module,
-      (engine) => {
-        for (const input of this.#inputs) engine.apply(input.json);
-        if (this.#options !== undefined) engine.configure(this.#options);
-      },
+      (engine) => this.#replay(engine, this.#inputs),
       (error) => {
         const message = `${error.message}; a fresh engine was started and given the input again`;
         report(diagnostic("warning", "engine-restarted", message));
@@ -49,16 +49,28 @@ export class Cluster {
     );
   }
 
-  /** Applies an input. If the engine can't stand it, it is left out and reported (false), and the others stay. */
-  apply(input: Input): boolean {
+  /**
+   * Applies an input. Objects that the engine can't stand are left out and reported; the whole input (false), if it is due to
+   * none of them. All others stay.
+   */
+  apply(given: Input): boolean {
+    const apply = (input: Input) => this.#engine.call((engine) => engine.apply(input.json));
+    let input = given;
     let result: ApplyResult;
     try {
-      result = this.#engine.call((engine) => engine.apply(input.json));
+      result = this.#orElse(
+        () => apply(input),
+        () => {
+          const rest = this.#withoutTrapping([...this.#inputs, given], this.#inputs.length, () => {});
+          input = rest?.at(-1) ?? given;
+          return apply(input);
+        },
+      );
     } catch (error) {
       if (!(error instanceof EngineTrapError)) throw error;
       const hint = "split the file; if it is small, please report this as a defect of sluice, with the file";
       const message = "the engine cannot read this file, twice in a row, and it was left out";
-      this.#report(diagnostic("error", "engine-trap", message, { file: input.file, hint }));
+      this.#report(diagnostic("error", "engine-trap", message, { file: given.file, hint }));
       return false;
     }
     this.#inputs.push(input);
@@ -98,7 +110,7 @@ export class Cluster {
 
   /** Returns false if the options are refused. `place` finds the option in its file. */
   configure(options: Options, place: (problem: Problem) => Partial<Diagnostic>): boolean {
-    const problems = this.#engine.call((engine) => engine.configure(options));
+    const problems = this.ask((engine) => engine.configure(options));
     for (const problem of problems) this.#report({ ...fromProblem(problem), ...place(problem) });
     if (problems.some((problem) => problem.severity === "error")) return false;
     this.#options = options;
@@ -111,9 +123,57 @@ export class Cluster {
       this.#report(this.index.locate(fromProblem(problem)));
   }
 
-  /** Asks the engine for something that depends on all inputs. Throws an EngineTrapError if it fails twice. */
+  /**
+   * Asks the engine for something that depends on all inputs. Objects that it can't stand then are left out and reported.
+   *
+   * @throws {EngineTrapError} it fails twice, and that is due to no object
+   */
   ask<T>(question: (engine: EngineInstance) => T): T {
-    return this.#engine.call(question);
+    return this.#orElse(
+      () => this.#engine.call(question),
+      () => {
+        const rest = this.#withoutTrapping(this.#inputs, 0, question);
+        this.#inputs.splice(0, this.#inputs.length, ...(rest ?? this.#inputs));
+        return this.#engine.call(question);
+      },
+    );
+  }
+
+  /** `again`, where an engine has trapped twice. */
+  #orElse<T>(run: () => T, again: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof EngineTrapError)) throw error;
+      return again();
+    }
+  }
+
+  /** The inputs without the objects at which an engine that is given them and is asked something traps; undefined: there are none. */
+  #withoutTrapping(
+    inputs: readonly Input[],
+    first: number,
+    ask: (engine: EngineInstance) => void,
+  ): Input[] | undefined {
+    const traps = (tried: readonly Input[]): boolean => {
+      try {
+        const engine = this.#module.create();
+        this.#replay(engine, tried);
+        ask(engine);
+        return false;
+      } catch (error) {
+        if (error instanceof EngineTrapError) return true;
+        throw error;
+      }
+    };
+    const found = withoutTrapping(inputs, first, traps);
+    for (const said of found?.said ?? []) this.#report(said);
+    return found?.inputs;
+  }
+
+  #replay(engine: EngineInstance, inputs: readonly Input[]): void {
+    for (const { json } of inputs) engine.apply(json);
+    if (this.#options !== undefined) engine.configure(this.#options);
   }
 
   #located(input: Input, problem: Problem): Diagnostic {

@@ -1,6 +1,7 @@
 // Objects that the engine can't stand: found by halves, left out, and tried again when they come later, at intervals that
 // grow. Nothing valid should do that to it; but if something does, it costs nobody else his Services.
 import type { Kind } from "../../shared/contract.ts";
+import { searchTrapping } from "../../shared/trapping.ts";
 import { type RecordedObject, without } from "./object-record.ts";
 
 /** An object that is left out. */
@@ -10,8 +11,6 @@ export interface TrappingObject {
   readonly name: string;
 }
 
-/** So many are looked for in one search: an engine that can't stand more has another problem. */
-const MOST = 100;
 /** One that comes again is tried after so long, and after twice as long each time that it traps again. */
 const FIRST_WAIT_MS = 5 * 60_000;
 const LONGEST_WAIT_MS = 24 * 60 * 60_000;
@@ -21,31 +20,15 @@ interface LeftOut extends TrappingObject {
   readonly waitMs: number;
 }
 
-/**
- * The objects that have to go for `traps` to become false: the last one of the shortest beginning of the list that traps, and
- * so on without it. Empty if all of them together do not trap, or if that is due to no object.
- */
+/** The objects that have to go for `traps` to become false; empty if it is due to none. */
 export async function findTrapping(
   objects: readonly RecordedObject[],
   traps: (objects: readonly RecordedObject[]) => Promise<boolean>,
 ): Promise<RecordedObject[]> {
-  const found: RecordedObject[] = [];
-  let rest = [...objects];
-  while (found.length < MOST && (await traps(rest))) {
-    let passing = 0; // so many at the beginning do not trap
-    let trapping = rest.length;
-    if (await traps([])) return [];
-    while (trapping - passing > 1) {
-      const middle = (passing + trapping) >> 1;
-      if (await traps(rest.slice(0, middle))) trapping = middle;
-      else passing = middle;
-    }
-    const culprit = rest[passing];
-    if (culprit === undefined) break;
-    found.push(culprit);
-    rest = rest.filter((object) => object !== culprit);
-  }
-  return found;
+  const search = searchTrapping(objects);
+  let step = search.next();
+  while (step.done !== true) step = search.next(await traps(step.value));
+  return step.value;
 }
 
 export class TrappingObjects {

@@ -333,22 +333,25 @@ render("a page of a list asks for the others", async () => {
   assert.match(stderr, "warning: this is one page of a list");
 });
 
-render("a file that the engine cannot stand is left out, the others are rendered", async ({ root, file }) => {
-  file("a.yaml", service("web"));
-  file("b.yaml", service("bomb"));
-  file("c.yaml", service("api"));
-  const { module, log } = fakeEngine({
-    apply(text) {
-      if (text.includes("bomb")) throw new WebAssembly.RuntimeError("unreachable");
-    },
-  });
-  const { code, stdout, stderr } = await runCli(["render", "-f", root], { engine: module });
-  assert.is(code, 1);
-  assert.match(stdout, "rule shop/web\nrule shop/api\n");
-  assert.match(stderr, "a fresh engine was started");
-  assert.match(stderr, `${root}/b.yaml: error: the engine cannot read this file`);
-  assert.is(log.instances, 3);
-});
+render(
+  "an object that the engine cannot stand is left out and named; the others of its file are rendered",
+  async ({ root, file }) => {
+    file("a.yaml", service("web"));
+    file("b.yaml", `${service("before")}---\n${service("bomb")}---\n${service("behind")}`);
+    file("c.yaml", service("api"));
+    const { module } = fakeEngine({
+      apply(text) {
+        if (text.includes("bomb")) throw new WebAssembly.RuntimeError("unreachable");
+      },
+    });
+    const { code, stdout, stderr } = await runCli(["render", "-f", root], { engine: module });
+    assert.is(code, 1);
+    assert.match(stdout, "rule shop/web\nrule shop/before\nrule shop/behind\nrule shop/api\n");
+    assert.match(stderr, "a fresh engine was started");
+    const line = service("before").split("\n").length + 1;
+    assert.match(stderr, `${root}/b.yaml:${line}:1: error: Service shop/bomb: the engine cannot stand this object`);
+  },
+);
 
 render("a trap while rendering is repeated on a fresh engine with the same input", async ({ file }) => {
   let traps = 1;
