@@ -43,6 +43,17 @@ Input:
       --strict          what is without meaning in the configuration is an error, not a warning: unknown fields and
                         feature gates, keys given twice, wrong values in the section of another mode
 
+What the files leave open (for objects that no API server has seen; marked as assumed wherever it is shown):
+                        Services get addresses and node ports that depend on their names alone, and endpoints from the
+                        pods that Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and Pods among the files would
+                        have. EndpointSlices that are given go before.
+      --no-assume       leave it open: such Services have no rules
+      --service-cidr C  from where cluster IPs come (default 10.96.0.0/16,fd00:10:96::/112). The first one's family is
+                        the primary one. ServiceCIDRs among the files go before.
+      --assume-lb[=C]   Services of type LoadBalancer get an address, too (default 192.0.2.0/24)
+      --nodes N         without Nodes among the files, pods run on node-1 to node-N (default 3)
+      --zones A,B       the zones of these nodes, in turns (default: none)
+
 Rules:
       --mode MODE       default: the configuration's mode, else flat
                           flat      nftables, table sluice: no chain per Service or endpoint, quick to load and change

@@ -184,6 +184,8 @@ export class Cluster {
 
   #count(input: Input, result: ApplyResult): void {
     const { objects, skipped, withoutClusterIp } = this.counts;
+    // Read are those that somebody has written.
+    if (input.written === null) return;
     objects.service += result.services;
     objects["endpoint-slice"] += result.endpointSlices;
     objects.node += result.nodes;

@@ -1,5 +1,6 @@
 // The JSON that the engine's `describe` returns: the routing decisions, independent of mode. Later engines may add
-// fields; readers ignore what they don't know.
+// fields; readers ignore what they don't know. `assumed` and
+// `endpointsUnknown` are not the engine's: the command that asked adds them.
 
 export type AddressFamily = "IPv4" | "IPv6";
 export type TrafficPolicy = "Cluster" | "Local";
@@ -15,6 +16,8 @@ export interface DescribedNode {
   ipv4: string;
   ipv6: string;
   primaryFamily: string;
+  /** True where no Node was given, and this one is assumed. */
+  assumed?: boolean;
 }
 
 /** One port of one Service, in one family. */
@@ -38,6 +41,8 @@ export interface DescribedServicePort {
   /** Addresses of the Service that are not programmed, and why; absent where there are none. */
   leftOut?: { kind: "ExternalIP"; address: string; why: string }[];
   endpoints: DescribedEndpoint[];
+  /** True where files have neither EndpointSlices nor a workload of it, so that nobody can know. */
+  endpointsUnknown?: boolean;
 }
 
 /** Where traffic for the service port comes in. */
@@ -55,6 +60,8 @@ export interface EntryPoint {
   owner: boolean;
   /** `namespace/name` of that Service. */
   takenBy?: string;
+  /** True where the files left the address or node port open, and this one is assumed. */
+  assumed?: boolean;
 }
 
 export interface DescribedEndpoint {
@@ -72,4 +79,6 @@ export interface DescribedEndpoint {
   external: boolean;
   /** Why it is left out where it is. */
   why: string;
+  /** True where it is a pod that a workload's controller would make. */
+  assumed?: boolean;
 }

@@ -1,9 +1,11 @@
 import { parseArgs } from "node:util";
+import type { AssumeOptions } from "../../shared/assumed/options.ts";
 import { defaultKubeVersion, type KubeVersion, parseKubeVersion } from "../../shared/config/kube-version.ts";
 import { modeOf } from "../../shared/config/rules.ts";
 import type { Family, Mode } from "../../shared/contract.ts";
 import { UsageError } from "../exit-codes.ts";
 import { isDirectory } from "../output/files.ts";
+import { assumeArguments, assumeOptions, withDefaultValues } from "./assume-options.ts";
 
 export interface RenderOptions {
   files: string[];
@@ -20,6 +22,8 @@ export interface RenderOptions {
   nfacct: boolean;
   /** For what the configuration leaves to the version of Kubernetes. */
   kubeVersion: KubeVersion;
+  /** Where the files leave something open. Undefined: nothing is assumed. */
+  assume: Omit<AssumeOptions, "nodeName"> | undefined;
   keepGoing: boolean;
   /** What kube-proxy would only warn of in the configuration is an error. */
   strict: boolean;
@@ -62,6 +66,7 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
     netlink: formatOption(values.format) === "netlink",
     nfacct: !(values["no-nfacct"] ?? false),
     kubeVersion: kubeVersionOption(values["kube-version"]),
+    assume: assumeOptions(values),
     keepGoing: values["keep-going"] ?? false,
     strict: values.strict ?? false,
     verbose: values.verbose ?? false,
@@ -71,7 +76,7 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
 function parse(args: string[]) {
   try {
     const { values, positionals } = parseArgs({
-      args,
+      args: withDefaultValues(args),
       allowPositionals: true,
       options: {
         filename: { type: "string", short: "f", multiple: true },
@@ -87,6 +92,7 @@ function parse(args: string[]) {
         "kube-version": { type: "string" },
         "keep-going": { type: "boolean" },
         strict: { type: "boolean" },
+        ...assumeArguments,
         verbose: { type: "boolean", short: "v" },
       },
     });

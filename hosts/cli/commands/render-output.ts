@@ -1,5 +1,6 @@
 // Where rendered rules and descriptions go.
 import { join } from "node:path";
+import type { Marks } from "../../shared/assumed/marks.ts";
 import type { Cluster } from "../../shared/cluster.ts";
 import type { ProxyConfig } from "../../shared/config/rules.ts";
 import type { Batch, Family, Mode } from "../../shared/contract.ts";
@@ -7,6 +8,7 @@ import type { Description } from "../../shared/describe.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { joinPieces } from "../../shared/engine.ts";
 import { type Io, write } from "../io.ts";
+import { assumedCounts, markDescription } from "../output/assumed.ts";
 import { type BlamedLine, withBlame } from "../output/blame.ts";
 import { isDirectory, makeDirectory, writeFileAtomically } from "../output/files.ts";
 import { header } from "../output/header.ts";
@@ -18,6 +20,8 @@ export interface Rendering {
   mode: Mode;
   config: ProxyConfig;
   cluster: Cluster;
+  /** Of what is assumed. Undefined: nothing is. */
+  marks: Marks | undefined;
   io: Io;
 }
 
@@ -33,8 +37,8 @@ interface Result {
 
 /** Writes what was asked for; returns what went wrong. */
 export async function writeRendered(rendering: Rendering): Promise<Diagnostic | undefined> {
-  const { options, cluster, io } = rendering;
-  const results = options.describe ? [describe(options, cluster)] : rules(rendering);
+  const { options, io } = rendering;
+  const results = options.describe ? [describe(rendering)] : rules(rendering);
   const { output } = options;
   if (output === undefined) {
     for (const { pieces } of results) for (const piece of pieces) await write(io.stdout, piece);
@@ -80,7 +84,7 @@ function batches(cluster: Cluster, families: Family[]): Batch[] {
   });
 }
 
-function text({ mode, config, cluster, options }: Rendering, families: Family[]): Uint8Array[] {
+function text({ mode, config, cluster, marks, options }: Rendering, families: Family[]): Uint8Array[] {
   const node = cluster.ask((engine) => engine.node());
   const rendered = families.map((family) => cluster.ask((engine) => engine.render(family)));
   const facts = {
@@ -88,6 +92,7 @@ function text({ mode, config, cluster, options }: Rendering, families: Family[])
     families,
     node: node.name,
     nodeKnown: node.known,
+    assumed: marks === undefined ? "" : assumedCounts(marks),
     conntrackTcpBeLiberal: config.conntrackTcpBeLiberal,
     kubeVersion: options.kubeVersion,
     listeners: cluster.ask((engine) => engine.localhostListeners(ALL).listeners),
@@ -98,18 +103,19 @@ function text({ mode, config, cluster, options }: Rendering, families: Family[])
     if (!options.blame) pieces.push(...piecesOfFamily);
     else {
       const blamed = parseJson<BlamedLine[]>(cluster.ask((engine) => engine.blame(family)));
-      pieces.push(...withBlame(joinPieces(piecesOfFamily), blamed, cluster.index));
+      pieces.push(...withBlame(joinPieces(piecesOfFamily), blamed, cluster.index, marks));
     }
   }
   return pieces;
 }
 
-function describe({ family }: RenderOptions, cluster: Cluster): Result {
+function describe({ options: { family }, cluster, marks }: Rendering): Result {
   const description = parseJson<Description>(cluster.ask((engine) => engine.describe()));
   const wanted = family === "ipv4" ? "IPv4" : family === "ipv6" ? "IPv6" : undefined;
   if (wanted !== undefined) {
     description.servicePorts = description.servicePorts.filter((port) => port.family === wanted);
   }
+  if (marks !== undefined) markDescription(description, marks);
   return { name: "describe.json", pieces: [new TextEncoder().encode(`${JSON.stringify(description, null, 2)}\n`)] };
 }
 

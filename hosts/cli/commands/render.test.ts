@@ -81,9 +81,11 @@ render("-o FILE writes a whole file or none; -o DIR writes rules.nft", async ({ 
 render("--describe prints JSON, of one family if asked", async ({ file }) => {
   const path = file("web.yaml", service("web"));
   const both = JSON.parse((await runCli(["render", "-f", path, "--describe"])).stdout);
-  assert.equal(both.servicePorts, [{ family: "IPv4" }, { family: "IPv6" }]);
+  const familiesOf = ({ servicePorts }: { servicePorts: { family: string }[] }) =>
+    servicePorts.map(({ family }) => family);
+  assert.equal(familiesOf(both), ["IPv4", "IPv6"]);
   const one = JSON.parse((await runCli(["render", "-f", path, "--describe", "--family", "ipv6"])).stdout);
-  assert.equal(one.servicePorts, [{ family: "IPv6" }]);
+  assert.equal(familiesOf(one), ["IPv6"]);
 });
 
 render("--blame names object, field, file and line before each rule", async ({ root, file }) => {

@@ -1,7 +1,10 @@
 // sluice render: objects → rules.
 import { readFile } from "node:fs/promises";
 import { admitSet } from "../../shared/admission/admit-set.ts";
-import { defaultSettings } from "../../shared/admission/cluster-settings.ts";
+import { type ClusterSettings, defaultSettings } from "../../shared/admission/cluster-settings.ts";
+import { assumeSet } from "../../shared/assumed/assume-set.ts";
+import type { Marks } from "../../shared/assumed/marks.ts";
+import { parseCidrs } from "../../shared/assumed/options.ts";
 import { Cluster } from "../../shared/cluster.ts";
 import { type ConfigResult, configFromFlags, readConfig } from "../../shared/config/config.ts";
 import {
@@ -22,6 +25,7 @@ import { plural } from "../../shared/plural.ts";
 import { printable } from "../../shared/printable.ts";
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
+import { assumedCounts } from "../output/assumed.ts";
 import { Reporter } from "../output/diagnostics.ts";
 import { Progress } from "../output/progress.ts";
 import { parseRenderOptions, type RenderOptions } from "./render-options.ts";
@@ -50,7 +54,8 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   const progress = new Progress(io);
   reporter.beforePrint = () => progress.clear();
   const set = new ManifestSet(await readInputs(options, io, progress, reporter));
-  for (const found of admitSet(set, { ...defaultSettings, kubeVersion: options.kubeVersion })) reporter.report(found);
+  for (const found of admitSet(set, settingsOf(options))) reporter.report(found);
+  const marks = addAssumed(set, options, config, reporter);
   const taken = set.inputs().filter((input) => cluster.apply(input));
   cluster.finish();
   if (taken.length === 0) {
@@ -59,7 +64,7 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
     return false;
   }
 
-  const node = nodeName(options, config, cluster, reporter);
+  const node = nodeName(options, config, cluster, marks, reporter);
   const accepted = cluster.configure(
     engineOptions(config, { mode, node, nfacct: options.nfacct, kubeVersion: options.kubeVersion }),
     (problem) => place(problem.field),
@@ -68,9 +73,11 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   cluster.reportConflicts();
   sayLocalhost(config, mode, options, place, reporter);
 
-  const failure = await writeRendered({ options, mode, config, cluster, io });
+  const failure = await writeRendered({ options, mode, config, cluster, marks, io });
   if (failure !== undefined) reporter.report(failure);
   sayCounts(cluster, options, reporter);
+  const assumed = marks === undefined ? "" : assumedCounts(marks);
+  if (assumed !== "") reporter.say(`sluice: assumed: ${assumed} (--no-assume leaves it out)`);
   return failure === undefined;
 }
 
@@ -127,6 +134,32 @@ function checkOutput({ family, output, describe, netlink }: RenderOptions, mode:
   if (!output.isDirectory) throw new UsageError(`-o ${output.path}: two files need a directory`, hint);
 }
 
+/** What the options say of the cluster. */
+function settingsOf({ kubeVersion, assume }: RenderOptions): ClusterSettings {
+  const families = assume?.serviceCidrs.map(({ family }) => family) ?? defaultSettings.families;
+  return { ...defaultSettings, kubeVersion, families };
+}
+
+/** Undefined: nothing is to be assumed, or nothing is left open. */
+function addAssumed(
+  set: ManifestSet,
+  options: RenderOptions,
+  config: ProxyConfig,
+  reporter: Reporter,
+): Marks | undefined {
+  if (options.assume === undefined) return undefined;
+  const given = parseCidrs(config.clusterCidr);
+  const podCidrs = typeof given === "string" ? options.assume.podCidrs : given;
+  const assumed = assumeSet(set, { ...options.assume, podCidrs, nodeName: wantedNode(options, config) });
+  for (const found of assumed?.diagnostics ?? []) reporter.report(found);
+  return assumed?.marks;
+}
+
+/** Empty: nobody has said it. */
+function wantedNode(options: RenderOptions, config: ProxyConfig): string {
+  return options.node ?? config.hostnameOverride;
+}
+
 /** What can be read of the files; the rest is reported. */
 async function readInputs(options: RenderOptions, io: Io, progress: Progress, reporter: Reporter): Promise<Input[]> {
   const inputs: Input[] = [];
@@ -152,10 +185,23 @@ async function readInputs(options: RenderOptions, io: Io, progress: Progress, re
 /** Names listed in a message; a cluster may have thousands. */
 const namesAtMost = 10;
 
-function nodeName(options: RenderOptions, config: ProxyConfig, cluster: Cluster, reporter: Reporter): string {
+function nodeName(
+  options: RenderOptions,
+  config: ProxyConfig,
+  cluster: Cluster,
+  marks: Marks | undefined,
+  reporter: Reporter,
+): string {
   const nodes = cluster.ask((engine) => engine.nodes());
   const list = nodes.slice(0, namesAtMost).join(", ") + (nodes.length > namesAtMost ? ", …" : "");
-  const wanted = options.node ?? config.hostnameOverride;
+  const wanted = wantedNode(options, config);
+  if (marks?.firstNode !== undefined) {
+    const name = wanted === "" ? marks.firstNode.name : wanted;
+    const message = `no Node object was given: ${plural(nodes.length, "Node")} assumed, and these are the rules of ${name}`;
+    const hint = "give the Nodes too, or say --nodes N, --zones a,b and --node NAME";
+    reporter.report(diagnostic("note", "no-node", message, { hint }));
+    return name;
+  }
   if (wanted === "") {
     if (nodes.length > 1) {
       throw new UsageError(`the input has ${nodes.length} Nodes: ${list}`, "say whose rules to render: --node NAME");

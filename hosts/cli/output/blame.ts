@@ -1,8 +1,10 @@
 // Puts before each rule the objects and fields that it comes from.
 
+import type { Marks } from "../../shared/assumed/marks.ts";
 import { objectName } from "../../shared/diagnostics.ts";
 import type { ObjectIndex } from "../../shared/manifests/index-of-objects.ts";
 import { printable } from "../../shared/printable.ts";
+import { assumedOwner } from "./assumed.ts";
 
 export interface BlamedLine {
   /** Counted from 1 in the engine's text. */
@@ -25,6 +27,7 @@ export function* withBlame(
   rules: Uint8Array,
   blamed: readonly BlamedLine[],
   index: ObjectIndex,
+  marks: Marks | undefined,
 ): Generator<Uint8Array> {
   const encoder = new TextEncoder();
   let line = 1;
@@ -37,18 +40,18 @@ export function* withBlame(
       line++;
     }
     if (at > from) yield rules.subarray(from, at);
-    const shown = owners.slice(0, ownersAtMost).map((owner) => comment(owner, index));
+    const shown = owners.slice(0, ownersAtMost).map((owner) => comment(owner, index, marks));
     if (owners.length > ownersAtMost) shown.push(`# and ${owners.length - ownersAtMost} more`);
     yield encoder.encode(shown.map((text) => `${text}\n`).join(""));
   }
   if (at < rules.length) yield rules.subarray(at);
 }
 
-function comment(owner: Owner, index: ObjectIndex): string {
-  const place = index.place(owner);
-  const parts = [objectName(owner), owner.field, place === undefined ? "" : `(${place.file}:${place.line})`];
-  return `# ${parts
-    .filter((part) => part !== "")
-    .map((part) => printable(part))
-    .join(" ")}`;
+function comment(owner: Owner, index: ObjectIndex, marks: Marks | undefined): string {
+  const found = index.place(owner);
+  const place = found === undefined ? "" : `(${found.file}:${found.line})`;
+  const assumed = marks === undefined ? undefined : assumedOwner(owner, place, marks);
+  if (assumed !== undefined) return `# ${assumed}`;
+  const parts = [objectName(owner), owner.field, place].filter((part) => part !== "");
+  return `# ${parts.map((part) => printable(part)).join(" ")}`;
 }

@@ -10,6 +10,8 @@ export interface HeaderFacts {
   node: string;
   /** A Node object of that name was given. */
   nodeKnown: boolean;
+  /** What the files left open and is assumed, in words; empty: nothing. */
+  assumed: string;
   conntrackTcpBeLiberal: boolean;
   kubeVersion: KubeVersion;
   /** Node ports for which the agent listens itself. */
@@ -66,6 +68,7 @@ export function header(facts: HeaderFacts, rules: readonly Uint8Array[]): string
   if (needed.length > 0) {
     lines.push(`First make the counters it names: ${needed.map((object) => `nfacct add ${object}`).join("; ")}`);
   }
+  if (facts.assumed !== "") lines.push(`Assumed, since the files leave it open: ${facts.assumed}`);
   const addresses = nodeKnown ? "loopback and the Node's InternalIPs" : "loopback (no Node object was given)";
   const liberal = `conntrack tcp_be_liberal ${conntrackTcpBeLiberal ? "on" : "off"}`;
   const assumed = [`interface addresses: ${addresses}`];

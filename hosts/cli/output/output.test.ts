@@ -18,6 +18,7 @@ const facts = {
   families: ["ipv4" as const],
   node: 'n"\n*nat',
   nodeKnown: true,
+  assumed: "",
   conntrackTcpBeLiberal: false,
   kubeVersion: { major: 1, minor: 37 },
   listeners: [],

@@ -26,7 +26,7 @@ export function* admitSet(set: ManifestSet, settings: ClusterSettings): Generato
 /** A larger file is a cluster's, or it is not: its first object tells. To look at each takes longer than to make the rules. */
 const LARGE = 8_000_000;
 
-function mayHoldNewObjects({ json }: Input): boolean {
+export function mayHoldNewObjects({ json }: Input): boolean {
   if (json.length <= LARGE) return true;
   for (const { start } of objectsIn(json)) {
     const [uid, resourceVersion] = ["uid", "resourceVersion"].map((name) => textAt(json, start, ["metadata", name]));

@@ -22,6 +22,8 @@ export class ObjectIndex {
     const found = this.#places.get(key(object));
     if (found === undefined) return undefined;
     const { input, start } = found;
+    // In no file: it was added to what was read.
+    if (input.file === "") return undefined;
     const at = fieldAt(input.json, start, parsePath(object.field));
     return { file: input.file, ...input.position(at.found ? at.key : at.value) };
   }

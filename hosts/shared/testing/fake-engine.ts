@@ -144,7 +144,13 @@ function fakeExports(behaviour: FakeBehaviour, log: FakeLog): EngineExports {
     },
     blame: () =>
       bytes(JSON.stringify([...services.keys()].map((name, index) => ({ line: index + 2, owners: owners(name) })))),
-    describe: () => bytes(JSON.stringify({ node: {}, servicePorts: [{ family: "IPv4" }, { family: "IPv6" }] })),
+    describe: () =>
+      bytes(
+        JSON.stringify({
+          node: {},
+          servicePorts: ["IPv4", "IPv6"].map((family) => ({ family, entryPoints: [], endpoints: [] })),
+        }),
+      ),
     beginPlan() {},
     beginFirstWave() {},
     beginReconcile() {},
