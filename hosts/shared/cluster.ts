@@ -76,7 +76,7 @@ export class Cluster {
     this.#inputs.push(input);
     this.#count(input, result);
     for (const problem of result.problems) {
-      if (problem.code === "json-too-deep") this.#tooDeep.add(input.written ?? input);
+      if (problem.code === "json-too-deep") this.#tooDeep.add(input);
       this.#report(this.#located(input, problem));
     }
     if (result.moreProblems > 0) {
@@ -96,12 +96,7 @@ export class Cluster {
 
   /** Reports what can only be said when all inputs are in. */
   finish(): void {
-    const written = this.#inputs.map((input) => (input.written === undefined ? input : input.written));
-    for (const found of findMistakes(
-      written.filter((input) => input !== null),
-      this.#tooDeep,
-    ))
-      this.#report(found);
+    for (const found of findMistakes(this.#inputs, this.#tooDeep)) this.#report(found);
     if (this.#unfinishedList === "") return;
     const hint = "give the pages that follow, too (`kubectl get` without --limit writes all)";
     const message = "this is one page of a list, and the list goes on";

@@ -1,27 +1,54 @@
 // All objects that were read, as a cluster would have them; what it would refuse is left out, and said.
-import type { Diagnostic } from "../diagnostics.ts";
+import { type Diagnostic, placeText } from "../diagnostics.ts";
 import type { Input } from "../manifests/input.ts";
 import type { ManifestSet, SetObject } from "../manifests/manifest-set.ts";
-import { fieldsOf } from "../manifests/objects.ts";
+import { type Fields, fieldsOf, listOf, textOf } from "../manifests/objects.ts";
 import { objectsIn, textAt } from "../manifests/scan.ts";
 import { type Admitted, admitEndpointSlice, admitService, hasBeenSeen, isAdmitted } from "./admit.ts";
 import type { Cause } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
+import { decode } from "./decode.ts";
+import type { Service, ServiceSpec } from "./objects.ts";
+import { serviceSchema } from "./schema.ts";
+import { type Owner, Taken } from "./taken.ts";
 
 /**
  * Gives objects that no API server has seen their defaults, and leaves out those that one would refuse. What a cluster
- * sent stays as it is.
+ * sent stays as it is, and keeps its addresses and ports; of the rest the first one gets them.
+ * @param settings ServiceCIDRs among the objects go before its own
  */
 export function* admitSet(set: ManifestSet, settings: ClusterSettings): Generator<Diagnostic> {
+  const found: SetObject[] = [];
+  const taken = new Taken();
+  const serviceCIDRs: string[] = [];
+  let knowsAllCIDRs = false;
   for (const object of set.objects(mayHoldNewObjects)) {
-    if (object.isEvent || !isAdmitted(object.apiVersion, object.kind)) continue;
-    if (hasBeenSeen(fieldsOf(object.fields.metadata))) continue;
-    const admitted = (object.kind === "Service" ? admitService : admitEndpointSlice)(object.fields, settings);
-    if (admitted.object === undefined) set.leaveOut(object);
-    else set.replace(object, admitted.object);
+    if (object.isEvent) continue;
+    const { apiVersion, kind, name, fields } = object;
+    if (kind === "ServiceCIDR") {
+      serviceCIDRs.push(...listOf(fieldsOf(fields.spec).cidrs).map(textOf));
+      knowsAllCIDRs ||= name === DEFAULT_SERVICE_CIDR;
+    }
+    if (!isAdmitted(apiVersion, kind)) continue;
+    if (!hasBeenSeen(fieldsOf(fields.metadata))) found.push(object);
+    else if (kind === "Service") taken.take(ownerOf(object), specOf(fields));
+  }
+  const known = knowsAllCIDRs ? { ...settings, serviceCIDRs } : settings;
+  for (const object of found) {
+    const isService = object.kind === "Service";
+    const admitted = isService ? admitService(object.fields, known, taken) : admitEndpointSlice(object.fields, known);
     yield* said(object, admitted);
+    if (admitted.object === undefined) {
+      set.leaveOut(object);
+      continue;
+    }
+    set.replace(object, admitted.object);
+    if (isService) taken.take(ownerOf(object), (admitted.object as unknown as Service).spec);
   }
 }
+
+/** The one that every cluster has; others add to it. */
+const DEFAULT_SERVICE_CIDR = "kubernetes";
 
 /** A larger file is a cluster's, or it is not: its first object tells. To look at each takes longer than to make the rules. */
 const LARGE = 8_000_000;
@@ -35,18 +62,34 @@ export function mayHoldNewObjects({ json }: Input): boolean {
   return false;
 }
 
+/** As far as it can be read: a server has sent it. */
+function specOf(fields: Fields): ServiceSpec {
+  const service = decode(fields, serviceSchema, "", []) as { readonly spec?: ServiceSpec } | undefined;
+  return service?.spec ?? {};
+}
+
+function ownerOf(object: SetObject): Owner {
+  const namespace = object.namespace === "" ? "default" : object.namespace;
+  const key = `${namespace}/${object.name}`;
+  return { key, shown: () => `Service ${key} at ${placeText(object.about("note", "", "", "", ""))}` };
+}
+
 function* said(object: SetObject, { causes, warnings }: Admitted): Generator<Diagnostic> {
-  for (const cause of causes) {
-    const field = ownField(cause.field);
-    yield object.about("error", codeOf(cause), field, cause.message, "Kubernetes refuses it, so it is left out");
+  for (const [index, cause] of causes.entries()) {
+    const about = (hint: string) => object.about("error", codeOf(cause), ownField(cause.field), cause.message, hint);
+    const hint = cause.hint ?? (index === 0 ? `Kubernetes refuses the ${object.kind}: it is left out` : "");
+    // The file may know better, as of an unquoted yes.
+    const found = cause.reason === "FieldValueTypeInvalid" ? about("") : about(hint);
+    yield found.hint === "" ? about(hint) : found;
   }
   for (const { field, text } of warnings) {
     yield object.about("warning", "kubernetes-warns", field, withoutField(text, field), "");
   }
 }
 
-/** `FieldValueInvalid` → `field-value-invalid` */
+/** `FieldValueInvalid` → `field-value-invalid`; of a wrong type, the engine's code for it. */
 function codeOf({ reason }: Cause): string {
+  if (reason === "FieldValueTypeInvalid") return "wrong-type";
   return reason.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 }
 

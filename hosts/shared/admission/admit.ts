@@ -1,9 +1,9 @@
 // What an API server makes of an object that it sees for the first time, or why it refuses it.
 import type { Fields } from "../manifests/objects.ts";
-import { shareNodePorts, validateAllocations } from "./allocation.ts";
+import { type Cluster, shareNodePorts, validateAllocations } from "./allocation.ts";
 import { type Cause, Causes } from "./causes.ts";
 import { validateClusterIPs, validateConfiguredFamilies, validateFamilyPolicy } from "./cluster-ip-validation.ts";
-import { type ClusterSettings, defaultSettings } from "./cluster-settings.ts";
+import { defaultSettings } from "./cluster-settings.ts";
 import { decode, type WrongType } from "./decode.ts";
 import { setEndpointSliceDefaults, setServiceDefaults } from "./defaults.ts";
 import { endpointSliceWarnings, validateEndpointSlice } from "./endpoint-slice-validation.ts";
@@ -12,6 +12,7 @@ import type { EndpointSlice, Service } from "./objects.ts";
 import { endpointSliceSchema, serviceSchema } from "./schema.ts";
 import { validateService } from "./service-validation.ts";
 import { serviceWarnings } from "./service-warnings.ts";
+import { Taken } from "./taken.ts";
 import type { Warning } from "./warning.ts";
 
 export interface Admitted {
@@ -33,8 +34,11 @@ export function hasBeenSeen(metadata: { readonly uid?: unknown; readonly resourc
   return isText(metadata.uid) || isText(metadata.resourceVersion);
 }
 
-/** Of a Service (v1) that no server has seen. `object` is left as it is. A status that it has is kept. */
-export function admitService(object: Fields, settings: ClusterSettings = defaultSettings): Admitted {
+/**
+ * Of a Service (v1) that no server has seen. `object` is left as it is. A status that it has is kept.
+ * @param taken what other Services have; the Service takes nothing
+ */
+export function admitService(object: Fields, settings = defaultSettings, taken = new Taken()): Admitted {
   const wrong: WrongType[] = [];
   const service = decode(object, serviceSchema, "", wrong) as unknown as Service;
   if (wrong.length > 0) return refused(wrong.map(typeCause));
@@ -44,36 +48,38 @@ export function admitService(object: Fields, settings: ClusterSettings = default
   setClusterIPs(service);
   const causes = new Causes();
   // As the server: where one of these finds something, it looks no further.
+  const cluster = { settings, taken };
   for (const step of steps) {
-    step(service, settings, causes);
+    step(service, cluster, causes);
     if (causes.list.length > 0) return refused(causes.list);
   }
   if (spec.type === "ExternalName") delete spec.internalTrafficPolicy;
-  return taken(service, [...serviceWarnings(service, settings.kubeVersion)]);
+  return accepted(service, [...serviceWarnings(service, settings.kubeVersion)]);
 }
 
-const steps: readonly ((service: Service, settings: ClusterSettings, causes: Causes) => void)[] = [
-  (service, settings, causes) => {
+const steps: readonly ((service: Service, cluster: Cluster, causes: Causes) => void)[] = [
+  (service, { settings }, causes) => {
     if (service.spec.type === "ExternalName") return;
     setIPFamilyPolicy(service);
     validateClusterIPs(service.spec, settings, causes);
   },
-  ({ spec }, _settings, causes) => {
+  ({ spec }, _cluster, causes) => {
     if (spec.type !== "ExternalName") validateFamilyPolicy(spec, causes);
   },
-  ({ spec }, settings, causes) => {
+  ({ spec }, { settings }, causes) => {
     if (spec.type !== "ExternalName") validateConfiguredFamilies(spec, settings, causes);
   },
-  (service, settings, causes) => {
-    setIPFamilies(service, settings);
+  (service, cluster, causes) => {
+    setIPFamilies(service, cluster.settings);
     shareNodePorts(service.spec);
-    validateAllocations(service.spec, settings, causes);
+    const { namespace = "", name = "" } = service.metadata;
+    validateAllocations(service.spec, `${namespace}/${name}`, cluster, causes);
   },
-  validateService,
+  (service, { settings }, causes) => validateService(service, settings, causes),
 ];
 
 /** Of an EndpointSlice (discovery.k8s.io/v1) that no server has seen. */
-export function admitEndpointSlice(object: Fields, { kubeVersion }: ClusterSettings = defaultSettings): Admitted {
+export function admitEndpointSlice(object: Fields, { kubeVersion } = defaultSettings): Admitted {
   const wrong: WrongType[] = [];
   const slice = decode(object, endpointSliceSchema, "", wrong) as unknown as EndpointSlice;
   if (wrong.length > 0) return refused(wrong.map(typeCause));
@@ -81,7 +87,9 @@ export function admitEndpointSlice(object: Fields, { kubeVersion }: ClusterSetti
   setEndpointSliceDefaults(slice);
   const causes = new Causes();
   validateEndpointSlice(slice, kubeVersion, causes);
-  return causes.list.length > 0 ? refused(causes.list) : taken(slice, [...endpointSliceWarnings(slice, kubeVersion)]);
+  return causes.list.length > 0
+    ? refused(causes.list)
+    : accepted(slice, [...endpointSliceWarnings(slice, kubeVersion)]);
 }
 
 /** Of kubectl's context, if nothing else is said there. */
@@ -89,7 +97,7 @@ function setNamespace({ metadata }: Service | EndpointSlice): void {
   metadata.namespace ??= "default";
 }
 
-function taken(object: Service | EndpointSlice, warnings: readonly Warning[]): Admitted {
+function accepted(object: Service | EndpointSlice, warnings: readonly Warning[]): Admitted {
   return { object: object as unknown as Fields, causes: [], warnings };
 }
 
@@ -98,6 +106,19 @@ function refused(causes: readonly Cause[]): Admitted {
 }
 
 function typeCause({ field, expected, found }: WrongType): Cause {
-  const what = Array.isArray(found) ? "an array" : typeof found === "object" ? "an object" : JSON.stringify(found);
-  return { reason: "FieldValueTypeInvalid", field, message: `expected ${expected}, found ${what}` };
+  const text = JSON.stringify(found);
+  const isText = typeof found === "string";
+  const what = Array.isArray(found)
+    ? "an array"
+    : typeof found === "object"
+      ? "an object"
+      : isText
+        ? `the string ${text}`
+        : text;
+  return {
+    reason: "FieldValueTypeInvalid",
+    field,
+    message: `expected ${expected}, found ${what}`,
+    hint: `write ${expected}`,
+  };
 }

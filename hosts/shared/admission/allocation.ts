@@ -1,36 +1,80 @@
 // What the API server allocates before it validates: chosen addresses and ports must be in their ranges (Kubernetes 1.37:
-// pkg/registry/core/service). Whether another Service has them: taken.ts.
+// pkg/registry/core/service), and no other Service's.
 import { contains, parseAddress, parseCidr } from "../cidr.ts";
 import type { Causes } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
-import { needsHealthCheck, type ServiceSpec } from "./objects.ts";
+import { hasNodePorts, needsHealthCheck, type ServiceSpec } from "./objects.ts";
+import type { Owner, Taken } from "./taken.ts";
 
-/** The first address or port that the cluster cannot give; the server goes no further either. */
-export function validateAllocations(spec: ServiceSpec, settings: ClusterSettings, causes: Causes): void {
+/**
+ * The first address or port that the cluster cannot give; the server goes no further either.
+ * @param key the Service's, as `namespace/name`
+ */
+export function validateAllocations(spec: ServiceSpec, key: string, cluster: Cluster, causes: Causes): void {
   if (spec.type === "ExternalName") return;
-  const { clusterIPs = [], ipFamilies = [], ports = [], healthCheckNodePort = 0 } = spec;
+  validateAddresses(spec, key, cluster, causes);
+  if (causes.list.length === 0 && hasNodePorts(spec)) validateNodePorts(spec, key, cluster, causes);
+  if (causes.list.length === 0 && needsHealthCheck(spec)) validateHealthCheckPort(spec, key, cluster, causes);
+}
+
+export interface Cluster {
+  readonly settings: ClusterSettings;
+  readonly taken: Taken;
+}
+
+function validateAddresses(spec: ServiceSpec, key: string, { settings, taken }: Cluster, causes: Causes): void {
+  const { clusterIPs = [], ipFamilies = [] } = spec;
   for (const address of clusterIPs) {
-    if (address === "None" || isInRange(address, settings.serviceCIDRs)) continue;
+    if (address === "None") continue;
+    const owner = taken.ofAddress(address, key);
+    if (owner === undefined && isInRange(address, settings.serviceCIDRs)) continue;
     // One place for each family; what is empty was to be chosen.
     const shown = Array.from({ length: Math.max(ipFamilies.length, clusterIPs.length) }, (_, i) => clusterIPs[i] ?? "");
-    const why = `failed to allocate IP ${address}: the provided network does not match the current range`;
-    causes.invalid("spec.clusterIPs", shown, why);
+    const why = owner === undefined ? "the provided network does not match the current range" : ADDRESS_TAKEN;
+    const hint = owner === undefined ? rangesHint(settings) : takenHint(owner);
+    causes.invalid("spec.clusterIPs", shown, `failed to allocate IP ${address}: ${why}`, hint);
     return;
   }
+}
+
+function validateNodePorts({ ports = [] }: ServiceSpec, key: string, cluster: Cluster, causes: Causes): void {
+  for (const [index, { nodePort = 0 }] of ports.entries()) {
+    const found = againstNodePort(nodePort, key, cluster);
+    if (found === undefined) continue;
+    causes.invalid(`spec.ports[${index}].nodePort`, nodePort, found.why, found.hint);
+    return;
+  }
+}
+
+function validateHealthCheckPort(spec: ServiceSpec, key: string, cluster: Cluster, causes: Causes): void {
+  const { healthCheckNodePort = 0 } = spec;
+  const found = againstNodePort(healthCheckNodePort, key, cluster);
+  if (found === undefined) return;
+  const message = `failed to allocate requested HealthCheck NodePort ${healthCheckNodePort}: ${found.why}`;
+  causes.list.push({ reason: "InternalError", field: "spec.healthCheckNodePort", message, hint: found.hint });
+}
+
+const ADDRESS_TAKEN = "provided IP is already allocated";
+const PORT_TAKEN = "provided port is already allocated";
+
+/** 0 is to be chosen by the cluster. */
+function againstNodePort(port: number, key: string, { settings, taken }: Cluster) {
+  if (port === 0) return undefined;
   const { first, last } = settings.nodePorts;
-  const isGood = (port: number) => port === 0 || (port >= first && port <= last);
-  const why = `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
-  if (hasNodePorts(spec)) {
-    for (const [index, { nodePort = 0 }] of ports.entries()) {
-      if (isGood(nodePort)) continue;
-      causes.invalid(`spec.ports[${index}].nodePort`, nodePort, why);
-      return;
-    }
+  if (port < first || port > last) {
+    const why = `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
+    return { why, hint: "choose another, or say the cluster's range: --service-node-port-range" };
   }
-  if (needsHealthCheck(spec) && !isGood(healthCheckNodePort)) {
-    const message = `failed to allocate requested HealthCheck NodePort ${healthCheckNodePort}: ${why}`;
-    causes.list.push({ reason: "InternalError", field: "spec.healthCheckNodePort", message });
-  }
+  const owner = taken.ofPort(port, key);
+  return owner === undefined ? undefined : { why: PORT_TAKEN, hint: takenHint(owner) };
+}
+
+function takenHint(owner: Owner): string {
+  return `${owner.shown()} has it: choose another`;
+}
+
+function rangesHint({ serviceCIDRs = [] }: ClusterSettings): string {
+  return `the cluster's ranges are ${serviceCIDRs.join(", ")}`;
 }
 
 /** Ports of one number and several protocols get one node port, where somebody has chosen it for one of them. */
@@ -41,10 +85,6 @@ export function shareNodePorts(spec: ServiceSpec): void {
     const chosen = ports.find((other) => other.port === port.port && other.nodePort !== undefined)?.nodePort;
     if (chosen !== undefined) port.nodePort ??= chosen;
   }
-}
-
-export function hasNodePorts({ type }: ServiceSpec): boolean {
-  return type === "NodePort" || type === "LoadBalancer";
 }
 
 /** In one of the ranges, and neither the address of its network nor, of IPv4, its broadcast address. */

@@ -18,13 +18,16 @@ export interface Cause {
   /** As `spec.ports[0].port`. */
   readonly field: string;
   readonly message: string;
+  /** What to do, where the message does not tell it. */
+  readonly hint?: string;
 }
 
 export class Causes {
   readonly list: Cause[] = [];
 
-  invalid(field: string, value: unknown, why: string): void {
-    this.list.push({ reason: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: ${why}` });
+  invalid(field: string, value: unknown, why: string, hint?: string): void {
+    const message = `Invalid value: ${JSON.stringify(value)}: ${why}`;
+    this.list.push({ reason: "FieldValueInvalid", field, message, ...(hint === undefined ? {} : { hint }) });
   }
 
   /** One cause for each of the reasons. */

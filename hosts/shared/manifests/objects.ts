@@ -18,7 +18,7 @@ export interface ManifestObject {
   readonly isEvent: boolean;
   /** Which of its input's objects it is, as `objectsIn` counts them. */
   readonly index: number;
-  /** A diagnostic about it, at that field. */
+  /** A diagnostic about it, at that field. Without a hint it gets the one that the file has for the value there, if any. */
   about(severity: Diagnostic["severity"], code: string, field: string, message: string, hint: string): Diagnostic;
 }
 
@@ -41,6 +41,19 @@ export function textOf(value: Value): string {
 /** An API server has sent it, and has checked it before. */
 export function isFromCluster({ fields }: ManifestObject): boolean {
   return textOf(fieldsOf(fields.metadata).resourceVersion) !== "";
+}
+
+export function isService({ apiVersion, kind }: ManifestObject): boolean {
+  return kind === "Service" && groupOf(apiVersion) === "";
+}
+
+export function isEndpointSlice({ apiVersion, kind }: ManifestObject): boolean {
+  return kind === "EndpointSlice" && groupOf(apiVersion) === "discovery.k8s.io";
+}
+
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf("/");
+  return slash === -1 ? "" : apiVersion.slice(0, slash);
 }
 
 /** In the order in which they stand, without those that are nested too deeply; what is no JSON ends it. */
@@ -127,8 +140,17 @@ class Places {
     return {
       ...known,
       index,
-      about: (severity, code, field, message, hint) =>
-        diagnostic(severity, code, message, { ...this.#place(index, field), kind, namespace, name, field, hint }),
+      about: (severity, code, field, message, hint) => {
+        const place = this.#place(index, field);
+        return diagnostic(severity, code, message, {
+          ...place,
+          kind,
+          namespace,
+          name,
+          field,
+          hint: hint || (place.hint ?? ""),
+        });
+      },
     };
   }
 
@@ -138,6 +160,7 @@ class Places {
     const object = this.#objects[index];
     if (object === undefined) return { file };
     const at = fieldAt(json, object.start, parsePath(field));
-    return { file, ...this.#input.position(at.found ? at.key : at.value) };
+    const hint = at.found ? this.#input.hint(at.value) : "";
+    return { file, ...this.#input.position(at.found ? at.key : at.value), hint };
   }
 }

@@ -1,51 +1,19 @@
-// The fields of Service and EndpointSlice as Kubernetes 1.37 has them; a test holds them against the API server's recorded
-// schemas. Lists stand as their items.
+// The fields of Service and EndpointSlice as Kubernetes 1.37 has them. Lists stand as their items.
+import { endpointSliceSchema, type Schema, serviceSchema } from "../admission/schema.ts";
 
 /** Names of fields, each with the fields below it. `undefined`: whatever is below is not looked at. */
 export interface Fields {
   readonly [name: string]: Fields | undefined;
 }
 
-/** Fields without any below, and those that have some. */
-function fields(names: string, more: Fields = {}): Fields {
-  return { ...Object.fromEntries(names.split(" ").map((name) => [name, undefined])), ...more };
+export const serviceFields: Fields = namesIn(serviceSchema) ?? {};
+export const endpointSliceFields: Fields = namesIn(endpointSliceSchema) ?? {};
+
+function namesIn(schema: Schema): Fields | undefined {
+  if (schema.type === "list") return namesIn(schema.of);
+  if (schema.type !== "object") return undefined;
+  return Object.fromEntries(Object.entries(schema.fields).map(([name, field]) => [name, namesIn(field)]));
 }
-
-const metadata = fields(
-  "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels " +
-    "name namespace resourceVersion selfLink uid",
-  {
-    managedFields: fields("apiVersion fieldsType fieldsV1 manager operation subresource time"),
-    ownerReferences: fields("apiVersion blockOwnerDeletion controller kind name uid"),
-  },
-);
-
-export const serviceFields = fields("apiVersion kind", {
-  metadata,
-  spec: fields(
-    "allocateLoadBalancerNodePorts clusterIP clusterIPs externalIPs externalName externalTrafficPolicy " +
-      "healthCheckNodePort internalTrafficPolicy ipFamilies ipFamilyPolicy loadBalancerClass loadBalancerIP " +
-      "loadBalancerSourceRanges publishNotReadyAddresses selector sessionAffinity trafficDistribution type",
-    {
-      ports: fields("appProtocol name nodePort port protocol targetPort"),
-      sessionAffinityConfig: { clientIP: fields("timeoutSeconds") },
-    },
-  ),
-  status: {
-    conditions: fields("lastTransitionTime message observedGeneration reason status type"),
-    loadBalancer: { ingress: fields("hostname ip ipMode", { ports: fields("error port protocol") }) },
-  },
-});
-
-export const endpointSliceFields = fields("addressType apiVersion kind", {
-  endpoints: fields("addresses deprecatedTopology hostname nodeName zone", {
-    conditions: fields("ready serving terminating"),
-    hints: { forNodes: fields("name"), forZones: fields("name") },
-    targetRef: fields("apiVersion fieldPath kind name namespace resourceVersion uid"),
-  }),
-  metadata,
-  ports: fields("appProtocol name port protocol"),
-});
 
 /** What earlier versions had, by place, with the last version that had it. */
 export const formerFields: Readonly<Record<string, string>> = {

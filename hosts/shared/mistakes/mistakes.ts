@@ -2,9 +2,16 @@
 // takes such objects as kube-proxy does.
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
 import type { Input } from "../manifests/input.ts";
-import { fieldsOf, listOf, type ManifestObject, objectsOf, textOf } from "../manifests/objects.ts";
+import {
+  fieldsOf,
+  isEndpointSlice,
+  isService,
+  listOf,
+  type ManifestObject,
+  objectsOf,
+  textOf,
+} from "../manifests/objects.ts";
 import { placeholders } from "./placeholders.ts";
-import { portNames } from "./port-names.ts";
 import { RepeatedObjects } from "./repeated-objects.ts";
 import { Unfed } from "./unfed.ts";
 import { UnknownFields } from "./unknown-fields.ts";
@@ -17,6 +24,7 @@ const LARGEST = 8_000_000;
 
 /**
  * Looks at all that was given, in its order. What concerns several objects comes last.
+ * @param inputs as the engine got them: what people have written is looked at as it is, and what feeds whom as it came out
  * @param leftOut inputs that are not looked at
  */
 export function* findMistakes(
@@ -24,29 +32,21 @@ export function* findMistakes(
   leftOut: ReadonlySet<Input> = new Set(),
 ): Generator<Diagnostic> {
   const read = inputs.filter((input) => input.json.length <= LARGEST && !leftOut.has(input));
-  const repeated = new RepeatedObjects();
-  const unknown = new UnknownFields();
+  const written = new Written();
   const unfed = new Unfed();
-  const services: ManifestObject[] = [];
-  const serviceCIDRs: string[] = [];
   for (const input of read) {
+    if (input.written === null) continue;
     for (const object of objectsOf(input)) {
-      const { kind, group } = typeOf(object);
-      if (kind === "Service" && group === "") {
-        services.push(object);
-        unfed.service(object);
-      } else if (kind === "EndpointSlice" && group === "discovery.k8s.io") unfed.slice(object);
-      else if (kind === "ServiceCIDR") serviceCIDRs.push(...listOf(fieldsOf(object.fields.spec).cidrs).map(textOf));
-      else if (kind !== "Node") continue;
-      unknown.look(object);
-      yield* repeated.look(object);
+      if (input.written === undefined) yield* written.look(object);
+      unfed.look(object);
+    }
+    if (input.written === undefined) continue;
+    for (const object of objectsOf(input.written)) {
+      yield* written.look(object);
+      unfed.lookAtWritten(object);
     }
   }
-  for (const service of services) {
-    yield* portNames(service);
-    yield* placeholders(service, serviceCIDRs);
-  }
-  yield* unknown.diagnostics();
+  yield* written.diagnostics();
   // Where a file was left out, its Services are unknown.
   if (read.length === inputs.length) yield* unfed.diagnostics();
   for (const { file, json } of inputs) {
@@ -56,7 +56,24 @@ export function* findMistakes(
   }
 }
 
-function typeOf({ apiVersion, kind }: ManifestObject): { kind: string; group: string } {
-  const slash = apiVersion.indexOf("/");
-  return { kind, group: slash === -1 ? "" : apiVersion.slice(0, slash) };
+/** Mistakes that are seen in what stands in the files. */
+class Written {
+  readonly #repeated = new RepeatedObjects();
+  readonly #unknown = new UnknownFields();
+  readonly #services: ManifestObject[] = [];
+  readonly #serviceCIDRs: string[] = [];
+
+  *look(object: ManifestObject): Generator<Diagnostic> {
+    if (isService(object)) this.#services.push(object);
+    else if (object.kind === "ServiceCIDR") {
+      this.#serviceCIDRs.push(...listOf(fieldsOf(object.fields.spec).cidrs).map(textOf));
+    } else if (object.kind !== "Node" && !isEndpointSlice(object)) return;
+    this.#unknown.look(object);
+    yield* this.#repeated.look(object);
+  }
+
+  *diagnostics(): Generator<Diagnostic> {
+    for (const service of this.#services) yield* placeholders(service, this.#serviceCIDRs);
+    yield* this.#unknown.diagnostics();
+  }
 }

@@ -1,5 +1,6 @@
 // What `kubectl apply --dry-run=server -o yaml` writes where a cluster would have chosen: the first address of its service
 // CIDR, and one node port for all, which no range has.
+import { hasBeenSeen } from "../admission/admit.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import { fieldsOf, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
 
@@ -20,6 +21,8 @@ export function* placeholders(object: ManifestObject, serviceCIDRs: readonly str
   for (const [index, address] of addresses.entries()) {
     if (isFirst(textOf(address))) yield about(`spec.clusterIPs[${index}]`, textOf(address));
   }
+  // What no server has seen is refused for it.
+  if (!hasBeenSeen(fieldsOf(object.fields.metadata))) return;
   for (const [index, port] of listOf(ports).entries()) {
     if (fieldsOf(port).nodePort === NODE_PORT) yield about(`spec.ports[${index}].nodePort`, `${NODE_PORT}`);
   }

@@ -1,7 +1,16 @@
 // EndpointSlices whose endpoints no Service gets, and why. Which port of a slice feeds which of a Service: the one of its name
 // and protocol (kube-proxy: pkg/proxy/endpointslicecache.go).
 import type { Diagnostic } from "../diagnostics.ts";
-import { type Fields, fieldsOf, isFromCluster, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
+import {
+  type Fields,
+  fieldsOf,
+  isEndpointSlice,
+  isFromCluster,
+  isService,
+  listOf,
+  type ManifestObject,
+  textOf,
+} from "../manifests/objects.ts";
 import { plural } from "../plural.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -14,14 +23,18 @@ export class Unfed {
   /** The first one of each name, in whichever namespace. */
   readonly #named = new Map<string, ManifestObject>();
   readonly #slices: ManifestObject[] = [];
+  readonly #written = new Set<string>();
 
-  service(object: ManifestObject): void {
+  look(object: ManifestObject): void {
+    if (isEndpointSlice(object)) this.#slices.push(object);
+    if (!isService(object)) return;
     this.#services.set(`${object.namespace}/${object.name}`, object);
     if (!this.#named.has(object.name)) this.#named.set(object.name, object);
   }
 
-  slice(object: ManifestObject): void {
-    this.#slices.push(object);
+  /** As it stands in the file. It may be refused, which is said elsewhere, and then its slices are none of nobody's. */
+  lookAtWritten(object: ManifestObject): void {
+    if (isService(object)) this.#written.add(`${object.namespace || "default"}/${object.name}`);
   }
 
   *diagnostics(): Generator<Diagnostic> {
@@ -47,7 +60,7 @@ export class Unfed {
     const service = this.#services.get(`${slice.namespace}/${name}`);
     if (service === undefined) {
       // A cluster may have sent the Services of one proxy alone.
-      if (!isFromCluster(slice)) yield this.#orphan(slice, name);
+      if (!isFromCluster(slice) && !this.#written.has(`${slice.namespace}/${name}`)) yield this.#orphan(slice, name);
       return;
     }
     yield* feeding(slice, service);
