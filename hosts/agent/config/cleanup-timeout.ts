@@ -1,3 +1,4 @@
+// --timeout of `sluice cleanup`.
 import { parseDuration } from "../../shared/config/duration.ts";
 
 const DEFAULT_MS = 300_000;

@@ -1,3 +1,4 @@
+// Diagnostics of the configuration as lines of the log.
 import { type Diagnostic, placeText } from "../../shared/diagnostics.ts";
 
 /** One line for the log: `configuration: config.conf:5:3: iptables.masqueradeBit: what is wrong`. */

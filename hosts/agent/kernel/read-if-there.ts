@@ -1,3 +1,4 @@
+// Files of /proc that not every kernel has, or not every process may read.
 import { readFileSync } from "node:fs";
 
 /** A file's text; undefined if it is not there or may not be read. For files of /proc. */

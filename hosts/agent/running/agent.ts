@@ -1,9 +1,8 @@
 // The agent at work: what the API server says goes into the engine, what the engine plans goes into the kernel, and
 // everybody who asks is told how it stands.
 import { isDeepStrictEqual } from "node:util";
-import type { Batch, Family, Kind, NodeView, Options } from "../../shared/contract.ts";
+import type { Family, Kind, NodeView, Options } from "../../shared/contract.ts";
 import { type EngineModule, EngineTrapError } from "../../shared/engine.ts";
-import { plural } from "../../shared/plural.ts";
 import type { HealthState, Resource as WatchedResource } from "../http/health-state.ts";
 import type { KernelWriter } from "../kernel/writer.ts";
 import { Decoder } from "../kube/decoding/decoder.ts";
@@ -15,22 +14,14 @@ import { ClusterState } from "../sync/cluster-state.ts";
 import { FirstState } from "../sync/first-state.ts";
 import type { LastNode } from "../sync/last-node.ts";
 import { type RunOutcome, Schedule } from "../sync/schedule.ts";
-import { type FamilyReport, Synchronizer } from "../sync/synchronizer.ts";
-import type { TrappingObject } from "../sync/trapping-objects.ts";
+import { Synchronizer } from "../sync/synchronizer.ts";
 import type { Clock } from "../time/clock.ts";
 import { type DebugPlan, debugPlanOf } from "./debug-plan.ts";
-import { WriteSummary } from "./write-summary.ts";
+import { DriftTimer } from "./drift-timer.ts";
+import { SyncReports } from "./sync-reports.ts";
 
-/**
- * Others' rules change as well, and each time ours have to be read back to know that it was not them. At most a twentieth
- * of the time is spent so.
- */
-const LOOK_SHARE = 20;
 /** So long the lists of everything wait for the few objects that a cluster can't start without. */
 const AHEAD_MS = 2_000;
-
-/** Services in a health endpoint's answer, which probes keep and print: /debug/plan has more of them. */
-const NAMED_AT_MOST = 20;
 
 export interface AgentParts {
   readonly module: EngineModule;
@@ -78,37 +69,22 @@ export class Agent {
   readonly #schedule: Schedule;
   readonly #synchronizer: Synchronizer;
   readonly #problems: ProblemLog;
-  readonly #summary: WriteSummary;
-  #cancelLook: (() => void) | undefined;
-  #lookAt: number | undefined;
-  #isLookDue = false;
-  /** What the run at work has found where it read the kernel's rules back. */
-  #readBack: "nothing" | "no difference" | "differences" = "nothing";
+  readonly #reports: SyncReports;
+  readonly #driftTimer: DriftTimer;
   #hasStopped = false;
   #ahead: Promise<void> | undefined;
   readonly #aheadOver = new AbortController();
   #retryAt: number;
-  #hasSynced = false;
-  /** Services are left out, or were when it was looked at last. */
-  #hasLeftOut = true;
-  /** During the cold start. */
-  readonly #servicesWritten = new Map<Family, number>();
-  readonly #reports = new Map<Family, FamilyReport>();
   /** When the oldest change came that no run has taken up. */
   #waitingSince: number | undefined;
-  /** The run at work has taken up changes; else it only looks whether all is as it should be. */
-  #hasChanges = false;
-  #started: number;
 
   /** @throws {InvalidOptionsError} */
   constructor(parts: AgentParts, hooks: AgentHooks) {
     this.#parts = parts;
     this.#hooks = hooks;
     const { clock, log, metrics } = parts;
-    this.#started = clock.now();
-    this.#retryAt = this.#started + parts.syncPeriodMs;
+    this.#retryAt = clock.now() + parts.syncPeriodMs;
     this.#problems = new ProblemLog(log);
-    this.#summary = new WriteSummary(log, clock);
     this.state = new ClusterState(
       parts.module,
       parts.options,
@@ -121,7 +97,7 @@ export class Agent {
         },
         progressed: () => parts.health.progressed(),
         problems: (problems, more) => this.#problems.log(problems, more),
-        trapping: (found, all) => this.#leftOutOfEngine(found, all),
+        trapping: (found, all) => this.#reports.reportTrapping(found, all),
         lost: (error) => {
           log.error({ err: error }, "the engine stopped and is started anew; the rules in the kernel stay as they are");
           metrics.engineRestarted();
@@ -132,6 +108,7 @@ export class Agent {
       },
       parts.lastNode,
     );
+    this.#reports = new SyncReports({ ...parts, state: this.state });
     this.#measureChanges();
     const ready = (missing: readonly string[]) => {
       if (missing.length > 0) log.warn({ missing }, `going on without ${missing.join(" and ")}`);
@@ -145,15 +122,23 @@ export class Agent {
       parts.writer,
       clock,
       {
-        written: (batch) => this.#written(batch),
+        written: (batch) => this.#reports.written(batch),
         readOn: () => parts.health.progressed(),
-        finished: (report) => this.#finished(report),
-        firstWave: () => this.#firstWave(),
+        finished: (report) => this.#reports.finished(report),
+        firstWave: () => this.#reports.firstWave(),
       },
       parts.families,
     );
     this.#schedule = new Schedule(() => this.#run(), { clock, minIntervalMs: parts.minSyncPeriodMs });
-    this.#lookLater();
+    this.#driftTimer = new DriftTimer({
+      clock,
+      periodMs: parts.lookPeriodMs,
+      longestMs: parts.syncPeriodMs,
+      due: () => {
+        if (this.#reports.hasSynced) this.#schedule.request();
+        return this.#reports.hasSynced;
+      },
+    });
   }
 
   /** @throws {EngineTrapError} */
@@ -167,9 +152,9 @@ export class Agent {
       nextRun: this.#schedule.next,
       failedRuns: this.#schedule.failures,
       waitingSince: this.#waitingSince,
-      lookAt: this.#lookAt,
+      lookAt: this.#driftTimer.at,
       retryAt: this.#retryAt,
-      lastRun: [...this.#reports.values()],
+      lastRun: this.#reports.last,
     });
   }
 
@@ -228,11 +213,11 @@ export class Agent {
     this.#hasStopped = true;
     this.#aheadOver.abort(new Error("the agent ends"));
     await this.#ahead;
-    this.#cancelLook?.();
+    this.#driftTimer.stop();
     this.#first.stop();
     await this.#schedule.stop();
     // With what the batch under way has written.
-    this.#summary.close();
+    this.#reports.close();
   }
 
   #waitingFor(): string[] {
@@ -263,9 +248,9 @@ export class Agent {
 
   /** Never rejects: whatever a run meets, there is a next one. */
   async #run(): Promise<RunOutcome> {
-    const looks = this.#isLookDue;
+    const checks = this.#driftTimer.isDue;
     const start = this.#parts.clock.now();
-    this.#readBack = "nothing";
+    this.#reports.begin();
     try {
       const outcome = await this.#runOnce();
       this.#retryLeftOut();
@@ -276,22 +261,22 @@ export class Agent {
       this.#parts.log.error({ err: error }, "a run has failed");
       return { failed: true };
     } finally {
-      if (looks) this.#lookLater(this.#pauseAfterLook(start));
+      if (checks) this.#driftTimer.done(this.#reports.foundNoDifference ? this.#parts.clock.now() - start : 0);
     }
   }
 
   async #runOnce(): Promise<RunOutcome> {
     if (!this.#first.isReady) return { failed: false };
-    if (this.#isLookDue) {
-      this.#isLookDue = false;
+    if (this.#driftTimer.isDue) {
+      this.#driftTimer.begun();
       await this.#synchronizer.checkForDrift();
     }
     const since = this.#waitingSince;
     this.#waitingSince = undefined;
-    this.#hasChanges = since !== undefined;
+    this.#reports.beginSync(since !== undefined);
     this.#parts.metrics.changesTaken();
     const outcome = await this.#synchronizer.run();
-    if (this.#first.isReady) this.#reportLeftOut();
+    if (this.#first.isReady) this.#reports.reportLeftOut();
     if (outcome.failed || !this.#first.isReady) {
       this.#waitingSince = since ?? this.#waitingSince;
       return outcome;
@@ -300,16 +285,7 @@ export class Agent {
       const seconds = (this.#parts.clock.now() - since) / 1000;
       for (const family of this.#parts.families) this.#parts.metrics.eventToKernel(family, seconds);
     }
-    const first = !this.#hasSynced;
-    this.#hasSynced = true;
-    if (first) {
-      const text =
-        outcome.portionMs === undefined
-          ? "the kernel has all rules"
-          : "the kernel has all rules but those of large Services, which follow";
-      this.#parts.log.info(this.#sinceStart(), text);
-      for (const family of this.#parts.families) this.#parts.metrics.waveProgress(family, 1, 1);
-    }
+    const first = this.#reports.synced(outcome.portionMs === undefined);
     for (const family of this.#parts.families) {
       const times = this.state.use((engine) => engine.programmed(family));
       this.#parts.metrics.programmed(family, times);
@@ -329,136 +305,7 @@ export class Agent {
     if (this.#synchronizer.retryLeftOut() > 0) this.#schedule.request();
   }
 
-  #written(batch: Batch): void {
-    this.#parts.health.progressed();
-    this.#parts.metrics.written(batch);
-    if (this.#hasSynced) return;
-    const written = (this.#servicesWritten.get(batch.family) ?? 0) + batch.services;
-    this.#servicesWritten.set(batch.family, written);
-    const { services } = this.state.use((engine) => engine.counted());
-    this.#parts.metrics.waveProgress(batch.family, written, services);
-  }
-
-  #finished(report: FamilyReport): void {
-    const { family, transactions, bytes, services, names, full, milliseconds, drift, leftOut, failure } = report;
-    const { health, log, metrics } = this.#parts;
-    const seconds = milliseconds / 1000;
-    if (transactions > 0 || failure !== undefined) this.#reports.set(family, report);
-    this.#hasLeftOut ||= leftOut.length > 0;
-    const line = { family, transactions, bytes, services, full, milliseconds: Math.round(milliseconds * 100) / 100 };
-    const differs = drift !== undefined && (drift.missing + drift.changed + drift.extra > 0 || drift.rebuilt);
-    if (drift !== undefined) this.#noteReadBack(differs);
-    if (drift !== undefined && differs) {
-      if (this.#hasSynced && !report.isForeign && !drift.rebuilt) {
-        // Or a write had failed or got lost: nobody knows whose doing it is.
-        log.verbose({ family, ...drift }, "the rules were read back while changes were on their way");
-      } else if (this.#hasSynced) {
-        metrics.drift(family, drift);
-        log.warn({ family, ...drift }, "somebody else has changed our rules; they are as they should be again");
-      } else {
-        log.info({ family, ...drift }, "the kernel's rules were not up to date");
-      }
-    }
-    if (failure !== undefined) {
-      metrics.failed(family, seconds, full);
-      health.failed(family, failure, report.mayRestartHelp);
-      log.error({ ...line, failure }, "the rules could not be written; what was there stays");
-      return;
-    }
-    if (transactions === 0 && drift === undefined && !this.#hasChanges) return;
-    for (const { namespace, name, reason } of leftOut) {
-      log.error(
-        { family, namespace, name, reason },
-        `Service ${namespace}/${name} is left out: the kernel refuses its rules`,
-      );
-    }
-    metrics.synced(family, seconds, full || drift !== undefined, { bytes });
-    health.updated(family);
-    if (transactions === 0) return;
-    // What a start writes is told; later on each change, and a sum of them.
-    log[this.#hasSynced ? "verbose" : "info"](line, `rules written${of(names, services)}`);
-    if (this.#hasSynced) this.#summary.add(report);
-  }
-
-  /** The engine looks through all Services for those left out: only where there are any, or were. */
-  #reportLeftOut(): void {
-    if (!this.#hasLeftOut) return;
-    const left = this.state.use((engine) => engine.leftOut());
-    this.#hasLeftOut = left.length > 0;
-    this.#parts.metrics.refused("kernel", left.length);
-    for (const family of this.#parts.families) {
-      this.#parts.metrics.leftOut(
-        family,
-        this.state.use((engine) => engine.leftOutCount(family)),
-      );
-    }
-    const names = left
-      .slice(0, NAMED_AT_MOST)
-      .map(({ namespace, name }) => `${namespace}/${name}`)
-      .join(", ");
-    const more = left.length > NAMED_AT_MOST ? ` and ${left.length - NAMED_AT_MOST} more` : "";
-    this.#parts.health.warn(
-      "left out",
-      left.length === 0 ? undefined : `the kernel refuses rules of Services: ${names}${more}`,
-    );
-  }
-
-  /** Objects that have stopped the engine twice. */
-  #leftOutOfEngine(found: readonly TrappingObject[], all: readonly TrappingObject[]): void {
-    const { health, log, metrics } = this.#parts;
-    for (const { kind, namespace, name } of found) {
-      log.error(
-        { kind, namespace, name },
-        `${kind} ${namespace}/${name} is left out: the engine has stopped twice because of it; please report this as a defect, with the object`,
-      );
-    }
-    metrics.refused("trap", all.length);
-    const names = all.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`).join(", ");
-    health.warn("trapping", all.length === 0 ? undefined : `left out, because the engine stops at them: ${names}`);
-  }
-
-  #firstWave(): void {
-    const seconds = (this.#parts.clock.now() - this.#started) / 1000;
-    this.#parts.metrics.firstWave(seconds);
-    this.#parts.log.info(this.#sinceStart(), "the API server's Service and DNS can be reached");
-  }
-
-  #sinceStart(): { seconds: number } {
-    return { seconds: Math.round(this.#parts.clock.now() - this.#started) / 1000 };
-  }
-
-  #noteReadBack(differs: boolean): void {
-    if (differs) this.#readBack = "differences";
-    else if (this.#readBack === "nothing") this.#readBack = "no difference";
-  }
-
-  #pauseAfterLook(start: number): number {
-    return this.#readBack === "no difference" ? LOOK_SHARE * (this.#parts.clock.now() - start) : 0;
-  }
-
-  /** In a period of looks, or in `pauseMs` where that is longer, but never later than after a sync period. */
-  #lookLater(pauseMs = 0): void {
-    this.#cancelLook?.();
-    if (this.#hasStopped) return;
-    const { clock, lookPeriodMs, syncPeriodMs } = this.#parts;
-    const wait = Math.max(lookPeriodMs, Math.min(pauseMs, syncPeriodMs));
-    this.#lookAt = clock.now() + wait;
-    this.#cancelLook = clock.setTimer(wait, () => {
-      this.#isLookDue = true;
-      if (this.#hasSynced) this.#schedule.request();
-      else this.#lookLater();
-    });
-  }
-
   #measureChanges(): void {
     this.state.use((engine) => engine.measureChanges(Date.now()));
   }
-}
-
-/** ` of shop/web, shop/db and 3 more Services` */
-function of(names: readonly string[], services: number): string {
-  if (names.length === 0) return "";
-  const more = services - names.length;
-  const rest = more > 0 ? ` and ${plural(more, "more Service")}` : "";
-  return ` of ${names.join(", ")}${rest}`;
 }

@@ -3,8 +3,8 @@ import type { Family, ServiceName } from "../../shared/contract.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { plural } from "../../shared/plural.ts";
 import type { ClusterState } from "../sync/cluster-state.ts";
+import type { FamilyReport } from "../sync/family-run.ts";
 import type { NextRun } from "../sync/schedule.ts";
-import type { FamilyReport } from "../sync/synchronizer.ts";
 import type { Clock } from "../time/clock.ts";
 
 export interface DebugPlan {

@@ -1,3 +1,4 @@
+// The engine's options on a node: the configuration, and what is true of this machine.
 import type { KubeVersion } from "../../shared/config/kube-version.ts";
 import { engineOptions } from "../../shared/config/rules.ts";
 import type { Options } from "../../shared/contract.ts";

@@ -1,7 +1,7 @@
 // What was written in a minute, in one line: an administrator wants to see that the agent is at work, not each change.
 
 import type { Log } from "../log/log.ts";
-import type { FamilyReport } from "../sync/synchronizer.ts";
+import type { FamilyReport } from "../sync/family-run.ts";
 import type { Clock } from "../time/clock.ts";
 
 const PERIOD_MS = 60_000;

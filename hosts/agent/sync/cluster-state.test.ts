@@ -5,7 +5,8 @@ import { defaultOptions, listOf, makeNode, makeService, makeSlice } from "../../
 import type { Kind } from "../../shared/contract.ts";
 import { EngineTrapError } from "../../shared/engine.ts";
 import { fakeEngine } from "../../shared/testing/fake-engine.ts";
-import { ClusterState, type ClusterStateEvents, InvalidOptionsError } from "./cluster-state.ts";
+import { ClusterState, type ClusterStateEvents } from "./cluster-state.ts";
+import { InvalidOptionsError } from "./engine-start.ts";
 
 const test = suite("sync: cluster state");
 

@@ -1,12 +1,14 @@
 // The engine of the agent: what the API server says goes in, and it survives the loss of an instance.
-import { randomBytes } from "node:crypto";
 import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
 import type { ReflectorStore } from "../kube/decoding/reflector-store.ts";
 import { step, yieldIfDue } from "../time/yield.ts";
+import { type InTurn, SLICE, takeUp } from "./engine-slices.ts";
+import { InvalidOptionsError, startEngine } from "./engine-start.ts";
 import type { LastNode } from "./last-node.ts";
-import { ObjectRecord, type RecordedObject } from "./object-record.ts";
+import { ObjectRecord } from "./object-record.ts";
+import { traps } from "./trap-trial.ts";
 import { findTrapping, type TrappingObject, TrappingObjects } from "./trapping-objects.ts";
 
 export interface ClusterStateEvents {
@@ -27,14 +29,6 @@ export interface ClusterStateEvents {
   lost(error: EngineTrapError): void;
 }
 
-/** Endpoints that are planned or compared, or entry points that are taken up, before others have a look in: some milliseconds. */
-const SLICE = 4000;
-/**
- * Services with more entry points and endpoints than this are written in portions of about so many, and others in between. A
- * portion is a transaction or a few. The kernel walks over all verdicts with each of them, so smaller ones would take it longer
- * in all: a Service with a million entry points takes 43 s in portions of this size, 41 s without any.
- */
-export const PORTION = 16_384;
 /** Times that a plan may be ended before its time by somebody who can't wait, before it is made in one go. */
 const ABANDONED_AT_MOST = 3;
 
@@ -43,12 +37,6 @@ const RECORDED_MS = 10 * 60_000;
 /** Where no object is found that it is lost to, the next instance gets nothing for so long, and then for twice as long. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
-
-/**
- * Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte, and a
- * cold start at 10,000 Services some 6 ms.
- */
-export const KEPT_CHAINS = 64;
 
 /**
  * One engine instance after another. Whoever uses `engine` does it through `use`, so that a trap is noticed: it makes a
@@ -282,36 +270,13 @@ export class ClusterState {
     this.#events.synced(kind);
   }
 
-  /** An instance that knows of the node what was known last, and of nothing else. */
   #start(): EngineInstance {
-    const engine = this.#fresh();
-    const { json } = this.#lastNode;
-    if (json === undefined) return engine;
-    try {
-      engine.apply(json);
-      // It takes note of the node's addresses when it is asked for them.
-      engine.node();
-      engine.beginList("node");
-      engine.endList("node");
-      return engine;
-    } catch (error) {
-      if (!(error instanceof EngineTrapError)) throw error;
-      delete this.#lastNode.json;
-      return this.#fresh();
-    }
-  }
-
-  #fresh(): EngineInstance {
-    const engine = this.#module.create();
-    engine.setBucketSeed(randomBytes(8).readBigUInt64LE());
-    const problems = engine.configure(this.#options);
-    if (problems.length > 0) throw new InvalidOptionsError(problems);
-    engine.setEncoding("netlink");
-    engine.keepChains(KEPT_CHAINS);
-    engine.keepLastNode();
-    engine.setPortion(PORTION);
-    if (this.#limits !== undefined) engine.setBatchLimits(this.#limits.preferred, this.#limits.largest);
-    return engine;
+    return startEngine({
+      module: this.#module,
+      options: this.#options,
+      limits: this.#limits,
+      lastNode: this.#lastNode,
+    });
   }
 
   #replace(error: EngineTrapError): void {
@@ -336,7 +301,7 @@ export class ClusterState {
 
   /** Finds what two instances were lost to; if that is no object, it pauses. */
   async #search(record: ObjectRecord): Promise<void> {
-    const found = await findTrapping(record.objects, (objects) => this.#traps(objects));
+    const found = await findTrapping(record.objects, (objects) => traps(() => this.#start(), objects));
     for (const object of found) this.#trapping.add(object);
     if (found.length > 0) {
       this.#pauseMs = FIRST_PAUSE_MS;
@@ -348,29 +313,6 @@ export class ClusterState {
     await new Promise((resolve) => setTimeout(resolve, pause).unref());
   }
 
-  /** An instance that is made for it, and given the objects, does not come to a plan. */
-  async #traps(objects: readonly RecordedObject[]): Promise<boolean> {
-    try {
-      const engine = this.#start();
-      for (const { list } of objects) {
-        await yieldIfDue();
-        step(() => engine.apply(list));
-      }
-      const inTurn: InTurn = async (run) => {
-        await yieldIfDue();
-        return step(() => run(engine));
-      };
-      await takeUp(inTurn, true);
-      await inTurn((each) => each.beginPlan(0));
-      while ((await inTurn((each) => each.continuePlan(SLICE))).tag !== "batches") {}
-      await inTurn((each) => each.healthChecks());
-      return false;
-    } catch (error) {
-      if (error instanceof EngineTrapError) return true;
-      throw error;
-    }
-  }
-
   #withoutTrapping(kind: Kind, data: Uint8Array): Uint8Array {
     const before = this.#trapping.list.length;
     if (before === 0) return data;
@@ -378,25 +320,5 @@ export class ClusterState {
     const all = this.#trapping.list;
     if (all.length < before) this.#events.trapping([], all);
     return rest;
-  }
-}
-
-type InTurn = <T>(run: (engine: EngineInstance) => T) => Promise<T>;
-
-/** `everything`: also what waits for its portion. */
-async function takeUp(inTurn: InTurn, everything = false): Promise<void> {
-  do {
-    while (!(await inTurn((engine) => engine.takeUp(SLICE)))) {}
-  } while (everything && (await inTurn((engine) => engine.beginPortion())));
-}
-
-/** The engine does not take these options. */
-export class InvalidOptionsError extends Error {
-  override readonly name = "InvalidOptionsError";
-  readonly problems: readonly Problem[];
-
-  constructor(problems: readonly Problem[]) {
-    super(problems.map(({ field, message, hint }) => `${field}: ${message}; ${hint}`).join("\n"));
-    this.problems = problems;
   }
 }

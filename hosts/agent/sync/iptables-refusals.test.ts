@@ -15,7 +15,8 @@ import { fakeCommands, flushAll, hasLegacy, sayWhatIsLeftOut, shell } from "../k
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { ManualClock } from "../time/testing/manual-clock.ts";
 import { ClusterState } from "./cluster-state.ts";
-import { type FamilyReport, Synchronizer } from "./synchronizer.ts";
+import type { FamilyReport } from "./family-run.ts";
+import { Synchronizer } from "./synchronizer.ts";
 
 class Node {
   readonly clock = new ManualClock();

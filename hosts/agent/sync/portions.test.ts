@@ -6,7 +6,7 @@ import { expand } from "../../../fixtures/support/shorthand.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
-import { PORTION } from "./cluster-state.ts";
+import { PORTION } from "./engine-start.ts";
 import { Node } from "./testing/node.ts";
 
 const PORTS = 40;

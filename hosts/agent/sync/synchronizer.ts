@@ -1,36 +1,13 @@
 // Takes the kernel from what it holds to what it should hold: one run reads what is in doubt, plans, and writes.
-import type { Batch, DriftReport, Extension, Family } from "../../shared/contract.ts";
+import type { Batch, Extension, Family } from "../../shared/contract.ts";
 import { type EngineInstance, EngineTrapError, lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { type LeftOut, Refusals } from "./refusals.ts";
+import { type FamilyReport, FamilyRun } from "./family-run.ts";
+import { Refusals } from "./refusals.ts";
 import type { RunOutcome } from "./schedule.ts";
-
-/** What one run has done for one family. */
-export interface FamilyReport {
-  readonly family: Family;
-  /** Transactions that the kernel has taken. */
-  readonly transactions: number;
-  readonly bytes: number;
-  /** Services whose rules were written, and the first of their names. */
-  readonly services: number;
-  readonly names: readonly string[];
-  /** The stock rules were among it. */
-  readonly full: boolean;
-  readonly milliseconds: number;
-  /** The table was read back; what differed. */
-  readonly drift: DriftReport | undefined;
-  /** All that differed is somebody else's doing: what had changed in the cluster was written before. */
-  readonly isForeign: boolean;
-  /** Services that the kernel did not take: all else is written. */
-  readonly leftOut: readonly LeftOut[];
-  /** What has failed is not the kernel's refusal of rules: another process might do better. */
-  readonly mayRestartHelp: boolean;
-  /** Why not everything is written; undefined: the kernel holds what it should, but for what is left out. */
-  readonly failure: string | undefined;
-}
 
 export interface SynchronizerEvents {
   /** The kernel has taken a batch. */
@@ -50,61 +27,6 @@ const MAX_PLANS = 8;
 /** Plans and reconciliations of one run that leave Services out, or are sent in smaller parts. */
 const MAX_REFUSALS = 64;
 
-class FamilyState {
-  readonly family: Family;
-  /** It is not known what the kernel holds. */
-  unread = true;
-  /** Nothing has been written yet by this engine instance. */
-  fresh = true;
-  refusedReconciliations = 0;
-  /** The kernel has contradicted what we thought it holds, and not taken a whole run since. */
-  isContradicted = false;
-  /** What the kernel holds of ours is what the engine thinks, unless somebody else has touched it. */
-  isExact = false;
-  /** A batch was refused, and what follows from it makes another plan necessary. */
-  plansAgain = false;
-
-  transactions = 0;
-  bytes = 0;
-  services = 0;
-  names: string[] = [];
-  full = false;
-  milliseconds = 0;
-  drift: DriftReport | undefined;
-  isForeign = false;
-  leftOut: LeftOut[] = [];
-  failure: string | undefined;
-  mayRestartHelp = false;
-
-  constructor(family: Family) {
-    this.family = family;
-  }
-
-  begin(): void {
-    this.transactions = 0;
-    this.bytes = 0;
-    this.services = 0;
-    this.names = [];
-    this.full = false;
-    this.milliseconds = 0;
-    this.drift = undefined;
-    this.isForeign = false;
-    this.leftOut = [];
-    this.failure = undefined;
-    this.mayRestartHelp = false;
-    this.plansAgain = false;
-  }
-
-  report(): FamilyReport {
-    const { family, transactions, bytes, services, names, full, milliseconds } = this;
-    const { drift, isForeign, leftOut, mayRestartHelp, failure } = this;
-    return {
-      ...{ family, transactions, bytes, services, names, full, milliseconds },
-      ...{ drift, isForeign, leftOut, mayRestartHelp, failure },
-    };
-  }
-}
-
 /**
  * Runs must not overlap (`Schedule` sees to it). A family that fails does not stop the other one. The engine may take
  * objects while a batch is on its way: they are part of the next plan.
@@ -114,7 +36,7 @@ export class Synchronizer {
   readonly #writer: KernelWriter;
   readonly #clock: Clock;
   readonly #events: SynchronizerEvents;
-  readonly #families: FamilyState[];
+  readonly #families: FamilyRun[];
   readonly #refusals: Refusals;
   #generation = 0;
   /** Of the engine that knows what the node lacks. */
@@ -132,7 +54,7 @@ export class Synchronizer {
     this.#clock = clock;
     this.#events = events;
     this.#refusals = new Refusals(state, writer, clock);
-    this.#families = families.map((family) => new FamilyState(family));
+    this.#families = families.map((family) => new FamilyRun(family));
     this.#generation = state.generation;
   }
 
@@ -292,7 +214,7 @@ export class Synchronizer {
   }
 
   /** Reads what the kernel holds, and writes the difference. `revision`: of the state that has been written. */
-  async #read(each: FamilyState, revision: number): Promise<void> {
+  async #read(each: FamilyRun, revision: number): Promise<void> {
     for (let round = 0; round < MAX_REFUSALS; round++) {
       const start = this.#clock.now();
       const dump = await this.#writer.dump(each.family, () => this.#events.readOn());
@@ -418,7 +340,7 @@ export class Synchronizer {
   }
 
   /** Tells the engine what became of a batch. False: the rest of the family's batches must not be sent. */
-  async #close(each: FamilyState, batch: Batch, result: WriteResult): Promise<boolean> {
+  async #close(each: FamilyRun, batch: Batch, result: WriteResult): Promise<boolean> {
     const now = this.#clock.now();
     if (result.outcome === "written") {
       this.#use((engine) => engine.committed(batch.id, now));

@@ -1,3 +1,4 @@
+// Address families as nfnetlink numbers them.
 import type { Family } from "../../../shared/contract.ts";
 import { NFPROTO_IPV4, NFPROTO_IPV6 } from "./uapi.ts";
 

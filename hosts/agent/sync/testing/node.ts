@@ -9,8 +9,10 @@ import { type NetlinkMode, openNetlinkWriter } from "../../kernel/netlink-writer
 import type { BatchLimits, Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
 import type { Libc } from "../../netlink/sockets/libc.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
-import { ClusterState, KEPT_CHAINS } from "../cluster-state.ts";
-import { type FamilyReport, Synchronizer } from "../synchronizer.ts";
+import { ClusterState } from "../cluster-state.ts";
+import { KEPT_CHAINS } from "../engine-start.ts";
+import type { FamilyReport } from "../family-run.ts";
+import { Synchronizer } from "../synchronizer.ts";
 
 /** Passes batches on, unless it is told what becomes of the next ones. */
 export class FaultyWriter implements KernelWriter {

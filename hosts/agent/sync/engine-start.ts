@@ -1,0 +1,72 @@
+// How an engine instance of the agent is made.
+import { randomBytes } from "node:crypto";
+import type { Options, Problem } from "../../shared/contract.ts";
+import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
+import type { BatchLimits } from "../kernel/writer.ts";
+import type { LastNode } from "./last-node.ts";
+
+/**
+ * Services with more entry points and endpoints than this are written in portions of about so many, and others in between. A
+ * portion is a transaction or a few. The kernel walks over all verdicts with each of them, so smaller ones would take it longer
+ * in all: a Service with a million entry points takes 43 s in portions of this size, 41 s without any.
+ */
+export const PORTION = 16_384;
+/**
+ * Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte, and a
+ * cold start at 10,000 Services some 6 ms.
+ */
+export const KEPT_CHAINS = 64;
+
+/** The engine does not take these options. */
+export class InvalidOptionsError extends Error {
+  override readonly name = "InvalidOptionsError";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(({ field, message, hint }) => `${field}: ${message}; ${hint}`).join("\n"));
+    this.problems = problems;
+  }
+}
+
+export interface EngineSettings {
+  readonly module: EngineModule;
+  readonly options: Options;
+  readonly limits: BatchLimits | undefined;
+  readonly lastNode: LastNode;
+}
+
+/**
+ * An instance that knows of the node what was known last, and of nothing else. Forgets a last node that the engine traps on.
+ *
+ * @throws {InvalidOptionsError}
+ */
+export function startEngine(settings: EngineSettings): EngineInstance {
+  const { lastNode } = settings;
+  const engine = emptyEngine(settings);
+  if (lastNode.json === undefined) return engine;
+  try {
+    engine.apply(lastNode.json);
+    // It takes note of the node's addresses when it is asked for them.
+    engine.node();
+    engine.beginList("node");
+    engine.endList("node");
+    return engine;
+  } catch (error) {
+    if (!(error instanceof EngineTrapError)) throw error;
+    delete lastNode.json;
+    return emptyEngine(settings);
+  }
+}
+
+function emptyEngine({ module, options, limits }: EngineSettings): EngineInstance {
+  const engine = module.create();
+  engine.setBucketSeed(randomBytes(8).readBigUInt64LE());
+  const problems = engine.configure(options);
+  if (problems.length > 0) throw new InvalidOptionsError(problems);
+  engine.setEncoding("netlink");
+  engine.keepChains(KEPT_CHAINS);
+  engine.keepLastNode();
+  engine.setPortion(PORTION);
+  if (limits !== undefined) engine.setBatchLimits(limits.preferred, limits.largest);
+  return engine;
+}
