@@ -93,7 +93,3 @@ function longestZeros(groups: readonly number[]): { start: number; length: numbe
 export function cidrText({ family, base, prefix }: Cidr): string {
   return `${addressText({ family, value: base })}/${prefix}`;
 }
-
-export function contains(cidr: Cidr, address: Address): boolean {
-  return address.family === cidr.family && address.value >= cidr.base && address.value < cidr.base + cidr.size;
-}

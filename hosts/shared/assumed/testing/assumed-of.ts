@@ -14,6 +14,7 @@ export interface AssumedOf {
   readonly services: readonly Fields[];
   readonly slices: readonly Fields[];
   readonly nodes: readonly Fields[];
+  /** Of what was assumed, without those of admission. */
   readonly diagnostics: readonly Diagnostic[];
   /** Undefined: nothing was assumed. */
   readonly marks: Marks | undefined;
@@ -23,7 +24,7 @@ export interface AssumedOf {
 export function assumedOf(objects: readonly object[], options: Partial<AssumeOptions> = {}): AssumedOf {
   const json = objects.map((object) => `${JSON.stringify(object)}\n`).join("");
   const set = new ManifestSet([jsonInput("objects.json", new TextEncoder().encode(json))]);
-  const refused = [...admitSet(set, defaultSettings)];
+  for (const _ of admitSet(set, defaultSettings));
   const assumed = assumeSet(set, { ...defaultAssumeOptions(), ...options });
   const all = set.inputs().flatMap((input) => [...objectsOf(input)]);
   const of = (kind: string) => all.filter((object) => object.kind === kind).map(({ fields }) => fields);
@@ -31,7 +32,7 @@ export function assumedOf(objects: readonly object[], options: Partial<AssumeOpt
     services: of("Service"),
     slices: of("EndpointSlice"),
     nodes: of("Node"),
-    diagnostics: [...refused, ...(assumed?.diagnostics ?? [])],
+    diagnostics: assumed?.diagnostics ?? [],
     marks: assumed?.marks,
   };
 }
