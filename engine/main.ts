@@ -48,18 +48,8 @@ import { checkOptions } from "./routing/configure";
 import { reportConflicts } from "./routing/conflicts";
 import { FamilySums, portsHash, serviceCount, sumsOf } from "./routing/counters";
 import { writeDescription } from "./routing/describe";
-import {
-  computeFacts,
-  factsOf,
-  keepLastNode,
-  localhostHandling,
-  nodeRecord,
-  podCIDRRecord,
-  primaryFamily,
-  stock,
-  zone,
-  zoneLength,
-} from "./routing/facts";
+import { computeFacts, stock } from "./routing/facts";
+import { factsOf, localhostHandling } from "./routing/family-facts";
 import { beginCheck, checkIsDue, endCheck, interruptChecks } from "./routing/flow-checks";
 import { healthChecksRevision, listHealthChecks } from "./routing/health-checks";
 import { tellListeners } from "./routing/localhost-listeners";
@@ -76,6 +66,7 @@ import {
   routeStale,
   takesLong,
 } from "./routing/refresh";
+import { keepLastNode, nodeRecord, podCIDRRecord, primaryFamily, zone, zoneLength } from "./routing/this-node";
 import { handedCount, handedTable } from "./transactions/batches";
 import {
   plannedKey,

@@ -107,3 +107,12 @@ export const POLICY_ACCEPT: u32 = 1;
 export function protocolFamily(family: u32): u32 {
   return family == 0 ? 2 : 10;
 }
+
+/** NFT_OBJECT_COUNTER */
+export const OBJECT_COUNTER: u32 = 1;
+
+/** NF_DROP, NF_ACCEPT, NFT_JUMP, NFT_GOTO */
+export const VERDICT_DROP: u32 = 0;
+export const VERDICT_ACCEPT: u32 = 1;
+export const VERDICT_JUMP: u32 = 0xfffffffd;
+export const VERDICT_GOTO: u32 = 0xfffffffc;

@@ -7,7 +7,7 @@ import { AddressRecord, EndpointFlag, PortRecord, RangeRecord, ServiceType } fro
 import { Service, sortedServices } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "./endpoints";
-import { factsOf, formatCIDR, LocalDetector, primaryFamily, zone, zoneLength } from "./facts";
+import { factsOf, formatCIDR, LocalDetector } from "./family-facts";
 import { Claim, EntryPoint } from "./keys";
 import { options } from "./options";
 import {
@@ -29,6 +29,7 @@ import {
   ServicePort,
   serviceOf,
 } from "./service-ports";
+import { primaryFamily, zone, zoneLength } from "./this-node";
 
 const scratch: usize = memory.data(128, 16);
 

@@ -8,9 +8,9 @@ import { sortVector } from "../bytes/sort";
 import { EndpointFlag, EndpointRecord, firstEndpoint, SliceRecord } from "../cluster/records";
 import { firstSlice, Slice } from "../cluster/slices";
 import { stringBytes, stringLength } from "../cluster/strings";
-import { isThisNode } from "./facts";
 import { feeds, firstFeeding, slicePortAt } from "./feeding-ports";
 import { FamilyPort } from "./service-ports";
+import { isThisNode } from "./this-node";
 
 /** Flags of a routed endpoint, besides those of EndpointFlag. */
 export namespace Routed {

@@ -6,7 +6,7 @@ import { SLACK, Vector } from "../bytes/memory";
 import { Protocol } from "../bytes/protocols";
 import { grown, sizeOf } from "../bytes/sizes";
 import { PortRecord } from "../cluster/records";
-import { factsOf } from "./facts";
+import { factsOf } from "./family-facts";
 import { FamilyPort } from "./service-ports";
 
 export namespace KeyKind {

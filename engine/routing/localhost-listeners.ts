@@ -5,7 +5,7 @@ import { arenaAlloc } from "../bytes/memory";
 import { IPV4, IPV6 } from "../bytes/protocols";
 import { sortVector } from "../bytes/sort";
 import { endpointAt, endpoints, Routed } from "./endpoints";
-import { factsOf } from "./facts";
+import { factsOf } from "./family-facts";
 import { dropUnusedKey, eachKey, Key, listenerKeys, noteListener } from "./keys";
 import { routeUnsigned } from "./route";
 import { Decision, externalIsLocal, FamilyPort, recordOf } from "./service-ports";

@@ -8,9 +8,11 @@ import { Service } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { countPort } from "./counters";
 import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
-import { contains, factsNumber, factsOf, settings, zone, zoneLength } from "./facts";
+import { factsNumber, settings } from "./facts";
+import { contains, factsOf } from "./family-facts";
 import { options } from "./options";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal, recordOf } from "./service-ports";
+import { zone, zoneLength } from "./this-node";
 
 /** How the last `route` chose among ready endpoints. */
 export namespace Topology {

@@ -8,7 +8,7 @@ import { compareEntries, Entry, Table } from "../../cluster/table";
 import { nft } from "../../encodings/nft";
 import { DataType, Verb } from "../../encodings/nft-encoding";
 import { ownedByNobody } from "../../encodings/owners";
-import { masqueradeMark } from "../../routing/facts";
+import { masqueradeMark } from "../../routing/family-facts";
 import { journal } from "../../transactions/batches";
 import { doNothing, journalKind } from "../../transactions/journal";
 import { writeFor } from "../../transactions/refusals";

@@ -22,7 +22,7 @@ import {
 } from "../../encodings/iptables-restore";
 import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../../routing/endpoints";
-import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../../routing/facts";
+import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../../routing/family-facts";
 import { Claim, EntryPoint } from "../../routing/keys";
 import { options } from "../../routing/options";
 import { firstRange } from "../../routing/route";

@@ -17,7 +17,7 @@ import {
   writeComments,
 } from "../../encodings/iptables-restore";
 import { Field, ownedByNobody } from "../../encodings/owners";
-import { factsOf, isLoopback, localhostNodePorts, masqueradeMark } from "../../routing/facts";
+import { factsOf, isLoopback, localhostNodePorts, masqueradeMark } from "../../routing/family-facts";
 import { options } from "../../routing/options";
 import { ownOption } from "../owning";
 import { canComment } from "./extensions";

@@ -5,7 +5,7 @@ import { Protocol } from "../../bytes/protocols";
 import { nft } from "../../encodings/nft";
 import { DataType, KeyType, Verb } from "../../encodings/nft-encoding";
 import { Field, ownedByNobody } from "../../encodings/owners";
-import { factsOf } from "../../routing/facts";
+import { factsOf } from "../../routing/family-facts";
 import { ownOption } from "../owning";
 
 /** The map from the node ports that are refused on loopback addresses to the chain of their protocol. */

@@ -5,7 +5,7 @@ import { Protocol } from "../../bytes/protocols";
 import { nft } from "../../encodings/nft";
 import { ChainType, DataType, Hook, KeyType, Verb } from "../../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind, ownedByNobody } from "../../encodings/owners";
-import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../../routing/facts";
+import { CIDR, factsOf, isLoopback, LocalDetector, masqueradeMark } from "../../routing/family-facts";
 import { options } from "../../routing/options";
 import { ownOption } from "../owning";
 import { dropLocalhostRejects, writeLocalhostRejects } from "./localhost-node-ports";

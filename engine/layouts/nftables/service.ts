@@ -6,7 +6,7 @@ import { nft } from "../../encodings/nft";
 import { Verb } from "../../encodings/nft-encoding";
 import { alsoOwnedBy, Field, OwnerKind } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../../routing/endpoints";
-import { CIDR, masqueradeMark } from "../../routing/facts";
+import { CIDR, masqueradeMark } from "../../routing/family-facts";
 import { Claim, EntryPoint, Key, KeyKind, keyOf } from "../../routing/keys";
 import { Mode, options } from "../../routing/options";
 import { clusterIP } from "../../routing/ownership";
