@@ -20,7 +20,7 @@ export interface AssumeOptions {
 export const defaultServiceCidrs = "10.96.0.0/16,fd00:10:96::/112";
 /** TEST-NET-1 (RFC 5737): nobody takes it for an address that exists. */
 export const defaultLoadBalancerCidrs = "192.0.2.0/24";
-export const defaultPodCidrs = "10.244.0.0/16,fd00:10:244::/64";
+export const defaultPodCidrs = "10.244.0.0/16,fd00:10:244::/112";
 export const defaultNodes = 3;
 /** As many as TEST-NET-2 has addresses for. */
 export const mostNodes = 250;
