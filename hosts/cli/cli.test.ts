@@ -257,8 +257,8 @@ const addresses: [clusterIP: string, inRules: RegExp | undefined][] = [
 ];
 
 for (const [clusterIP, inRules] of addresses) {
-  cli(`clusterIP ${clusterIP} has a defined result`, ({ file }) => {
-    const objects = [service("odd", { clusterIP }), slice("odd-1", "odd", "10.244.1.9")];
+  cli(`clusterIP ${clusterIP} of a Service that a cluster has has a defined result`, ({ file }) => {
+    const objects = [service("odd", { clusterIP }, { uid: "1" }), slice("odd-1", "odd", "10.244.1.9")];
     const { status, stdout, stderr } = render("-f", file("a.json", list(...objects)));
     assertWebIsThere(stdout);
     if (inRules === undefined) assert.not.match(stdout, clusterIP);
@@ -291,7 +291,7 @@ function assertConflict(
 
 cli("two Services that claim one address: the older has it, and both are named", ({ file }) => {
   const claim = (name: string, time: string) =>
-    service(name, { clusterIP: "10.96.0.50" }, { creationTimestamp: `${time}T00:00:00Z` });
+    service(name, { clusterIP: "10.96.0.50" }, { creationTimestamp: `${time}T00:00:00Z`, uid: name });
   const endpoints = [slice("a-1", "a", "10.244.1.77"), slice("z-1", "z", "10.244.1.78")];
   const text = list(claim("a", "2026-02-02"), claim("z", "2026-01-01"), ...endpoints);
   const outcome = render("-f", file("a.json", text));
@@ -303,7 +303,7 @@ cli("two Services that claim one address: the older has it, and both are named",
 cli("two Services that claim one node port: both are named", ({ file }) => {
   const ports = [{ name: "http", port: 80, protocol: "TCP", nodePort: 30080 }];
   const objects = ["one", "two"].map((name, index) =>
-    service(name, { type: "NodePort", clusterIP: `10.96.1.${index + 1}`, ports }),
+    service(name, { type: "NodePort", clusterIP: `10.96.1.${index + 1}`, ports }, { uid: name }),
   );
   const outcome = render("-f", file("a.json", list(...objects)));
   assertWebIsThere(outcome.stdout);

@@ -43,6 +43,11 @@ Input:
       --strict          what is without meaning in the configuration is an error, not a warning: unknown fields and
                         feature gates, keys given twice, wrong values in the section of another mode
 
+                        Of objects that no API server has seen, fields that are left out get the API server's defaults, and
+                        what it would refuse is an error, in its words: the object is left out.
+      --service-node-port-range R
+                        of the API server (default 30000-32767)
+
 What the files leave open (for objects that no API server has seen; marked as assumed wherever it is shown):
                         Services get addresses and node ports that depend on their names alone, and endpoints from the
                         pods that Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs and Pods among the files would

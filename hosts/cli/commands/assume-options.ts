@@ -1,6 +1,5 @@
 // The options that say what to assume where files leave it open; the same for all commands that read files.
 
-import type { Cidr } from "../../shared/assumed/cidr.ts";
 import {
   type AssumeOptions,
   defaultAssumeOptions,
@@ -8,6 +7,7 @@ import {
   mostNodes,
   parseCidrs,
 } from "../../shared/assumed/options.ts";
+import type { Cidr } from "../../shared/cidr.ts";
 import { UsageError } from "../exit-codes.ts";
 
 /** For `parseArgs`. */

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import type { ClusterSettings } from "../../shared/admission/cluster-settings.ts";
 import type { AssumeOptions } from "../../shared/assumed/options.ts";
 import { defaultKubeVersion, type KubeVersion, parseKubeVersion } from "../../shared/config/kube-version.ts";
 import { modeOf } from "../../shared/config/rules.ts";
@@ -6,6 +7,7 @@ import type { Family, Mode } from "../../shared/contract.ts";
 import { UsageError } from "../exit-codes.ts";
 import { isDirectory } from "../output/files.ts";
 import { assumeArguments, assumeOptions, withDefaultValues } from "./assume-options.ts";
+import { clusterArguments, clusterSettings } from "./cluster-options.ts";
 
 export interface RenderOptions {
   files: string[];
@@ -22,6 +24,7 @@ export interface RenderOptions {
   nfacct: boolean;
   /** For what the configuration leaves to the version of Kubernetes. */
   kubeVersion: KubeVersion;
+  cluster: ClusterSettings;
   /** Where the files leave something open. Undefined: nothing is assumed. */
   assume: Omit<AssumeOptions, "nodeName"> | undefined;
   keepGoing: boolean;
@@ -53,6 +56,8 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
   if (node === "") throw new UsageError("--node is given an empty name", "name a Node, or leave it out");
   const mode = modeOption(values.mode);
   const output = values.output;
+  const kubeVersion = kubeVersionOption(values["kube-version"]);
+  const assume = assumeOptions(values);
   if (output === "") throw new UsageError("-o is given an empty name", "is a shell variable empty?");
   return {
     files,
@@ -65,8 +70,9 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
     blame: values.blame ?? false,
     netlink: formatOption(values.format) === "netlink",
     nfacct: !(values["no-nfacct"] ?? false),
-    kubeVersion: kubeVersionOption(values["kube-version"]),
-    assume: assumeOptions(values),
+    kubeVersion,
+    cluster: clusterSettings(values, kubeVersion, assume),
+    assume,
     keepGoing: values["keep-going"] ?? false,
     strict: values.strict ?? false,
     verbose: values.verbose ?? false,
@@ -93,6 +99,7 @@ function parse(args: string[]) {
         "keep-going": { type: "boolean" },
         strict: { type: "boolean" },
         ...assumeArguments,
+        ...clusterArguments,
         verbose: { type: "boolean", short: "v" },
       },
     });

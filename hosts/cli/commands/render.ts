@@ -1,7 +1,6 @@
 // sluice render: objects → rules.
 import { readFile } from "node:fs/promises";
 import { admitSet } from "../../shared/admission/admit-set.ts";
-import { type ClusterSettings, defaultSettings } from "../../shared/admission/cluster-settings.ts";
 import { assumeSet } from "../../shared/assumed/assume-set.ts";
 import type { Marks } from "../../shared/assumed/marks.ts";
 import { parseCidrs } from "../../shared/assumed/options.ts";
@@ -54,7 +53,7 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   const progress = new Progress(io);
   reporter.beforePrint = () => progress.clear();
   const set = new ManifestSet(await readInputs(options, io, progress, reporter));
-  for (const found of admitSet(set, settingsOf(options))) reporter.report(found);
+  for (const found of admitSet(set, options.cluster)) reporter.report(found);
   const marks = addAssumed(set, options, config, reporter);
   const taken = set.inputs().filter((input) => cluster.apply(input));
   cluster.finish();
@@ -134,12 +133,6 @@ function checkOutput({ family, output, describe, netlink }: RenderOptions, mode:
   if (!output.isDirectory) throw new UsageError(`-o ${output.path}: two files need a directory`, hint);
 }
 
-/** What the options say of the cluster. */
-function settingsOf({ kubeVersion, assume }: RenderOptions): ClusterSettings {
-  const families = assume?.serviceCidrs.map(({ family }) => family) ?? defaultSettings.families;
-  return { ...defaultSettings, kubeVersion, families };
-}
-
 /** Undefined: nothing is to be assumed, or nothing is left open. */
 function addAssumed(
   set: ManifestSet,
@@ -150,7 +143,8 @@ function addAssumed(
   if (options.assume === undefined) return undefined;
   const given = parseCidrs(config.clusterCidr);
   const podCidrs = typeof given === "string" ? options.assume.podCidrs : given;
-  const assumed = assumeSet(set, { ...options.assume, podCidrs, nodeName: wantedNode(options, config) });
+  const { nodePorts } = options.cluster;
+  const assumed = assumeSet(set, { ...options.assume, podCidrs, nodePorts, nodeName: wantedNode(options, config) });
   for (const found of assumed?.diagnostics ?? []) reporter.report(found);
   return assumed?.marks;
 }

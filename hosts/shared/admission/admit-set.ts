@@ -8,7 +8,8 @@ import { type Admitted, admitEndpointSlice, admitService, hasBeenSeen, isAdmitte
 import type { Cause } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
 import { decode } from "./decode.ts";
-import type { Service, ServiceSpec } from "./objects.ts";
+import { familyOf } from "./ip-families.ts";
+import type { IPFamily, Service, ServiceSpec } from "./objects.ts";
 import { serviceSchema } from "./schema.ts";
 import { type Owner, Taken } from "./taken.ts";
 
@@ -21,19 +22,20 @@ export function* admitSet(set: ManifestSet, settings: ClusterSettings): Generato
   const found: SetObject[] = [];
   const taken = new Taken();
   const serviceCIDRs: string[] = [];
-  let knowsAllCIDRs = false;
+  let families: readonly IPFamily[] | undefined;
   for (const object of set.objects(mayHoldNewObjects)) {
     if (object.isEvent) continue;
     const { apiVersion, kind, name, fields } = object;
     if (kind === "ServiceCIDR") {
-      serviceCIDRs.push(...listOf(fieldsOf(fields.spec).cidrs).map(textOf));
-      knowsAllCIDRs ||= name === DEFAULT_SERVICE_CIDR;
+      const cidrs = listOf(fieldsOf(fields.spec).cidrs).map(textOf);
+      serviceCIDRs.push(...cidrs);
+      if (name === DEFAULT_SERVICE_CIDR) families = cidrs.map(familyOf);
     }
     if (!isAdmitted(apiVersion, kind)) continue;
     if (!hasBeenSeen(fieldsOf(fields.metadata))) found.push(object);
     else if (kind === "Service") taken.take(ownerOf(object), specOf(fields));
   }
-  const known = knowsAllCIDRs ? { ...settings, serviceCIDRs } : settings;
+  const known = families === undefined ? settings : { ...settings, families, serviceCIDRs };
   for (const object of found) {
     const isService = object.kind === "Service";
     const admitted = isService ? admitService(object.fields, known, taken) : admitEndpointSlice(object.fields, known);
@@ -47,7 +49,7 @@ export function* admitSet(set: ManifestSet, settings: ClusterSettings): Generato
   }
 }
 
-/** The one that every cluster has; others add to it. */
+/** The one that every cluster has, in the order of its families; others add to it. */
 const DEFAULT_SERVICE_CIDR = "kubernetes";
 
 /** A larger file is a cluster's, or it is not: its first object tells. To look at each takes longer than to make the rules. */
@@ -76,14 +78,15 @@ function ownerOf(object: SetObject): Owner {
 
 function* said(object: SetObject, { causes, warnings }: Admitted): Generator<Diagnostic> {
   for (const [index, cause] of causes.entries()) {
-    const about = (hint: string) => object.about("error", codeOf(cause), ownField(cause.field), cause.message, hint);
+    const about = (hint: string) =>
+      object.aboutValue("error", codeOf(cause), ownField(cause.field), cause.message, hint);
     const hint = cause.hint ?? (index === 0 ? `Kubernetes refuses the ${object.kind}: it is left out` : "");
     // The file may know better, as of an unquoted yes.
     const found = cause.reason === "FieldValueTypeInvalid" ? about("") : about(hint);
     yield found.hint === "" ? about(hint) : found;
   }
   for (const { field, text } of warnings) {
-    yield object.about("warning", "kubernetes-warns", field, withoutField(text, field), "");
+    yield object.aboutValue("warning", "kubernetes-warns", field, withoutField(text, field), "");
   }
 }
 

@@ -1,6 +1,7 @@
 // Addresses of some CIDRs of one family for names.
+
+import { type Address, addressText, type Cidr, parseAddress } from "../cidr.ts";
 import type { AddressFamily } from "../describe.ts";
-import { type Address, addressText, type Cidr, parseAddress } from "./cidr.ts";
 import { NumberPool } from "./pool.ts";
 
 /** More than a cluster has Services: of larger ranges the beginning is used, so that numbers stay exact. */

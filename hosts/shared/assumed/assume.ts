@@ -32,7 +32,7 @@ export interface Assumed {
 export function assume(input: AssumeInput, options: AssumeOptions): Assumed {
   const services = sorted(input.services);
   const ranges = serviceRanges(input.serviceCIDRs, options.serviceCidrs);
-  const addressed = serviceAddresses(services, ranges, options.loadBalancerCidrs);
+  const addressed = serviceAddresses(services, ranges, options.loadBalancerCidrs, options.nodePorts);
   const endpoints = new Endpoints(input, options);
   const bySource = new Map(addressed.services.map((each) => [each.object, each]));
   for (const service of services) endpoints.add(service, bySource.get(service));

@@ -1,7 +1,8 @@
 // Where pods run: the Nodes among the objects, or some that are assumed.
+
+import { type Address, addressText, type Cidr, parseAddress, parseCidr } from "../cidr.ts";
 import type { AddressFamily } from "../describe.ts";
 import { type Fields, fieldsOf, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
-import { type Address, addressText, type Cidr, parseAddress, parseCidr } from "./cidr.ts";
 import { labelsOf } from "./objects.ts";
 import type { AssumeOptions } from "./options.ts";
 

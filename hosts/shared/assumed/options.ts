@@ -1,11 +1,14 @@
 // What to assume, as a command's options say it.
-import { type Cidr, parseCidr } from "./cidr.ts";
+import { defaultSettings, type PortRange } from "../admission/cluster-settings.ts";
+import { type Cidr, parseCidr } from "../cidr.ts";
 
 export interface AssumeOptions {
   /** Cluster IPs come from here; the first one's family is the primary one. ServiceCIDRs among the objects go before it. */
   readonly serviceCidrs: readonly Cidr[];
   /** Services of type LoadBalancer get an address from here; empty: they get none. */
   readonly loadBalancerCidrs: readonly Cidr[];
+  /** Node ports come from here. */
+  readonly nodePorts: PortRange;
   /** Pods get addresses from here where their Node has no podCIDRs. */
   readonly podCidrs: readonly Cidr[];
   /** Number of Nodes that are assumed where none is among the objects. */
@@ -29,6 +32,7 @@ export function defaultAssumeOptions(): AssumeOptions {
   return {
     serviceCidrs: cidrs(defaultServiceCidrs),
     loadBalancerCidrs: [],
+    nodePorts: defaultSettings.nodePorts,
     podCidrs: cidrs(defaultPodCidrs),
     nodes: defaultNodes,
     zones: [],

@@ -1,8 +1,9 @@
 // The pods of workloads, with the node and the addresses that a cluster might give them.
+
+import { type Cidr, parseAddress } from "../cidr.ts";
 import type { AddressFamily } from "../describe.ts";
 import { type Fields, fieldsOf, listOf, textOf } from "../manifests/objects.ts";
 import { AddressPool } from "./address-pool.ts";
-import { type Cidr, parseAddress } from "./cidr.ts";
 import type { Labels } from "./label-selectors.ts";
 import type { ClusterNode } from "./nodes.ts";
 import { isNew, isWholeNumber } from "./objects.ts";

@@ -1,10 +1,11 @@
 // Cluster IPs, node ports and load-balancer IPs of Services that have none yet. What a Service chooses itself stays, and
 // nobody else gets it.
+import type { PortRange } from "../admission/cluster-settings.ts";
+import { type Cidr, cidrText, parseAddress } from "../cidr.ts";
 import type { AddressFamily } from "../describe.ts";
 import type { Diagnostic } from "../diagnostics.ts";
 import { type Fields, fieldsOf, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
 import { AddressPool } from "./address-pool.ts";
-import { type Cidr, cidrText, parseAddress } from "./cidr.ts";
 import { isNew, isWholeNumber, keyOf } from "./objects.ts";
 import { NumberPool } from "./pool.ts";
 import { chosenClusterIPs, familiesOf, hasClusterIP } from "./service-families.ts";
@@ -27,9 +28,6 @@ export interface ServiceAddresses {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** kube-apiserver's --service-node-port-range. */
-const FIRST_NODE_PORT = 30_000;
-const LAST_NODE_PORT = 32_767;
 const families: readonly AddressFamily[] = ["IPv4", "IPv6"];
 
 /** Addresses that a cluster gives last (KEP-3070); services/ipallocator: between 16 and 256, a sixteenth of the range. */
@@ -47,8 +45,9 @@ export function serviceAddresses(
   services: readonly ManifestObject[],
   ranges: ServiceRanges,
   loadBalancerCidrs: readonly Cidr[],
+  nodePorts: PortRange,
 ): ServiceAddresses {
-  return new Addresses(services, ranges, loadBalancerCidrs).all();
+  return new Addresses(services, ranges, loadBalancerCidrs, nodePorts).all();
 }
 
 class Addresses {
@@ -57,12 +56,20 @@ class Addresses {
   readonly #clusterIPs: Record<AddressFamily, AddressPool>;
   readonly #loadBalancerIPs: Record<AddressFamily, AddressPool>;
   readonly #loadBalancerFamilies: ReadonlySet<AddressFamily>;
-  readonly #nodePorts = nodePortPool();
+  readonly #firstNodePort: number;
+  readonly #nodePorts: NumberPool;
   readonly #diagnostics: Diagnostic[] = [];
 
-  constructor(services: readonly ManifestObject[], ranges: ServiceRanges, loadBalancerCidrs: readonly Cidr[]) {
+  constructor(
+    services: readonly ManifestObject[],
+    ranges: ServiceRanges,
+    loadBalancerCidrs: readonly Cidr[],
+    nodePorts: PortRange,
+  ) {
     this.#services = services;
     this.#ranges = ranges;
+    this.#firstNodePort = nodePorts.first;
+    this.#nodePorts = nodePortPool(nodePorts);
     this.#clusterIPs = {
       IPv4: new AddressPool("IPv4", ranges.cidrs.IPv4, reservedAddresses),
       IPv6: new AddressPool("IPv6", ranges.cidrs.IPv6, reservedAddresses),
@@ -81,7 +88,7 @@ class Addresses {
     }
     const ports = listOf(spec.ports).map((port) => fieldsOf(port).nodePort);
     for (const port of [...ports, spec.healthCheckNodePort]) {
-      if (isWholeNumber(port)) this.#nodePorts.exclude(port - FIRST_NODE_PORT);
+      if (isWholeNumber(port)) this.#nodePorts.exclude(port - this.#firstNodePort);
     }
     for (const text of [...ingressIPs(fields), textOf(spec.loadBalancerIP)]) {
       for (const family of families) this.#loadBalancerIPs[family].excludeText(text);
@@ -165,7 +172,7 @@ class Addresses {
       if (nodePort === undefined) {
         const number = this.#nodePorts.take(`${key} ${String(port.port)}`);
         if (number === undefined) return port;
-        nodePort = FIRST_NODE_PORT + number;
+        nodePort = this.#firstNodePort + number;
         byPort.set(port.port, nodePort);
       }
       nodePorts.push(nodePort);
@@ -178,7 +185,7 @@ class Addresses {
     const isWanted = spec.type === "LoadBalancer" && spec.externalTrafficPolicy === "Local";
     const isChosen = isWholeNumber(spec.healthCheckNodePort) && spec.healthCheckNodePort !== 0;
     const number = isWanted && !isChosen ? this.#nodePorts.take(`${key} health check`) : undefined;
-    return { healthCheckNodePort: number === undefined ? undefined : FIRST_NODE_PORT + number };
+    return { healthCheckNodePort: number === undefined ? undefined : this.#firstNodePort + number };
   }
 
   /** Only where it is asked for. `loadBalancerIP` is what most providers then give. */
@@ -193,8 +200,8 @@ class Addresses {
   }
 }
 
-function nodePortPool(): NumberPool {
-  const size = LAST_NODE_PORT - FIRST_NODE_PORT + 1;
+function nodePortPool({ first, last }: PortRange): NumberPool {
+  const size = last - first + 1;
   return new NumberPool(size, reservedNodePorts(size));
 }
 

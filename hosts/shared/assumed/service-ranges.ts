@@ -1,7 +1,8 @@
 // From where a cluster gives out the addresses of Services.
+
+import { type Cidr, parseCidr } from "../cidr.ts";
 import type { AddressFamily } from "../describe.ts";
 import { fieldsOf, listOf, type ManifestObject, textOf } from "../manifests/objects.ts";
-import { type Cidr, parseCidr } from "./cidr.ts";
 
 export interface ServiceRanges {
   readonly cidrs: Readonly<Record<AddressFamily, readonly Cidr[]>>;

@@ -20,6 +20,8 @@ export interface ManifestObject {
   readonly index: number;
   /** A diagnostic about it, at that field. Without a hint it gets the one that the file has for the value there, if any. */
   about(severity: Diagnostic["severity"], code: string, field: string, message: string, hint: string): Diagnostic;
+  /** The same at the field's value. */
+  aboutValue: ManifestObject["about"];
 }
 
 function isObject(value: Value): value is Fields {
@@ -134,33 +136,26 @@ class Places {
     this.#input = input;
   }
 
-  object(known: Omit<ManifestObject, "about" | "index">): ManifestObject {
+  object(known: Omit<ManifestObject, "about" | "aboutValue" | "index">): ManifestObject {
     const index = this.#count++;
     const { kind, namespace, name } = known;
-    return {
-      ...known,
-      index,
-      about: (severity, code, field, message, hint) => {
-        const place = this.#place(index, field);
-        return diagnostic(severity, code, message, {
-          ...place,
-          kind,
-          namespace,
-          name,
-          field,
-          hint: hint || (place.hint ?? ""),
-        });
-      },
-    };
+    const aboutThe =
+      (part: "key" | "value"): ManifestObject["about"] =>
+      (severity, code, field, message, hint) => {
+        const place = this.#place(index, field, part);
+        const more = { ...place, kind, namespace, name, field, hint: hint || (place.hint ?? "") };
+        return diagnostic(severity, code, message, more);
+      };
+    return { ...known, index, about: aboutThe("key"), aboutValue: aboutThe("value") };
   }
 
-  #place(index: number, field: string): Partial<Diagnostic> {
+  #place(index: number, field: string, part: "key" | "value"): Partial<Diagnostic> {
     const { file, json } = this.#input;
     this.#objects ??= [...objectsIn(json)];
     const object = this.#objects[index];
     if (object === undefined) return { file };
     const at = fieldAt(json, object.start, parsePath(field));
     const hint = at.found ? this.#input.hint(at.value) : "";
-    return { file, ...this.#input.position(at.found ? at.key : at.value), hint };
+    return { file, ...this.#input.position(at.found ? at[part] : at.value), hint };
   }
 }

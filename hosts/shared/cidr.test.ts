@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { addressText, cidrText, parseAddress, parseCidr } from "./cidr.ts";
 
-const test = suite("assumed: CIDRs");
+const test = suite("IP addresses and CIDRs");
 
 const addresses: [text: string, canonical: string | undefined][] = [
   ["10.96.0.10", "10.96.0.10"],
