@@ -10,7 +10,8 @@ import type { Hazard } from "./hazard.ts";
 
 /** @throws {NetlinkError} */
 export async function forwardingHazards(socket: NetlinkSocket): Promise<Hazard[]> {
-  const dropping = [...(await listForwardDrops(socket)), ...FAMILIES.flatMap(legacyDrop)];
+  const dropping = await listForwardDrops(socket);
+  for (const family of FAMILIES) dropping.push(...(await legacyDrop(family)));
   return dropping.map(({ table, chain }) => ({
     subject: `${table} ${chain}`,
     message: `chain ${chain} of table ${table} drops what it has no rule for: traffic of node ports, load-balancer and external IPs to pods may be dropped there (kube-proxy's iptables mode lets it pass)`,
@@ -18,8 +19,8 @@ export async function forwardingHazards(socket: NetlinkSocket): Promise<Hazard[]
   }));
 }
 
-function legacyDrop(family: Family): ForwardDrop[] {
-  const dropsByDefault = readLegacyTable(family, "filter")?.dropsByDefault("FORWARD") === true;
+async function legacyDrop(family: Family): Promise<ForwardDrop[]> {
+  const dropsByDefault = (await readLegacyTable(family, "filter"))?.dropsByDefault("FORWARD") === true;
   return dropsByDefault ? [{ table: `${family === "ipv4" ? "ip" : "ip6"} filter`, chain: "FORWARD" }] : [];
 }
 

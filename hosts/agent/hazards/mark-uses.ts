@@ -62,8 +62,7 @@ async function legacyMarks(): Promise<MarkUse[]> {
   for (const family of FAMILIES) {
     for (const table of LEGACY_TABLES) {
       const place = `${family === "ipv4" ? "iptables" : "ip6tables"}-legacy ${table}`;
-      await yieldIfDue();
-      const rules = step(() => readLegacyTable(family, table))?.rules(["mark", "MARK"]);
+      const rules = (await readLegacyTable(family, table))?.rules(["mark", "MARK"]);
       for (let more = true; rules !== undefined && more; ) {
         await yieldIfDue();
         more = step(() => addMarks(found, place, rules));

@@ -5,6 +5,7 @@ import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";
 import { ENOENT, NetlinkError } from "../netlink/messages/errno.ts";
 import { ATTRIBUTES, request } from "../netlink/messages/messages.ts";
 import * as uapi from "../netlink/messages/uapi.ts";
+import type { Libc } from "../netlink/sockets/libc.ts";
 import { requestOne } from "../netlink/sockets/requests.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
@@ -19,8 +20,8 @@ const PROTOCOLS = ["tcp", "udp", "sctp"] as const;
 const COUNTER = 1;
 
 /** Those of the counters that are there: of TCP there is none where the agent listens. @throws {NetlinkError} */
-export async function readRejected(mode: Exclude<Mode, "iptables">): Promise<RejectedPackets[]> {
-  const socket = NetlinkSocket.open();
+export async function readRejected(mode: Exclude<Mode, "iptables">, libc?: Libc): Promise<RejectedPackets[]> {
+  const socket = NetlinkSocket.open(libc === undefined ? {} : { libc });
   try {
     const found: RejectedPackets[] = [];
     for (const family of FAMILIES) {
@@ -49,7 +50,7 @@ async function readCounter(
     writer.string(uapi.NFTA_OBJ.NAME, `localhost-nodeport-rejected-${protocol}`);
     writer.u32(uapi.NFTA_OBJ.TYPE, COUNTER);
   });
-  const answer = await requestOne(socket, message, sequence);
+  const answer = await requestOne(socket, message, sequence, true);
   if ("errno" in answer) {
     if (answer.errno === ENOENT) return undefined;
     throw new NetlinkError("GETOBJ", answer.errno);

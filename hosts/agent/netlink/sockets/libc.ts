@@ -15,6 +15,8 @@ export interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
   /** Fills `value`; returns 0. */
   getsockopt(fd: number, level: number, option: number, value: Uint8Array): number;
+  /** As `getsockopt`, on a thread of libuv's pool, for what takes the kernel long. `value` must not be touched until it resolves. */
+  getsockoptOnThread(fd: number, level: number, option: number, value: Uint8Array): Promise<number>;
   recv(fd: number, buffer: Uint8Array, flags: number): number;
   /** As `recv`, on a thread of libuv's pool. `buffer` must not be touched until it resolves. */
   recvOnThread(fd: number, buffer: Uint8Array, flags: number): Promise<number>;
@@ -100,20 +102,17 @@ function bindLibc(koffi: Koffi, library: ReturnType<Koffi["load"]>): Libc {
   const result = (value: number): number => (value < 0 ? -koffi.errno() : value);
   // What a worker thread reads or writes must not be collected meanwhile, whatever the caller forgets.
   const inUse = new Set<Uint8Array>();
-  const onThread = (call: typeof send, fd: number, buffer?: Uint8Array, ...rest: unknown[]): Promise<number> =>
+  const onThread = (call: typeof send, ...args: readonly (number | Uint8Array)[]): Promise<number> =>
     new Promise((resolve, reject) => {
+      const buffers = args.filter((each) => typeof each !== "number");
       // koffi gives the callback the thread's errno (since 3.2.0).
       const done = (error: Error | null, value: number): void => {
-        if (buffer !== undefined) inUse.delete(buffer);
+        for (const each of buffers) inUse.delete(each);
         if (error !== null) reject(error);
         else resolve(result(value));
       };
-      if (buffer === undefined) {
-        call.async(fd, done);
-      } else {
-        inUse.add(buffer);
-        call.async(fd, buffer, ...rest, done);
-      }
+      for (const each of buffers) inUse.add(each);
+      call.async(...args, done);
     });
   const length = (bytes: Uint8Array): Uint8Array => new Uint8Array(new Uint32Array([bytes.length]).buffer);
 
@@ -124,6 +123,7 @@ function bindLibc(koffi: Koffi, library: ReturnType<Koffi["load"]>): Libc {
     getsockname: (fd, address) => result(getsockname(fd, address, length(address))),
     setsockopt: (fd, level, option, value) => result(setsockopt(fd, level, option, value, value.length)),
     getsockopt: (fd, level, option, value) => result(getsockopt(fd, level, option, value, length(value))),
+    getsockoptOnThread: (fd, level, option, value) => onThread(getsockopt, fd, level, option, value, length(value)),
     recv: (fd, buffer, flags) => result(recv(fd, buffer, buffer.length, flags)),
     recvOnThread: (fd, buffer, flags) => onThread(recv, fd, buffer, buffer.length, flags),
     send: (fd, bytes, flags) => result(send(fd, bytes, bytes.length, flags)),

@@ -44,6 +44,7 @@ export function fakeLibc(send: (n: number, bytes: Uint8Array) => readonly FakeAn
       viewOf(value).setInt32(0, 1 << 20, true);
       return 0;
     },
+    getsockoptOnThread: async () => 0,
     recv: (_fd, buffer) => recv(buffer),
     recvOnThread: async (_fd, buffer) => recv(buffer),
     send: (_fd, bytes) => take(bytes),
