@@ -15,15 +15,18 @@ const PREFIX = "affinity-";
 const DEFAULT_SIZE = 65_535;
 /** Lists that are read element by element in one look: before Linux 6.16 there is no other way. */
 const COUNTED_AT_ONCE = 16;
+/** Each list is said once, with a hazard of its own; so many of them. */
 const NAMED_AT_MOST = 5;
+/** A list that was full counts as such until it has room for a tenth: clients come and time out all the time. */
+const STILL_FULL = 0.9;
 const RECENT = "/proc/net/xt_recent";
 const RECENT_SIZE = "/sys/module/xt_recent/parameters/ip_list_tot";
 
 /** One look after the other; where lists have to be counted, each takes some of them. */
 export class AffinityWatch {
   readonly #mode: Mode;
-  /** Full when they were counted last. */
-  readonly #full = new Set<string>();
+  /** Full when they were counted last, and how many clients they take; the ones that have been so for longest first. */
+  readonly #full = new Map<string, number>();
   #next = 0;
 
   constructor(mode: Mode) {
@@ -32,36 +35,61 @@ export class AffinityWatch {
 
   /** @throws {NetlinkError} */
   async look(socket: NetlinkSocket): Promise<Hazard[]> {
-    return this.#mode === "iptables"
-      ? recentHazards(this.#turn.bind(this), this.#full)
-      : this.#lookIntoSets(socket, this.#mode);
+    return this.#mode === "iptables" ? this.#lookIntoFiles() : this.#lookIntoSets(socket, this.#mode);
   }
 
   async #lookIntoSets(socket: NetlinkSocket, mode: Exclude<Mode, "iptables">): Promise<Hazard[]> {
     const uncounted: { family: Family; name: string; size: number }[] = [];
     const names = new Set<string>();
-    let size = DEFAULT_SIZE;
     for (const family of FAMILIES) {
       for (const set of await listDynamicSets(socket, family, TABLES[mode])) {
         if (!set.name.startsWith(PREFIX)) continue;
-        size = set.size === 0 ? DEFAULT_SIZE : set.size;
+        const size = set.size === 0 ? DEFAULT_SIZE : set.size;
         names.add(set.name);
         if (set.count === undefined) uncounted.push({ family, name: set.name, size });
-        else this.#note(set.name, set.count >= size);
+        else this.#note(set.name, set.count, size);
       }
     }
     for (const { family, name, size } of this.#turn(uncounted)) {
-      this.#note(name, (await countElements(socket, family, TABLES[mode], name)) >= size);
+      this.#note(name, await countElements(socket, family, TABLES[mode], name), size);
     }
-    for (const name of this.#full) if (!names.has(name)) this.#full.delete(name);
+    for (const name of this.#full.keys()) if (!names.has(name)) this.#full.delete(name);
     const hint =
       "use fewer clients for each endpoint (more endpoints), a shorter sessionAffinityConfig.clientIP.timeoutSeconds, or no affinity";
-    return hazard([...this.#full].map(endpointIn), `${size} clients: new ones get no affinity`, hint);
+    return this.#hazards(endpointIn, "new ones get no affinity", hint);
   }
 
-  #note(name: string, isFull: boolean): void {
-    if (isFull) this.#full.add(name);
-    else this.#full.delete(name);
+  /** Files of xt_recent, which have a line for each client. */
+  #lookIntoFiles(): Hazard[] {
+    const limit = Number(readIfThere(RECENT_SIZE) ?? Number.NaN);
+    const lists = recentLists();
+    if (Number.isNaN(limit) || limit === 0) return [];
+    for (const name of this.#full.keys()) if (!lists.includes(name)) this.#full.delete(name);
+    for (const name of this.#turn(lists)) {
+      this.#note(name, (readIfThere(`${RECENT}/${name}`) ?? "").split("\n").length - 1, limit);
+    }
+    const hint = `give the module xt_recent more room (ip_list_tot, ${limit} now, in /etc/modprobe.d; it has to be loaded anew), or use mode flat or nftables, which take ${DEFAULT_SIZE}`;
+    return this.#hazards((name) => name, "for each new one the quietest loses its affinity", hint);
+  }
+
+  #note(name: string, clients: number, size: number): void {
+    const isFull = clients >= (this.#full.has(name) ? size * STILL_FULL : size);
+    if (!isFull) this.#full.delete(name);
+    else if (!this.#full.has(name)) this.#full.set(name, size);
+  }
+
+  #hazards(endpointOf: (name: string) => string, consequence: string, hint: string): Hazard[] {
+    const subject = "session affinity";
+    const hazards = [...this.#full].slice(0, NAMED_AT_MOST).map(([name, size]) => ({
+      subject,
+      message: `the list of clients is full for ${endpointOf(name)}, with ${size} clients: ${consequence}`,
+      hint,
+    }));
+    // Without their number, which changes.
+    if (this.#full.size > NAMED_AT_MOST) {
+      hazards.push({ subject, message: `the lists of clients of more endpoints are full: ${consequence}`, hint });
+    }
+    return hazards;
   }
 
   /** So many of them as are looked at this time. */
@@ -72,21 +100,6 @@ export class AffinityWatch {
   }
 }
 
-/** Files of xt_recent, which have a line for each client. */
-function recentHazards(turn: <T>(all: readonly T[]) => T[], full: Set<string>): Hazard[] {
-  const limit = Number(readIfThere(RECENT_SIZE) ?? Number.NaN);
-  const lists = recentLists();
-  if (Number.isNaN(limit) || limit === 0) return [];
-  for (const name of full) if (!lists.includes(name)) full.delete(name);
-  for (const name of turn(lists)) {
-    const clients = (readIfThere(`${RECENT}/${name}`) ?? "").split("\n").length - 1;
-    if (clients >= limit) full.add(name);
-    else full.delete(name);
-  }
-  const hint = `give the module xt_recent more room (ip_list_tot, ${limit} now, in /etc/modprobe.d; it has to be loaded anew), or use mode flat or nftables, which take ${DEFAULT_SIZE}`;
-  return hazard([...full], `${limit} clients: for each new one the quietest loses its affinity`, hint);
-}
-
 function recentLists(): string[] {
   try {
     return readdirSync(RECENT).filter((name) => name.startsWith("KUBE-SEP-"));
@@ -94,19 +107,6 @@ function recentLists(): string[] {
     // The module is not loaded: there is no affinity.
     return [];
   }
-}
-
-function hazard(endpoints: readonly string[], consequence: string, hint: string): Hazard[] {
-  if (endpoints.length === 0) return [];
-  const more = endpoints.length > NAMED_AT_MOST ? ` and ${endpoints.length - NAMED_AT_MOST} more` : "";
-  const names = [...endpoints].sort().slice(0, NAMED_AT_MOST).join(", ");
-  return [
-    {
-      subject: "session affinity",
-      message: `the list of clients is full for ${names}${more}, with ${consequence}`,
-      hint,
-    },
-  ];
 }
 
 /** Without hash: a Service's port and an endpoint. */

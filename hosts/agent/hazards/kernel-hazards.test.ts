@@ -4,12 +4,13 @@ import { oracleCases } from "../../../fixtures/oracle/oracle.ts";
 import { testNeeding } from "../../../fixtures/support/needing.ts";
 import { joinPieces } from "../../shared/engine.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
+import { HealthState } from "../http/health-state.ts";
 import { countElements } from "../kernel/nft-listing.ts";
 import { engineFor, flushAll, lackingLegacy, prepareNode, shell } from "../kernel/testing/node.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { AffinityWatch } from "./affinity.ts";
-import type { Hazard, HazardSource } from "./hazard.ts";
+import { type Hazard, HazardReport, type HazardSource } from "./hazard.ts";
 import { findKernelHazards } from "./kernel-hazards.ts";
 import { clashes } from "./marks.ts";
 
@@ -151,6 +152,44 @@ inNamespaces(import.meta.url, ["user"], (test) => {
         hazard?.message,
         "the list of clients is full for shop/web/tcp/http -> 10.32.0.15/8080, with 3 clients: new ones get no affinity",
       );
+    });
+
+    test(`${mode}: each full list is said once, whatever becomes of others`, async () => {
+      const names = Array.from({ length: 7 }, (_, i) => `affinity-ABCDEFGH-shop/web/tcp/__10.32.0.${i}/80`);
+      const sets = names.map((name) => `set ${name} { type ipv4_addr; size 20; flags dynamic,timeout; timeout 3h; }`);
+      shell(`nft -f - <<X\ntable ip ${table} {\n${sets.join("\n")}\n}\nX`);
+      const change = (verb: "add" | "delete", index: number, from: number, to: number) => {
+        const clients = Array.from({ length: to - from }, (_, i) => `192.0.2.${from + i}`);
+        shell(`nft '${verb} element ip ${table} ${names[index]} { ${clients} }'`);
+      };
+      const config = configOf(`mode: ${mode}\n`);
+      const watch = new AffinityWatch(config.mode);
+      const said: string[] = [];
+      const say = (_: unknown, message?: string) => void said.push(message ?? "");
+      const report = new HazardReport({ warn: say, info: say } as never, new HealthState({ syncPeriodMs: 30_000 }));
+      const look = async () => {
+        report.update("affinity", (await findKernelHazards(config, watch)).get("affinity") ?? []);
+        return said.splice(0).map((message) => message.replace(/^(no more: )?.*10\.32\.0\.(\d+).*$/, "$1$2"));
+      };
+      change("add", 0, 0, 20);
+      assert.equal(await look(), ["0"]);
+      change("add", 1, 0, 20);
+      assert.equal(await look(), ["1"]);
+      // Clients come and time out.
+      change("delete", 0, 0, 2);
+      assert.equal(await look(), []);
+      change("delete", 0, 2, 4);
+      assert.equal(await look(), ["no more: 0"]);
+      for (const index of [2, 3, 4, 5, 6]) change("add", index, 0, 20);
+      assert.equal(await look(), [
+        "2",
+        "3",
+        "4",
+        "5",
+        "the lists of clients of more endpoints are full: new ones get no affinity",
+      ]);
+      change("add", 0, 0, 4);
+      assert.equal(await look(), []);
     });
   }
 
