@@ -1,9 +1,12 @@
 // Node ports on loopback addresses: what is refused there, as ports come and go. What 1.38 has is compared in fixtures/oracle137.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { NftModel } from "../../../fixtures/kernel/nft-model.ts";
 import {
   commitAll,
   defaultOptions,
+  type Engine,
+  join,
   linesWith,
   makeEngine,
   makeService,
@@ -86,15 +89,28 @@ for (const mode of ["nftables", "flat"] as const) {
     }
   });
 
-  test(`${mode}: switched while it runs, nothing is left and nothing lacks`, () => {
+  test(`${mode}: switched while it runs, nothing is left in the kernel and nothing lacks`, () => {
     const engine = makeEngine(mode, on);
     put(engine, web);
-    let now = commitAll(engine, 0);
+    const kernel = new NftModel();
+    let now = 0;
+    const write = (from: Engine, to: NftModel) => {
+      for (const { id, data } of from.plan(now)) {
+        to.apply(join(data));
+        from.committed(id, now);
+      }
+      now += 10_000;
+    };
+    write(engine, kernel);
     for (const options of [listening, {}, listening, on, {}]) {
       assert.equal(engine.configure({ ...defaultOptions(mode), ...options }), []);
-      now = commitAll(engine, now);
+      for (let i = 0; i < 3; i++) write(engine, kernel);
       const fresh = makeEngine(mode, options);
       put(fresh, web);
+      const other = new NftModel();
+      write(fresh, other);
+      assert.equal(kernel.tables, other.tables);
+      assert.equal([...kernel.counters].sort(), [...other.counters].sort());
       assert.is(renderAll(engine), renderAll(fresh));
       assert.equal(plan(engine, now), []);
     }
