@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { applyJson, engineModule, newEngine } from "../../../../fixtures/support/engine.ts";
 import { defaultOptions, listOf } from "../../../../fixtures/support/engine-tests.ts";
 import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
-import type { Batch, Family } from "../../../shared/contract.ts";
+import type { Batch, Family, Mode } from "../../../shared/contract.ts";
 import { FAMILIES } from "../../../shared/families.ts";
 import { type NetlinkMode, openNetlinkWriter } from "../../kernel/netlink-writer.ts";
 import type { BatchLimits, Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
@@ -71,7 +71,7 @@ export class Node {
   readonly waves: number[] = [];
   reports: FamilyReport[] = [];
 
-  constructor(mode: NetlinkMode, writer: KernelWriter, families = FAMILIES) {
+  constructor(mode: Mode, writer: KernelWriter, families = FAMILIES) {
     this.writer = new FaultyWriter(writer);
     const ignore = () => {};
     this.state = new ClusterState(engineModule, defaultOptions(mode), writer.batchLimits, {
