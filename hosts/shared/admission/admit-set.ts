@@ -85,8 +85,8 @@ function* said(object: SetObject, { causes, warnings }: Admitted): Generator<Dia
     const found = cause.reason === "FieldValueTypeInvalid" ? about("") : about(hint);
     yield found.hint === "" ? about(hint) : found;
   }
-  for (const { field, text } of warnings) {
-    yield object.aboutValue("warning", "kubernetes-warns", field, withoutField(text, field), "");
+  for (const { field, text, hint = "" } of warnings) {
+    yield object.aboutValue("warning", "kubernetes-warns", field, withoutField(text, field), hint);
   }
 }
 
@@ -101,7 +101,8 @@ function ownField(field: string): string {
   return field.replace("spec.LoadBalancerSourceRanges", "spec.loadBalancerSourceRanges");
 }
 
-/** The field stands before the text anyway. */
+/** The field stands before the text anyway. Of a slice the server writes it as if it had a spec. */
 function withoutField(text: string, field: string): string {
-  return text.toLowerCase().startsWith(field.toLowerCase()) ? text.slice(field.length).replace(/^:? /, "") : text;
+  const written = [field, `spec.${field}`].find((each) => text.toLowerCase().startsWith(each.toLowerCase()));
+  return written === undefined ? text : text.slice(written.length).replace(/^:? /, "");
 }

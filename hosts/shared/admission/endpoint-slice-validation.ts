@@ -111,7 +111,8 @@ function validateHints(
 /** In the order of the server's Warning headers. */
 export function* endpointSliceWarnings(slice: EndpointSlice, version: KubeVersion): Generator<Warning> {
   if (slice.addressType === "FQDN") {
-    yield { field: "addressType", text: "spec.addressType: FQDN endpoints are deprecated" };
+    const hint = "no rule leads to names: use IPv4 or IPv6";
+    yield { field: "addressType", text: "spec.addressType: FQDN endpoints are deprecated", hint };
     return;
   }
   for (const [index, { addresses }] of (slice.endpoints ?? []).entries()) {

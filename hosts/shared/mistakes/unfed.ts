@@ -81,7 +81,9 @@ function* feeding(slice: ManifestObject, service: ManifestObject): Generator<Dia
   const about = (field: string, message: string, hint = "") =>
     slice.about("warning", "slice-feeds-nobody", field, message, hint);
   if (type === "FQDN") {
-    yield about("addressType", "no rule leads to names, and these are no IP addresses", "use IPv4 or IPv6");
+    // Of others, admission says it.
+    if (isFromCluster(slice))
+      yield about("addressType", "no rule leads to names, and these are no IP addresses", "use IPv4 or IPv6");
     return;
   }
   const addresses = clusterIPs(fieldsOf(service.fields.spec));
