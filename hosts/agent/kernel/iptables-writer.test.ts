@@ -186,7 +186,7 @@ COMMIT
     const opened = await IptablesWriter.open({ run });
     if (opened.outcome !== "opened") throw new Error(opened.message);
     const { writer } = opened;
-    assert.is(writer.looksByProcess, false);
+    assert.is(writer.checksByProcess, false);
     assert.equal(await writer.dump("ipv4"), { outcome: "unsupported", drift: undefined });
     await writeAll(engine, writer, 0);
     for (const foreign of ["add table ip other", "add chain ip other mine", "add chain ip6 filter mine"]) {

@@ -61,7 +61,7 @@ export class IptablesWriter implements KernelWriter {
     this.#canary = new IptablesCanary(tools, run, this.#socket);
   }
 
-  get looksByProcess(): boolean {
+  get checksByProcess(): boolean {
     return this.#canary.isDear;
   }
 

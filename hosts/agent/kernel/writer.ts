@@ -53,7 +53,7 @@ export interface KernelWriter {
   /** What the node lacks, for `set-missing-extensions` of the engine's contract, and what a Service is told about it. */
   readonly missing?: Readonly<Record<Family, ReadonlyMap<Extension, string>>>;
   /** `intactness` starts a process: it is asked once in a sync period. Else it is cheap. */
-  readonly looksByProcess?: boolean;
+  readonly checksByProcess?: boolean;
   /** `onPart`: called whenever the kernel has told more; a table with a million elements takes it a minute. */
   dump(family: Family, onPart?: () => void): Promise<Dump>;
   /** Cheap: the kernel has no rules of this mode. Absent: this mode can't begin with a part of its rules. */

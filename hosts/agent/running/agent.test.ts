@@ -120,7 +120,7 @@ class Running {
   /** Of the log. */
   readonly lines: string[] = [];
 
-  constructor(lookPeriodMs: number, options = defaultOptions("flat")) {
+  constructor(driftCheckMs: number, options = defaultOptions("flat")) {
     this.agent = new Agent(
       {
         module,
@@ -133,14 +133,14 @@ class Running {
         clock: this.clock,
         minSyncPeriodMs: 0,
         syncPeriodMs: 3_600_000,
-        lookPeriodMs,
+        driftCheckMs,
       },
       { relist: () => {}, synced: async () => {}, nodeChanged: () => {} },
     );
   }
 
-  static async started(lookPeriodMs = 3_600_000): Promise<Running> {
-    const running = new Running(lookPeriodMs);
+  static async started(driftCheckMs = 3_600_000): Promise<Running> {
+    const running = new Running(driftCheckMs);
     running.list("node", makeNode("node-a", { ips: ["192.0.2.1"] }));
     running.list("service-cidr");
     const numbers = Array.from({ length: SERVICES }, (_, n) => n);

@@ -41,8 +41,8 @@ export interface AgentParts {
   readonly minSyncPeriodMs: number;
   /** Milliseconds after which what the kernel has refused is tried again. */
   readonly syncPeriodMs: number;
-  /** Milliseconds between two looks whether somebody else has touched the rules. */
-  readonly lookPeriodMs: number;
+  /** Milliseconds between two checks whether somebody else has touched the rules. */
+  readonly driftCheckMs: number;
 }
 
 export interface AgentHooks {
@@ -132,7 +132,7 @@ export class Agent {
     this.#schedule = new Schedule(() => this.#run(), { clock, minIntervalMs: parts.minSyncPeriodMs });
     this.#driftTimer = new DriftTimer({
       clock,
-      periodMs: parts.lookPeriodMs,
+      periodMs: parts.driftCheckMs,
       longestMs: parts.syncPeriodMs,
       due: () => {
         if (this.#reports.hasSynced) this.#schedule.request();
@@ -152,7 +152,7 @@ export class Agent {
       nextRun: this.#schedule.next,
       failedRuns: this.#schedule.failures,
       waitingSince: this.#waitingSince,
-      lookAt: this.#driftTimer.at,
+      driftCheckAt: this.#driftTimer.at,
       retryAt: this.#retryAt,
       lastRun: this.#reports.last,
     });

@@ -60,7 +60,7 @@ export interface DebugPlanParts {
   readonly failedRuns: number;
   /** On the clock. */
   readonly waitingSince: number | undefined;
-  readonly lookAt: number | undefined;
+  readonly driftCheckAt: number | undefined;
   readonly retryAt: number;
   readonly lastRun: readonly FamilyReport[];
 }
@@ -86,7 +86,7 @@ export function debugPlanOf(parts: DebugPlanParts): DebugPlan {
     nextRun,
     oldestChangeMs: parts.waitingSince === undefined ? null : Math.round(now - parts.waitingSince),
     failedRuns,
-    nextLookMs: parts.lookAt === undefined ? null : until(parts.lookAt, now),
+    nextLookMs: parts.driftCheckAt === undefined ? null : until(parts.driftCheckAt, now),
     leftOut: {
       count: leftOut.length,
       services: leftOut.slice(0, NAMES_AT_MOST).map(nameOf),

@@ -3,12 +3,6 @@ import { isDeepStrictEqual } from "node:util";
 import { nameLinkLocal } from "../../shared/config/addresses.ts";
 import { unknownGates } from "../../shared/config/feature-gates.ts";
 import { defaultKubeVersion, type KubeVersion, kubeVersionText } from "../../shared/config/kube-version.ts";
-import {
-  decidedLocalhost,
-  localhostNodePortsGate,
-  looksAfterLocalhost,
-  namesLoopback,
-} from "../../shared/config/localhost-gate.ts";
 import type { EngineModule } from "../../shared/engine.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { AgentSettings } from "../config/command.ts";
@@ -19,29 +13,23 @@ import { readTcpBeLiberal } from "../host/conntrack-settings.ts";
 import { type InterfaceWatch, watchInterfaces } from "../host/interfaces.ts";
 import { readNfacct } from "../host/nfacct.ts";
 import { settingDiagnostics, thisMachine } from "../host/setting.ts";
-import { HealthState, type WatchView } from "../http/health-state.ts";
+import { HealthState } from "../http/health-state.ts";
 import { findLiveKubeProxy, liveKubeProxyMessage } from "../kernel/live-kube-proxy.ts";
 import { ApiClient, type ApiClientOptions } from "../kube/client/api-client.ts";
 import { readServerVersion } from "../kube/client/server-version.ts";
 import { userAgent } from "../kube/client/user-agent.ts";
 import { ClusterAccessError } from "../kube/credentials/cluster-access-error.ts";
 import { findCluster } from "../kube/credentials/find-cluster.ts";
-import { nameOf } from "../kube/decoding/oversized-objects.ts";
 import { EventRecorder, nodeReference } from "../kube/events.ts";
-import { Reflector } from "../kube/watching/reflector.ts";
-import type { Progress } from "../kube/watching/reflector-state.ts";
-import { endpointSlices, nodeNamed, serviceCIDRs, services } from "../kube/watching/resources.ts";
-import { readUrgentLists } from "../kube/watching/urgent-lists.ts";
 import type { LocalhostNodePorts } from "../localhost/node-ports.ts";
-import { readRejected } from "../localhost/rejected.ts";
 import type { Log } from "../log/log.ts";
-import type { LocalhostMetrics } from "../metrics/localhost.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { type LastNode, recallNode } from "../sync/last-node.ts";
 import { systemClock } from "../time/clock.ts";
-import { Agent, RESOURCES } from "./agent.ts";
-import type { DebugPlanPage } from "./debug-plan.ts";
+import { Agent } from "./agent.ts";
+import { ApiWatch } from "./api-watch.ts";
 import { optionsOf } from "./engine-options.ts";
+import { LocalhostGate } from "./localhost-gate.ts";
 import type { NodeLock } from "./lock/node-lock.ts";
 import { type OpenedWriter, openWriter } from "./open-writer.ts";
 import { PostSync } from "./post-sync.ts";
@@ -70,12 +58,9 @@ export interface ApiServerMemory {
 }
 
 /** Netlink says at once whether anybody has committed anything; a look at legacy iptables' canaries starts processes. */
-const LOOK_PERIOD_MS = 2_000;
-/** Of objects that are left out, in health checks. */
-const MOST_SHOWN = 20;
-/** What an older API server does not offer is done without, as it always was. */
-const OF_OLD_SERVERS: ReadonlySet<string> = new Set(["no streaming lists", "no such field selector"]);
+const DRIFT_CHECK_MS = 2_000;
 
+/** An agent with one configuration. Rules alone may change in it; for another mode, address or port it is started anew. */
 export class RunningAgent {
   readonly #settings: AgentSettings;
   readonly #context: AgentContext;
@@ -85,7 +70,8 @@ export class RunningAgent {
   readonly #health: HealthState;
   readonly metrics: Metrics;
   readonly #agent: Agent;
-  readonly #reflectors: readonly Reflector[];
+  readonly #apiWatch: ApiWatch;
+  readonly #localhost: LocalhostGate;
   readonly #events: EventRecorder;
   readonly #postSync: PostSync;
   readonly #hazards: HazardWatch;
@@ -93,7 +79,6 @@ export class RunningAgent {
   #config: AgentConfig;
   #hasStopped = false;
   #hasWritten = false;
-  #tooLong: readonly string[] = [];
   #tcpBeLiberal: boolean;
   readonly #stopping = new AbortController();
 
@@ -158,27 +143,30 @@ export class RunningAgent {
     this.#health = new HealthState({
       syncPeriodMs: config.syncPeriodMs,
       families: parts.writer.families,
-      watches: () => this.#watches(),
+      watches: () => this.#apiWatch.views(),
       holdUp: () => context.lock.holdUp,
       warning: () => context.lock.warning,
+    });
+    this.#localhost = new LocalhostGate({
+      config: () => this.#config,
+      version: () => context.api.version,
+      localhost: context.localhost,
+      health: this.#health,
+      log,
     });
     this.#warnOfGates();
     this.metrics = new Metrics({
       mode: config.mode,
       version,
-      watches: () => this.#watches(),
+      watches: () => this.#apiWatch.views(),
       engineMemoryBytes: () => this.#agent.state.memoryBytes,
       totals: () => this.#agent.state.use((engine) => engine.counted()),
-      featureGates: () => {
-        const localhost = this.#looksAfterLocalhost;
-        const { featureGates } = this.#config;
-        return localhost === undefined ? featureGates : { ...featureGates, [localhostNodePortsGate]: localhost };
-      },
+      featureGates: () => this.#localhost.gatesWith(this.#config.featureGates),
       transports: () => parts.client.transports,
       pluginCertificateExpires: () => parts.client.access.credentials.certificateExpires?.(),
       ...(config.mode === "iptables"
         ? { nfacct: readNfacct }
-        : { localhost: () => this.#localhostFigures(config.mode as "flat" | "nftables") }),
+        : { localhost: () => this.#localhost.figures(config.mode as "flat" | "nftables") }),
     });
     this.#agent = new Agent(
       {
@@ -192,18 +180,16 @@ export class RunningAgent {
         clock: systemClock,
         holdUp: () => context.lock.holdUp,
         lastNode: context.lastNode,
-        lacks: () => (this.#looksAfterLocalhost === undefined ? "the API server's version" : ""),
+        lacks: () => (this.#localhost.isOn === undefined ? "the API server's version" : ""),
         minSyncPeriodMs: config.minSyncPeriodMs,
         syncPeriodMs: config.syncPeriodMs,
-        lookPeriodMs:
-          parts.writer.writer.looksByProcess === true
+        driftCheckMs:
+          parts.writer.writer.checksByProcess === true
             ? config.syncPeriodMs
-            : Math.min(config.syncPeriodMs, LOOK_PERIOD_MS),
+            : Math.min(config.syncPeriodMs, DRIFT_CHECK_MS),
       },
       {
-        relist: (reason) => {
-          for (const reflector of this.#reflectors) reflector.relist(reason);
-        },
+        relist: (reason) => this.#apiWatch.relist(reason),
         synced: (first) => {
           if (first) this.#firstWritten();
           return this.#postSync.synced(first);
@@ -239,19 +225,10 @@ export class RunningAgent {
       ...shared,
       version,
       agent: this.#agent,
-      resourceVersions: () => this.#resourceVersions(),
+      resourceVersions: () => this.#apiWatch.resourceVersions,
       config: () => this.#config,
     });
-    const stores = [services, endpointSlices, nodeNamed(settings.hostname), serviceCIDRs];
-    this.#reflectors = stores.map((resource) => {
-      const reflector: Reflector = new Reflector({
-        client: parts.client,
-        resource,
-        store: this.#agent.state.store(resource.kind),
-        onProgress: (progress) => this.#progress(reflector, progress),
-      });
-      return reflector;
-    });
+    this.#apiWatch = new ApiWatch({ ...shared, client: parts.client, hostname: settings.hostname, agent: this.#agent });
   }
 
   /** Finishes the transaction on its way and closes everything. The rules stay. */
@@ -259,7 +236,7 @@ export class RunningAgent {
     this.#health.stopping();
     this.#hasStopped = true;
     this.#stopping.abort(new Error("the agent ends"));
-    await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
+    await this.#apiWatch.stop();
     await this.#agent.stop();
     await this.#servers.close();
     await this.#postSync.close();
@@ -280,7 +257,7 @@ export class RunningAgent {
     this.#config = config;
     this.#warnOfGates();
     this.#hazards.configured();
-    this.#logLocalhost();
+    this.#localhost.report();
     await setUpMachine(config, this.#context);
     this.#tcpBeLiberal = await readTcpBeLiberal(thisMachine);
     await this.#interfaces.check();
@@ -345,72 +322,17 @@ export class RunningAgent {
     );
   }
 
-  /** Undefined: that depends on the API server's version, which is not known yet. */
-  get #looksAfterLocalhost(): boolean | undefined {
-    const { rules, mode } = this.#config;
-    const { version } = this.#context.api;
-    return (
-      decidedLocalhost(rules.localhostGates, mode) ?? (version && looksAfterLocalhost(rules.localhostGates, version))
-    );
-  }
-
-  /** Node ports on loopback addresses: who decides, and what an administrator may not expect. */
-  #logLocalhost(): void {
-    const { rules, mode } = this.#config;
-    const enabled = this.#looksAfterLocalhost;
-    if (mode === "iptables" || enabled === undefined) return;
-    const isConfigured = decidedLocalhost(rules.localhostGates, mode) !== undefined;
-    const version = kubeVersionText(this.#context.api.version ?? defaultKubeVersion);
-    const because = isConfigured ? "the configuration says so" : `it is the default with an API server ${version}`;
-    this.#context.log.info({ because }, `${localhostNodePortsGate} is ${enabled ? "on" : "off"}`);
-    const isUnmet = !enabled && namesLoopback(rules.nodePortAddresses);
-    const unmet = `node ports do not answer on loopback addresses, which nodePortAddresses names: ${localhostNodePortsGate} is off`;
-    const hint = `set featureGates.${localhostNodePortsGate} to true`;
-    if (isUnmet) this.#context.log.warn({ because, hint }, unmet);
-    this.#health.warn("localhost", isUnmet ? unmet : undefined);
-  }
-
-  /** Undefined: nobody looks after node ports on localhost. */
-  async #localhostFigures(mode: "flat" | "nftables"): Promise<LocalhostMetrics | undefined> {
-    if (this.#looksAfterLocalhost !== true) return undefined;
-    // A kernel that does not answer is said where rules are written.
-    const rejected = await readRejected(mode).catch(() => []);
-    return { ...this.#context.localhost.figures, rejected };
-  }
-
   // ---- API server
 
   async #watchOnceAlone(): Promise<void> {
     await this.#context.lock.free;
-    if (!this.#hasStopped) await this.#watch();
-  }
-
-  async #watch(): Promise<void> {
-    this.#context.log.info(
-      { server: this.#client.host, source: this.#client.access.source },
-      "watching the API server",
-    );
-    this.#events.event({
-      regarding: nodeReference(this.#settings.hostname),
-      type: "Normal",
-      reason: "Starting",
-      action: "StartKubeProxy",
-      note: `sluice ${this.#context.version}, mode ${this.#config.mode}`,
-    });
-    const version = this.#readVersion();
-    const ahead = this.#agent.writeAhead(async (signal) => {
-      const [lists] = await Promise.all([readUrgentLists(this.#client, signal), whileNot(signal, version)]);
-      return lists;
-    });
-    const waiting = this.#reflectors.filter(({ resource }) => resource === services || resource === endpointSlices);
-    for (const reflector of this.#reflectors) if (!waiting.includes(reflector)) reflector.start();
-    await ahead;
-    if (!this.#hasStopped) for (const reflector of waiting) reflector.start();
+    if (this.#hasStopped) return;
+    await this.#apiWatch.start(`sluice ${this.#context.version}, mode ${this.#config.mode}`, () => this.#readVersion());
   }
 
   /** Resolves once nothing hangs on the version any more. Never rejects. */
   async #readVersion(): Promise<void> {
-    if (this.#looksAfterLocalhost === undefined) {
+    if (this.#localhost.isOn === undefined) {
       try {
         const version = await readServerVersion(this.#client, this.#stopping.signal);
         if (version === undefined) {
@@ -424,65 +346,8 @@ export class RunningAgent {
       this.reconfigure("the API server's version is known");
       this.#agent.known();
     }
-    this.#logLocalhost();
+    this.#localhost.report();
   }
-
-  #progress(reflector: Reflector, progress: Progress): void {
-    const resource = RESOURCES[reflector.resource.kind];
-    if (progress.kind === "listed" && reflector.state().absent) this.#agent.state.markAbsent(reflector.resource.kind);
-    if (progress.kind === "left out") {
-      const { namespace, name } = progress.object;
-      const what = `${resource}: ${nameOf(progress.object)} is left out: it has more than 3 MiB`;
-      this.#context.log.error({ resource, namespace, name }, `${what}; look for what writes such an object`);
-    }
-    this.#logOversized();
-    if (progress.kind !== "failed") return;
-    const { error, reason, waitMs } = progress;
-    const message = error instanceof Error ? error.message : String(error);
-    const ordinary = OF_OLD_SERVERS.has(reason) || (reason === "not found" && reflector.state().absent);
-    const fields = { resource, reason, waitMs: Math.round(waitMs) };
-    this.#context.log[ordinary ? "info" : "warn"](fields, `${resource}: ${message}`);
-  }
-
-  /** Objects that are too long to be read. */
-  #logOversized(): void {
-    const names = this.#reflectors.flatMap(({ resource, oversized }) =>
-      oversized.map((name) => `${resource.name} ${name}`),
-    );
-    if (names.length === this.#tooLong.length && names.every((name, index) => name === this.#tooLong[index])) return;
-    this.#tooLong = names;
-    this.metrics.refused("size", names.length);
-    const shown = names.slice(0, MOST_SHOWN).join(", ") + (names.length > MOST_SHOWN ? ", …" : "");
-    this.#health.warn(
-      "too long",
-      names.length === 0 ? undefined : `too long, and left out (${names.length}): ${shown}`,
-    );
-  }
-
-  #resourceVersions(): DebugPlanPage["resourceVersions"] {
-    return Object.fromEntries(
-      this.#reflectors.map((reflector) => {
-        const { resource, resourceVersion } = reflector.state();
-        return [resource, resourceVersion];
-      }),
-    );
-  }
-
-  *#watches(): Generator<WatchView> {
-    for (const reflector of this.#reflectors) {
-      const { lastByteAgeMs, connected, synced } = reflector.state();
-      const staleSeconds = lastByteAgeMs === undefined ? undefined : lastByteAgeMs / 1000;
-      yield { resource: RESOURCES[reflector.resource.kind], staleSeconds, alive: connected && synced };
-    }
-  }
-}
-
-/** @throws the signal's reason */
-function whileNot<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return Promise.race([
-    promise,
-    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true })),
-  ]);
 }
 
 /** Makes the kernel settings of the configuration, and says once what is not as wanted. */
