@@ -79,14 +79,14 @@ function ownerOf(object: SetObject): Owner {
 function* said(object: SetObject, { causes, warnings }: Admitted): Generator<Diagnostic> {
   for (const [index, cause] of causes.entries()) {
     const about = (hint: string) =>
-      object.aboutValue("error", codeOf(cause), ownField(cause.field), cause.message, hint);
+      object.aboutValue("error", codeOf(cause), ownField(cause.field, object), cause.message, hint);
     const hint = cause.hint ?? (index === 0 ? `Kubernetes refuses the ${object.kind}: it is left out` : "");
     // The file may know better, as of an unquoted yes.
     const found = cause.reason === "FieldValueTypeInvalid" ? about("") : about(hint);
     yield found.hint === "" ? about(hint) : found;
   }
   for (const { field, text, hint = "" } of warnings) {
-    yield object.aboutValue("warning", "kubernetes-warns", field, withoutField(text, field), hint);
+    yield object.aboutValue("warning", "kubernetes-warns", ownField(field, object), withoutField(text, field), hint);
   }
 }
 
@@ -96,8 +96,10 @@ function codeOf({ reason }: Cause): string {
   return reason.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 }
 
-/** The server spells this one in its own way. */
-function ownField(field: string): string {
+/** As it stands in the file: the server spells one in its own way, and reads `clusterIP` as `clusterIPs`. */
+function ownField(field: string, { fields }: SetObject): string {
+  if (field.startsWith("spec.clusterIPs") && listOf(fieldsOf(fields.spec).clusterIPs).length === 0)
+    return "spec.clusterIP";
   return field.replace("spec.LoadBalancerSourceRanges", "spec.loadBalancerSourceRanges");
 }
 
