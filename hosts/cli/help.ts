@@ -6,6 +6,7 @@ Usage:
   sluice agent             programs this node's kernel in place of kube-proxy, whose flags and configuration it takes
   sluice cleanup           removes all rules that the agent or kube-proxy has written on this node
   sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules, without a cluster
+  sluice snapshot          a cluster → one file that the other commands read, if wanted with other names and addresses
   sluice help [COMMAND]    what a command does, with examples
   sluice --version
 
@@ -99,4 +100,33 @@ Examples:
 
   # Which Service made which rule?
   sluice render -f manifests/ --blame | less
+`;
+
+export const snapshotHelp = `Takes all of a cluster that Service rules are made of into one file, which every command reads by -f.
+
+Usage:
+  sluice snapshot [options]
+
+      --kubeconfig FILE  default: $KUBECONFIG, else ~/.kube/config, else the service account of the pod that it runs in
+      --context NAME     of the kubeconfig; default: its current one
+      --workloads        also what endpoints are made of: Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs,
+                         HorizontalPodAutoscalers and Pods
+      --node-rules       also what the kernel of this host holds: nft list ruleset, iptables-save, ip6tables-save (as root)
+      --redact           other names, labels and addresses, everywhere the same ones: the rules stay the same up to these,
+                         and no name, label, uid or address of the cluster is left. Not with --node-rules
+  -o, --output FILE      where to write instead of stdout; a file is written whole or not at all, for its owner alone (0600)
+      --timeout DURATION for reading the cluster (default 5m)
+  -h, --help
+
+The file is a List that kubectl reads too, one object a line: Services, EndpointSlices, Nodes and ServiceCIDRs with the fields
+that count. No Secrets, no environment, images and commands of containers, of annotations only those that decide where traffic
+goes. Needs the verb list on these resources. The lists are read one after the other, each as it was at one moment.
+Exit codes: 0 done, 1 something could not be read and nothing is written, 64 wrong usage.
+
+Examples:
+  # What does each node's kernel hold, and why?
+  sluice snapshot -o cluster.json && sluice render -f cluster.json --node node-a --blame | less
+
+  # A cluster that can be shown to others
+  sluice snapshot --redact -o cluster.json
 `;

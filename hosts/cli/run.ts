@@ -5,8 +5,9 @@ import { printable } from "../shared/printable.ts";
 import { agent, agentHelp } from "./commands/agent.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { render } from "./commands/render.ts";
+import { snapshot } from "./commands/snapshot.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
-import { cleanupHelp, generalHelp, renderHelp } from "./help.ts";
+import { cleanupHelp, generalHelp, renderHelp, snapshotHelp } from "./help.ts";
 import { type Io, write } from "./io.ts";
 import { version } from "./version.ts";
 
@@ -19,6 +20,7 @@ const commands: Record<string, Command> = {
   agent: { help: agentHelp, run: agent },
   cleanup: { help: () => cleanupHelp, run: cleanup },
   render: { help: () => renderHelp, run: render },
+  snapshot: { help: () => snapshotHelp, run: snapshot },
 };
 
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {

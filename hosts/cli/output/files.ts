@@ -2,13 +2,17 @@
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** Writes beside the file and renames; an existing device or pipe (/dev/null) is written to as it is. */
-export async function writeFileAtomically(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+/**
+ * Writes beside the file and renames; an existing device or pipe (/dev/null) is written to as it is.
+ *
+ * @param mode of the file, such as 0o600; absent: that of the file that is there, or what the umask leaves
+ */
+export async function writeFileAtomically(path: string, pieces: Iterable<Uint8Array>, mode?: number): Promise<void> {
   const existing = await statOrUndefined(path);
   const inPlace = existing !== undefined && !existing.isFile();
   const target = inPlace ? path : join(dirname(path), `.sluice-${process.pid}-${Date.now().toString(36)}.tmp`);
   try {
-    const file = await open(target, inPlace ? "w" : "wx", existing?.mode ?? 0o666);
+    const file = await open(target, inPlace ? "w" : "wx", mode ?? existing?.mode ?? 0o666);
     try {
       for (const piece of pieces) await file.writeFile(piece);
       if (!inPlace) await file.sync();

@@ -16,6 +16,8 @@ import { type Pem, TlsMaterial, type TlsSettings } from "./tls-material.ts";
 export interface Where {
   /** Path of a kubeconfig; "" or absent: none. */
   readonly kubeconfig?: string;
+  /** Of the kubeconfig; "" or absent: its current one. */
+  readonly context?: string;
   /** URL of the API server, which counts instead of the kubeconfig's; "" or absent: none. */
   readonly master?: string;
 }
@@ -26,11 +28,11 @@ export interface Where {
  * @throws ClusterAccessError
  */
 export async function findCluster(
-  { kubeconfig = "", master = "" }: Where,
+  { kubeconfig = "", context = "", master = "" }: Where,
   environment: NodeJS.ProcessEnv = process.env,
   clock: Clock = systemClock,
 ): Promise<ClusterAccess> {
-  if (kubeconfig !== "") return fromKubeconfig(await readKubeconfig(kubeconfig), master, environment, clock);
+  if (kubeconfig !== "") return fromKubeconfig(await readKubeconfig(kubeconfig, context), master, environment, clock);
   if (master === "") return inCluster(environment, clock);
   const server = serverUrl(master, false, "", "--master");
   return {

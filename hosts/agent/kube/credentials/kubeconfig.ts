@@ -55,9 +55,10 @@ export interface ExecConfig {
 
 /**
  * @param path of the file; relative paths in it count from its directory
+ * @param context to use in place of its current-context
  * @throws ClusterAccessError
  */
-export async function readKubeconfig(path: string): Promise<Kubeconfig> {
+export async function readKubeconfig(path: string, context = ""): Promise<Kubeconfig> {
   const file = resolve(path);
   let text: string;
   try {
@@ -68,7 +69,7 @@ export async function readKubeconfig(path: string): Promise<Kubeconfig> {
   const parsed = parseYaml(text, file);
   if (!isMapping(parsed))
     throw new ClusterAccessError(file, "", "no kubeconfig", "it needs clusters, users and contexts");
-  return new Reader(file).read(parsed);
+  return new Reader(file).read(parsed, context);
 }
 
 /** What the parser says quotes the file, and in it are secrets: its code and the place have to do. */
@@ -102,8 +103,8 @@ class Reader {
     this.#file = file;
   }
 
-  read(config: Mapping): Kubeconfig {
-    const current = this.#text(config, "", "current-context") ?? "";
+  read(config: Mapping, wanted: string): Kubeconfig {
+    const current = wanted || (this.#text(config, "", "current-context") ?? "");
     const names = this.#names(config, "contexts");
     if (current === "") {
       throw this.#error(
@@ -112,7 +113,13 @@ class Reader {
         `set it to one of: ${names.join(", ") || "(there are no contexts)"}`,
       );
     }
-    const { value: context, field } = this.#named(config, "contexts", "context", current, "current-context");
+    const { value: context, field } = this.#named(
+      config,
+      "contexts",
+      "context",
+      current,
+      wanted === "" ? "current-context" : "--context",
+    );
     const clusterName = this.#text(context, field, "cluster") ?? "";
     const userName = this.#text(context, field, "user") ?? "";
     const cluster = this.#named(config, "clusters", "cluster", clusterName, `${field}.cluster`);
