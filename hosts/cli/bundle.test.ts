@@ -38,6 +38,17 @@ test("what plugins and providers need is loaded only when it is", () => {
   }
 });
 
+test("commands that read files load nothing of what asks clusters and kernels", () => {
+  for (const [file, text] of loadedWith(started)) {
+    assert.not.match(text, /^\/\/ .*node_modules\/(undici|pino|prom-client)\//m, file);
+    assert.not.match(text, /^\/\/ hosts\/agent\/(kube|kernel|netlink\/sockets)\//m, file);
+  }
+  const lists = readdirSync(directory).find((file) => /^collect-.*\.js$/.test(file)) ?? "";
+  const taking = [...loadedWith(lists).values()].join("\n");
+  assert.match(taking, /^\/\/ hosts\/agent\/kube\/client\/paged-list\.ts$/m);
+  assert.not.match(taking, /^\/\/ hosts\/agent\/netlink\/sockets\//m, "a snapshot needs no sockets of the kernel");
+});
+
 test("the agent starts without the parts of its packages that it does not use, and without Node's own undici", () => {
   const lifecycle = readdirSync(directory).find((file) => /^lifecycle-.*\.js$/.test(file)) ?? "";
   const loaded = loadedWith(lifecycle);
