@@ -17,17 +17,9 @@ import { LineSplitter } from "../decoding/line-splitter.ts";
 import { ListSplitter } from "../decoding/list-splitter.ts";
 import { OBJECT_LIMIT, OversizedObjects } from "../decoding/oversized-objects.ts";
 import type { ReflectorStore } from "../decoding/reflector-store.ts";
+import { AttemptHistory } from "./attempt-history.ts";
 import { confirmationQuery, listQuery, streamingListQuery, watchQuery } from "./list-watch-queries.ts";
-import {
-  type Decision,
-  decide,
-  HEAD,
-  HistoryLostError,
-  type Phase,
-  RelistRequest,
-  ShortWatchError,
-  StreamEndedError,
-} from "./recovery.ts";
+import { type Decision, HEAD, HistoryLostError, type Phase, RelistRequest, StreamEndedError } from "./recovery.ts";
 import type { Progress, ReflectorState } from "./reflector-state.ts";
 import { isOlder } from "./resource-version.ts";
 import type { Resource } from "./resources.ts";
@@ -53,15 +45,7 @@ const INITIAL_EVENTS_MS = 60_000;
 /** Bookmarks come about once a minute. */
 const WATCH_SILENCE_MS = 180_000;
 const WATCH_SECONDS = [300, 600] as const;
-const SHORT_WATCH_MS = 1_000;
-/** So many short watches with events are taken for chance. */
-const SHORT_WATCHES = 3;
-/** Servers are upgraded: what was not offered is tried again. */
-const UNSUPPORTED_MS = 3_600_000;
 const ABSENT_MS = [600_000, 1_200_000] as const;
-/** Where there were objects, so many 404s in a row make it absent. */
-const ABSENT_AFTER = 5;
-
 export class Reflector {
   readonly resource: Resource;
   /** Resolves when the store has been given the first complete state. Never rejects; stays open if stopped before. */
@@ -71,6 +55,7 @@ export class Reflector {
   readonly #clock: Clock;
   readonly #retryDelay: RetryDelay;
   readonly #oversized: OversizedObjects;
+  readonly #history: AttemptHistory;
   readonly #onProgress: (progress: Progress) => void;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
@@ -86,21 +71,6 @@ export class Reflector {
   #asked = "";
   #next: "watch" | "list" = "list";
   #resourceVersion = "";
-  #resourceVersionUnavailable = false;
-  #streamingAgainAt = Number.NEGATIVE_INFINITY;
-  #selectorAgainAt = Number.NEGATIVE_INFINITY;
-  #listOnce = false;
-  /** The last watch did not end in good order: the server may be another one since, or have another history. */
-  #lostWatch = false;
-  #unpaged = false;
-
-  #unauthorized = false;
-  #serverErrorsSince: number | undefined;
-  #silentWatches = 0;
-  #shortWatches = 0;
-  #notFound = 0;
-  #absent = false;
-
   #connected = false;
   #lastByteAt: number | undefined;
   #waitingUntil: number | undefined;
@@ -115,6 +85,7 @@ export class Reflector {
     this.#decoder = new Decoder(store);
     this.#clock = clock;
     this.#retryDelay = new RetryDelay(clock);
+    this.#history = new AttemptHistory(resource, clock);
     this.#onProgress = onProgress;
     this.#oversized = new OversizedObjects((object) => this.#report({ kind: "left out", object }));
     this.whenSynced = new Promise((resolve) => {
@@ -158,7 +129,7 @@ export class Reflector {
       resource: this.resource.name,
       synced: this.#synced,
       connected: this.#connected,
-      absent: this.#absent,
+      absent: this.#history.absent,
       lastByteAgeMs: this.#lastByteAt === undefined ? undefined : now - this.#lastByteAt,
       resourceVersion: this.#resourceVersion,
       waitingMs: this.#waitingUntil === undefined ? 0 : Math.max(0, this.#waitingUntil - now),
@@ -178,9 +149,9 @@ export class Reflector {
       this.#attempt = attempt;
       const watchdog = new Watchdog(this.#clock, (error) => attempt.abort(error));
       try {
-        if (this.#next === "watch" && this.#lostWatch) await this.#confirm(attempt.signal, watchdog);
+        if (this.#next === "watch" && this.#history.lostWatch) await this.#confirm(attempt.signal, watchdog);
         if (this.#next === "watch") await this.#watch(attempt.signal, watchdog);
-        else if (this.#streams()) await this.#streamingList(attempt.signal, watchdog);
+        else if (this.#history.mayStream) await this.#streamingList(attempt.signal, watchdog);
         else await this.#list(attempt.signal, watchdog);
       } catch (error) {
         const cause: unknown = attempt.signal.aborted ? attempt.signal.reason : error;
@@ -195,16 +166,6 @@ export class Reflector {
 
   // ---- lists
 
-  #streams(): boolean {
-    if (this.#listOnce || this.#absent) return false;
-    return this.#clock.now() >= this.#streamingAgainAt;
-  }
-
-  #effective(): Resource {
-    const { fieldSelector: _, ...rest } = this.resource;
-    return this.#clock.now() < this.#selectorAgainAt ? rest : this.resource;
-  }
-
   #beginListing(phase: Phase, asked: string): void {
     this.#phase = phase;
     this.#asked = asked;
@@ -212,13 +173,13 @@ export class Reflector {
   }
 
   async #list(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
-    const asked = this.#resourceVersionUnavailable ? "" : this.#resourceVersion || "0";
+    const asked = this.#history.resourceVersionUnavailable ? "" : this.#resourceVersion || "0";
     this.#beginListing("list", asked);
     let continueToken = "";
     let resourceVersion = "";
     do {
       watchdog.expect(HEAD, LIST_HEAD_MS);
-      const query = listQuery(this.#effective(), asked, !this.#unpaged, continueToken);
+      const query = listQuery(this.#history.resource, asked, this.#history.isPaged, continueToken);
       const { body } = await this.#client.open({ path: this.resource.path, query, signal });
       this.#answered();
       watchdog.expect("the list", LIST_SILENCE_MS);
@@ -273,11 +234,7 @@ export class Reflector {
     this.#decoder.endList();
     this.#oversized.endList();
     this.#resourceVersion = resourceVersion;
-    this.#resourceVersionUnavailable = false;
-    this.#listOnce = false;
-    this.#lostWatch = false;
-    this.#unpaged = false;
-    this.#absent = false;
+    this.#history.completed();
     this.#next = "watch";
     this.#synced = true;
     this.#markSynced();
@@ -287,10 +244,10 @@ export class Reflector {
   // ---- watches
 
   async #streamingList(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
-    const asked = this.#resourceVersionUnavailable ? "" : this.#resourceVersion;
+    const asked = this.#history.resourceVersionUnavailable ? "" : this.#resourceVersion;
     this.#beginListing("streaming list", asked);
     watchdog.expect(HEAD, LIST_HEAD_MS);
-    const query = streamingListQuery(this.#effective(), asked, this.#timeoutSeconds());
+    const query = streamingListQuery(this.#history.resource, asked, this.#timeoutSeconds());
     const { body } = await this.#client.open({ path: this.resource.path, query, signal });
     this.#answered();
     const overall = this.#clock.setTimer(INITIAL_EVENTS_MS, () =>
@@ -317,29 +274,29 @@ export class Reflector {
   async #confirm(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
     this.#phase = "confirmation";
     watchdog.expect(HEAD, HEAD_MS);
-    const query = confirmationQuery(this.#effective(), this.#resourceVersion);
+    const query = confirmationQuery(this.#history.resource, this.#resourceVersion);
     const { body } = await this.#client.open({ path: this.resource.path, query, signal });
     watchdog.expect("the confirmation", LIST_SILENCE_MS);
     await this.#passOver(body, watchdog);
     watchdog.stop();
-    this.#lostWatch = false;
+    this.#history.confirmed();
   }
 
   async #watch(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
     this.#phase = "watch";
     this.#watches++;
     watchdog.expect(HEAD, HEAD_MS);
-    const query = watchQuery(this.#effective(), this.#resourceVersion, this.#timeoutSeconds());
+    const query = watchQuery(this.#history.resource, this.#resourceVersion, this.#timeoutSeconds());
     const { body } = await this.#client.open({ path: this.resource.path, query, signal });
     const opened = this.#clock.now();
-    this.#silentWatches++;
+    this.#history.watchOpened();
     this.#answered();
     watchdog.expect("the watch", WATCH_SILENCE_MS);
     let events = 0;
     await this.#follow(body, watchdog, () => {
       events++;
     });
-    this.#ended(this.#clock.now() - opened, events);
+    this.#history.watchEnded(this.#clock.now() - opened, events);
   }
 
   #timeoutSeconds(): number {
@@ -352,7 +309,7 @@ export class Reflector {
     for await (const _ of bodyChunks(body, (chunk) => step(() => splitter.push(chunk)))) {
       watchdog.touch();
       this.#lastByteAt = this.#clock.now();
-      this.#silentWatches = 0;
+      this.#history.heard();
       const lines = splitter.take();
       if (lines === undefined) continue;
       this.#oversized.seen(lines);
@@ -373,23 +330,12 @@ export class Reflector {
     this.#resourceVersion = resourceVersion;
   }
 
-  #ended(livedMs: number, events: number): void {
-    if (livedMs >= SHORT_WATCH_MS) {
-      this.#shortWatches = 0;
-      return;
-    }
-    this.#shortWatches = events === 0 ? SHORT_WATCHES : this.#shortWatches + 1;
-    if (this.#shortWatches >= SHORT_WATCHES) throw new ShortWatchError("the watch ended as soon as it had begun");
-  }
-
   // ---- failures
 
   #answered(): void {
     this.#connected = true;
-    this.#unauthorized = false;
-    this.#notFound = 0;
     this.#lastByteAt = this.#clock.now();
-    this.#serverErrorsSince = undefined;
+    this.#history.answered();
   }
 
   #throwStatus({ status }: ApplyResult): void {
@@ -403,18 +349,12 @@ export class Reflector {
     const error = await this.#seenThrough(failure);
     this.#lastError = error instanceof Error ? error.message : String(error);
     const now = this.#clock.now();
-    if (error instanceof ApiError && error.status >= 500) this.#serverErrorsSince ??= now;
-    const decision = decide(error, {
-      phase: this.#phase,
-      asked: this.#asked,
-      optionalSelector: this.resource.fieldSelectorOptional === true && now >= this.#selectorAgainAt,
-      unauthorizedBefore: this.#unauthorized,
-      serverErrorsMs: this.#serverErrorsSince === undefined ? 0 : now - this.#serverErrorsSince,
-      silentWatches: this.#silentWatches,
-    });
-    this.#unauthorized = error instanceof ApiError && error.status === 401;
-    if (this.#phase === "watch" && isLoss(error)) this.#lostWatch = true;
-    this.#adopt(decision, error, now);
+    const decision = this.#history.failed(error, this.#phase, this.#asked);
+    if (decision.next === "list" && (this.#next === "watch" || error instanceof RelistRequest)) {
+      const { reason } = decision;
+      this.#relists[reason] = (this.#relists[reason] ?? 0) + 1;
+    }
+    this.#next = decision.next;
     const waitMs = this.#waitFor(decision);
     this.#waiting = new AbortController();
     try {
@@ -439,19 +379,6 @@ export class Reflector {
     return new ApiError(404, "NotFound", `${error.message}; the server has none of them`);
   }
 
-  #adopt(decision: Decision, error: unknown, now: number): void {
-    const { reason } = decision;
-    if (decision.next === "list" && (this.#next === "watch" || error instanceof RelistRequest)) {
-      this.#relists[reason] = (this.#relists[reason] ?? 0) + 1;
-    }
-    this.#next = decision.next;
-    if (decision.forgetResourceVersion) this.#resourceVersionUnavailable = true;
-    if (decision.unpaged) this.#unpaged = true;
-    if (decision.listOnce) this.#listOnce = true;
-    if (decision.withoutStreaming) this.#streamingAgainAt = now + UNSUPPORTED_MS;
-    if (decision.withoutFieldSelector) this.#selectorAgainAt = now + UNSUPPORTED_MS;
-  }
-
   #waitFor(decision: Decision): number {
     if (decision.absent && this.resource.optional && this.#becomesAbsent()) return uniform(this.#clock, ...ABSENT_MS);
     return this.#retryDelay.waitFor(decision);
@@ -459,8 +386,7 @@ export class Reflector {
 
   /** The server does not have this resource: that is a complete state, too. */
   #becomesAbsent(): boolean {
-    this.#notFound++;
-    if (this.#synced && !this.#absent && this.#notFound < ABSENT_AFTER) return false;
+    if (!this.#history.notFound(this.#synced)) return false;
     try {
       this.#beginList();
       this.#complete("");
@@ -468,7 +394,7 @@ export class Reflector {
       this.#lastError = error instanceof Error ? error.message : String(error);
       return false;
     }
-    this.#absent = true;
+    this.#history.becameAbsent();
     this.#next = "list";
     return true;
   }
@@ -480,9 +406,4 @@ export class Reflector {
       throw new StoreError(error);
     }
   }
-}
-
-/** Refusals and watches that the server has ended come from a server that is there as it was. */
-function isLoss(error: unknown): boolean {
-  return error instanceof ApiError ? error.status >= 500 : !(error instanceof ShortWatchError);
 }
