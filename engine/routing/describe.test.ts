@@ -251,6 +251,30 @@ test("topology and terminatingFallback", () => {
   assert.is(view([]), "none false");
 });
 
+test("node ports for which the agent listens on localhost: TCP, with endpoints, its own, where that is asked for", () => {
+  const view = (mode: "flat" | "iptables", nodePortAddresses = ["localhost"]) => {
+    const engine = makeEngine(mode, { nftablesLocalhostNodePorts: true, nodePortAddresses });
+    const ports = ["TCP", "UDP"].map((protocol, i) => ({ name: `p${i}`, port: 80, nodePort: 30080 + i, protocol }));
+    const at = { ports: ports.map(({ name }) => ({ name, port: 8080 })) };
+    put(
+      engine,
+      makeService("x/a", { type: "NodePort", ports }),
+      makeSlice("x/a-1", "a", ["1.0.0.1"], at),
+      makeService("x/b", { ip: "10.96.0.2", type: "NodePort", ports: [{ port: 80, nodePort: 30080 }] }),
+      makeSlice("x/b-1", "b", ["1.0.0.2"]),
+      makeService("x/c", { ip: "10.96.0.3", type: "NodePort", ports: [{ port: 80, nodePort: 30090 }] }),
+    );
+    return describe(engine).servicePorts.flatMap(({ service, entryPoints }) =>
+      entryPoints.flatMap(({ kind, port, listensOnLocalhost }) =>
+        listensOnLocalhost ? `${service} ${kind} ${port}` : [],
+      ),
+    );
+  };
+  assert.equal(view("flat"), ["a NodePort 30080"]);
+  assert.equal(view("iptables"), []);
+  assert.equal(view("flat", ["primary"]), []);
+});
+
 test("describe does not depend on the mode", () => {
   const text = (mode: "iptables" | "nftables") => {
     const engine = makeEngine(mode);

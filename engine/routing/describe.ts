@@ -138,8 +138,17 @@ function writeEntryPoint(claim: Claim): void {
     jsonKey("takenBy");
     const taker = serviceOf(claim.key.owner().port);
     jsonString(taker.key, taker.keyLength);
+  } else if (served && isListenedFor(claim)) {
+    lit(",");
+    jsonKey("listensOnLocalhost");
+    jsonBoolean(true);
   }
   byte(0x7d);
+}
+
+function isListenedFor(claim: Claim): bool {
+  if (claim.entryPoint != EntryPoint.NODE_PORT || claim.port.port.protocol != Protocol.TCP) return false;
+  return factsOf(claim.port.family).listensOnLocalhost;
 }
 
 /** The addresses that are no entry points, and why; nothing where there are none. */

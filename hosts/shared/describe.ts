@@ -60,6 +60,11 @@ export interface EntryPoint {
   owner: boolean;
   /** `namespace/name` of that Service. */
   takenBy?: string;
+  /**
+   * True where the agent listens for the node port on 127.0.0.1 or ::1 and forwards: in modes flat and nftables with the feature
+   * gate KubeProxyNFTablesLocalhostNodePorts, if nodePortAddresses names loopback.
+   */
+  listensOnLocalhost?: boolean;
   /** True where the files left the address or node port open, and this one is assumed. */
   assumed?: boolean;
 }
