@@ -1,14 +1,17 @@
 // sluice agent --check: is this node fit for the agent? Reads and tries, and changes nothing.
+import type { KubeVersion } from "../../shared/config/kube-version.ts";
 import { asStrict } from "../../shared/config/strict.ts";
 import { type Diagnostic, placeText } from "../../shared/diagnostics.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import { clusterCidrHazards } from "../hazards/cluster-cidr.ts";
 import { type Machine, thisMachine } from "../host/setting.ts";
+import { readOpenFilesLimit } from "../localhost/descriptors.ts";
 import { type AccessReviews, checkApiAccess } from "./api-access.ts";
 import { checkCapabilities } from "./capabilities.ts";
 import { type Finding, ok, warningOf } from "./finding.ts";
 import { checkKernel, type KernelProbes, thisKernel } from "./kernel-features.ts";
 import { checkListening } from "./listening.ts";
+import { checkLocalhost } from "./localhost-node-ports.ts";
 import { checkNode } from "./node-object.ts";
 import { checkOthers } from "./others.ts";
 import { checkSettings } from "./settings.ts";
@@ -24,6 +27,10 @@ export interface CheckOptions {
   readonly reason?: string;
   readonly machine?: Machine;
   readonly kernel?: KernelProbes;
+  /** How many this process may have. */
+  readonly openFiles?: number;
+  /** Of the API server; undefined: it does not tell. Never rejects. */
+  readonly serverVersion?: () => Promise<KubeVersion | undefined>;
 }
 
 export interface CheckResult {
@@ -35,6 +42,7 @@ export interface CheckResult {
 /** Never throws for what it finds. */
 export async function runCheck(options: CheckOptions): Promise<CheckResult> {
   const { config, hostname, diagnostics, reviews, reason, machine = thisMachine, kernel = thisKernel } = options;
+  const { openFiles = readOpenFilesLimit(), serverVersion } = options;
   const findings = [
     ...checkConfiguration(config, diagnostics),
     ...clusterCidrHazards(config).map((hazard) => warningOf("configuration", hazard)),
@@ -43,6 +51,7 @@ export async function runCheck(options: CheckOptions): Promise<CheckResult> {
     ...(await checkOthers(config, kernel)),
     ...(await checkSettings(config, machine)),
     ...(await checkListening(config)),
+    ...(await checkLocalhost(config, hostname, reviews, { openFiles, serverVersion })),
     ...(await checkApiAccess(reviews, reason)),
     ...(await checkNode(hostname, reviews)),
   ];

@@ -30,7 +30,7 @@ async function check(subject: string, address: ListenAddress, hardFail: boolean)
 }
 
 /** An agent of ours answers there: --check may be run beside it, in its own pod. */
-function isAgents(address: ListenAddress): Promise<boolean> {
+export function isAgents(address: ListenAddress): Promise<boolean> {
   const [base = ""] = localAddresses(address);
   return new Promise((resolve) => {
     const request = get(`${base}/healthz`, { agent: false, timeout: ANSWER_MS }, (response) => {
@@ -44,7 +44,7 @@ function isAgents(address: ListenAddress): Promise<boolean> {
 }
 
 /** The error's code; empty: it worked. */
-function tryToListen({ host, port }: ListenAddress): Promise<string> {
+export function tryToListen({ host, port }: Pick<ListenAddress, "host" | "port">): Promise<string> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));

@@ -11,6 +11,12 @@ const PER_CONNECTION = 2;
 /** A connection takes some 8.5 kB of memory (measured with 4,000 on Node 20.20), so that these are 140 MB. */
 const CONNECTIONS_AT_MOST = 16_384;
 
+/** With fewer of them than this it is said that the limit is low. */
+export const ENOUGH_CONNECTIONS = 1_000;
+/** No field of a Pod sets the limit, and a process may raise it no further than to the hard one, which Node.js does. */
+export const moreOpenFiles =
+  "give the agent's process 65536 open files: LimitNOFILE in its unit; for a pod in the unit of containerd or CRI-O, whose limit its containers have";
+
 /** Files that this process may have open: the soft limit, which Node.js raises to the hard one as it starts. */
 export function readOpenFilesLimit(limits = readFileSync("/proc/self/limits", "utf8")): number {
   const [, soft = ""] = /^Max open files\s+(\S+)/m.exec(limits) ?? [];

@@ -315,6 +315,28 @@ test("no more listeners than the process may have files open; others get their t
   assert.is(await ask(third), "a");
 });
 
+test("a low limit of open files is said as a warning, with who sets it", async () => {
+  for (const [openFiles, level] of [
+    [4_096, "info"],
+    [2_048, "warn"],
+    [1_024, "error"],
+  ] as const) {
+    const hints: unknown[] = [];
+    const takes = (name: string) => (fields: { hint?: string }) => void hints.push(name, fields.hint ?? "");
+    const own = {
+      info: takes("info"),
+      warn: takes("warn"),
+      error: takes("error"),
+      debug() {},
+      fatal() {},
+    } as unknown as Log;
+    const ports = nodePorts({ openFiles, log: own });
+    ports.update(only(listener(await freePort(), [await named("a")])));
+    assert.is(hints[0], level);
+    assert.is(String(hints[1]).includes("LimitNOFILE"), level !== "info");
+  }
+});
+
 test("where no connection may be open nobody listens", async () => {
   const ports = nodePorts({ openFiles: 1_024 });
   const port = await freePort();

@@ -5,10 +5,11 @@ import type { Family, LocalhostChanges, LocalhostListener } from "../../shared/c
 import type { Log } from "../log/log.ts";
 import type { Clock } from "../time/clock.ts";
 import { EndpointChoice } from "./affinity.ts";
-import { connectionsAllowed, listenersAllowed } from "./descriptors.ts";
+import { connectionsAllowed, ENOUGH_CONNECTIONS, listenersAllowed, moreOpenFiles } from "./descriptors.ts";
 import { forward, type Outcome } from "./forward.ts";
 
-const HOSTS: Readonly<Record<Family, string>> = { ipv4: "127.0.0.1", ipv6: "::1" };
+/** Where it listens. */
+export const LOOPBACK: Readonly<Record<Family, string>> = { ipv4: "127.0.0.1", ipv6: "::1" };
 /** Until a port that could not be had is tried again: whoever has it may have gone. */
 const RETRY_MS = 5_000;
 /** Between two lines of the log about connections that were too many. */
@@ -171,7 +172,7 @@ export class LocalhostNodePorts {
       if (isWanted()) this.#failed(listener, error);
     };
     server.once("error", fail);
-    server.listen({ host: HOSTS[family], port, exclusive: true, ipv6Only: family === "ipv6" }, () => {
+    server.listen({ host: LOOPBACK[family], port, exclusive: true, ipv6Only: family === "ipv6" }, () => {
       listener.isOpening = false;
       server.off("error", fail);
       server.on("error", () => {}); // of accept(): out of descriptors, for a moment
@@ -229,8 +230,18 @@ export class LocalhostNodePorts {
     const { log, openFiles } = this.#options;
     const limit = Number.isFinite(openFiles) ? openFiles : "unlimited";
     const line = { openFiles: limit, connections: this.#allowed };
-    if (listenersAllowed(openFiles) > 0) log.info(line, "node ports on localhost are forwarded");
-    else log.error(line, "node ports on localhost can't be forwarded: the process may have too few files open");
+    const hint = moreOpenFiles;
+    if (listenersAllowed(openFiles) === 0)
+      log.error(
+        { ...line, hint },
+        "node ports on localhost can't be forwarded: the process may have too few files open",
+      );
+    else if (this.#allowed < ENOUGH_CONNECTIONS)
+      log.warn(
+        { ...line, hint },
+        "node ports on localhost are forwarded, and few connections: the process may have few files open",
+      );
+    else log.info(line, "node ports on localhost are forwarded");
   }
 
   #logLimit(): void {
@@ -248,5 +259,5 @@ function keyOf(family: Family, port: number): string {
 }
 
 function placeOf({ family, port, name }: Listener) {
-  return { address: HOSTS[family], port, service: name };
+  return { address: LOOPBACK[family], port, service: name };
 }

@@ -11,6 +11,9 @@ import { Reporter } from "../output/diagnostics.ts";
 import { version } from "../version.ts";
 import { removeRules } from "./cleanup.ts";
 
+/** What else is looked at does not wait longer for the API server's version. */
+const ANSWER_MS = 5_000;
+
 export async function agentHelp(): Promise<string> {
   return (await import("../../agent/config/help.ts")).agentHelp();
 }
@@ -160,15 +163,23 @@ async function writeConfig({ config, writeConfigTo }: AgentSettings, io: Io): Pr
 }
 
 async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[], io: Io): Promise<ExitCode> {
-  const [{ runCheck }, { formatFindings }, { findCluster }, { ApiClient }, { isServed }, { userAgent }] =
-    await Promise.all([
-      import("../../agent/check/check.ts"),
-      import("../../agent/check/table.ts"),
-      import("../../agent/kube/credentials/find-cluster.ts"),
-      import("../../agent/kube/client/api-client.ts"),
-      import("../../agent/kube/client/discovery.ts"),
-      import("../../agent/kube/client/user-agent.ts"),
-    ]);
+  const [
+    { runCheck },
+    { formatFindings },
+    { findCluster },
+    { ApiClient },
+    { isServed },
+    { userAgent },
+    { readServerVersion },
+  ] = await Promise.all([
+    import("../../agent/check/check.ts"),
+    import("../../agent/check/table.ts"),
+    import("../../agent/kube/credentials/find-cluster.ts"),
+    import("../../agent/kube/client/api-client.ts"),
+    import("../../agent/kube/client/discovery.ts"),
+    import("../../agent/kube/client/user-agent.ts"),
+    import("../../agent/kube/client/server-version.ts"),
+  ]);
   const { config, hostname: nodeName, master } = settings;
   let client: InstanceType<typeof ApiClient> | undefined;
   let reason = "";
@@ -187,7 +198,16 @@ async function check(settings: AgentSettings, diagnostics: readonly Diagnostic[]
           get: (path: string) => opened.json<unknown>({ method: "GET", path }),
           serves: (path: string) => isServed(opened, path),
         };
-  const { findings, exitCode: code } = await runCheck({ config, hostname: nodeName, diagnostics, reviews, reason });
+  const serverVersion = async () =>
+    opened && readServerVersion(opened, AbortSignal.timeout(ANSWER_MS)).catch(() => undefined);
+  const { findings, exitCode: code } = await runCheck({
+    config,
+    hostname: nodeName,
+    diagnostics,
+    reviews,
+    reason,
+    serverVersion,
+  });
   await opened?.close();
   await write(io.stdout, formatFindings(findings));
   return code === 0 ? exitCode.done : exitCode.failure;

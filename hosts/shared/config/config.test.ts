@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { type ConfigResult, readConfig } from "./config.ts";
 import { configFields, type Fields, type FieldType } from "./fields.ts";
 import { defaultKubeVersion, parseKubeVersion } from "./kube-version.ts";
-import { decidedLocalhost } from "./localhost-gate.ts";
+import { decidedLocalhost, namesLoopback } from "./localhost-gate.ts";
 import { defaultRules, engineOptions, type ProxyConfig } from "./rules.ts";
 import { asStrict } from "./strict.ts";
 
@@ -143,6 +143,13 @@ for (const [gates, before, from138] of localhost) {
     assert.is(decidedLocalhost(config.localhostGates, "iptables"), false);
   });
 }
+
+test("which nodePortAddresses name loopback: what the engine listens for is decided alike", () => {
+  for (const named of ["localhost", "127.0.0.0/8", "127.0.0.1/32", "126.0.0.0/7", "::1/128", "::/64", "::/1"]) {
+    assert.is(namesLoopback(["primary", named]), true, named);
+  }
+  assert.is(namesLoopback(["primary", "all", "0.0.0.0/0", "::/0", "127.0.0.2/32", "10.0.0.0/8", "fd00::/8"]), false);
+});
 
 test("versions that are none", () => {
   for (const text of ["", "1", "1.x", "one.two", "1.38 beta", "undefined.undefined"]) {

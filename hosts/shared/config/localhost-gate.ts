@@ -1,5 +1,6 @@
 // KubeProxyNFTablesLocalhostNodePorts: whether flat and nftables mode look after node ports on loopback addresses. Alpha and off
 // in Kubernetes 1.37, beta and on from 1.38.
+import { type Address, contains, parseCidr } from "../cidr.ts";
 import type { Mode } from "../contract.ts";
 import { isAtLeast, type KubeVersion } from "./kube-version.ts";
 
@@ -29,7 +30,17 @@ export function decidedLocalhost(gates: LocalhostGates, mode: Mode): boolean | u
   return before === looksAfterLocalhost(gates, { major: 1, minor: 38 }) ? before : undefined;
 }
 
-/** `nodePortAddresses` asks for node ports on loopback addresses by name. */
+/** 127.0.0.1 and ::1 */
+const LOOPBACK: readonly Address[] = [
+  { family: "IPv4", value: 0x7f00_0001n },
+  { family: "IPv6", value: 1n },
+];
+
+/** `nodePortAddresses` asks for node ports on loopback addresses by name: a CIDR of all addresses does not (kube-proxy 1.38). */
 export function namesLoopback(addresses: readonly string[]): boolean {
-  return addresses.some((address) => /^(localhost|127(\.\d+){3}\/\d+|::1\/128)$/.test(address));
+  return addresses.some((text) => {
+    const cidr = parseCidr(text);
+    if (cidr === undefined) return text === "localhost";
+    return cidr.prefix > 0 && LOOPBACK.some((each) => contains(cidr, each));
+  });
 }
