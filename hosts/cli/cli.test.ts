@@ -311,7 +311,7 @@ cli("two Services that claim one node port: both are named", ({ file }) => {
 });
 
 cli("a YAML alias bomb and a directory loop end in errors and notes", ({ dir, file }) => {
-  const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"];
+  const lines = ["kind: Service", "a0: &a0 [x, x, x, x, x, x, x, x, x]"];
   for (let i = 1; i < 15; i++)
     lines.push(
       `a${i}: &a${i} [${Array(9)

@@ -11,6 +11,8 @@ export interface Diagnostic {
   /** Counted from 1; 0 if unknown. */
   line: number;
   column: number;
+  /** The file from which that one was made, if it says so: what people edit. Absent: it is what they edit, or nobody knows. */
+  origin?: string;
   /** The object, as far as it is known. */
   kind: string;
   namespace: string;

@@ -7,6 +7,7 @@ import type { Batch, Family, Mode } from "../../shared/contract.ts";
 import type { Description } from "../../shared/describe.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { joinPieces } from "../../shared/engine.ts";
+import type { Origins } from "../../shared/manifests/origins.ts";
 import { type Io, write } from "../io.ts";
 import { assumedCounts, markDescription } from "../output/assumed.ts";
 import { type BlamedLine, withBlame } from "../output/blame.ts";
@@ -22,6 +23,7 @@ export interface Rendering {
   cluster: Cluster;
   /** Of what is assumed. Undefined: nothing is. */
   marks: Marks | undefined;
+  origins: Origins;
   io: Io;
 }
 
@@ -84,7 +86,7 @@ function batches(cluster: Cluster, families: Family[]): Batch[] {
   });
 }
 
-function text({ mode, config, cluster, marks, options }: Rendering, families: Family[]): Uint8Array[] {
+function text({ mode, config, cluster, marks, origins, options }: Rendering, families: Family[]): Uint8Array[] {
   const node = cluster.ask((engine) => engine.node());
   const rendered = families.map((family) => cluster.ask((engine) => engine.render(family)));
   const facts = {
@@ -103,7 +105,7 @@ function text({ mode, config, cluster, marks, options }: Rendering, families: Fa
     if (!options.blame) pieces.push(...piecesOfFamily);
     else {
       const blamed = parseJson<BlamedLine[]>(cluster.ask((engine) => engine.blame(family)));
-      pieces.push(...withBlame(joinPieces(piecesOfFamily), blamed, cluster.index, marks));
+      pieces.push(...withBlame(joinPieces(piecesOfFamily), blamed, { index: cluster.index, marks, origins }));
     }
   }
   return pieces;

@@ -302,14 +302,14 @@ render("if nothing could be read, nothing is written", async ({ root }) => {
 render("other kinds are counted, and listed with -v", async ({ file }) => {
   const path = file(
     "all.yaml",
-    `${service("web")}---\n${node("node-a")}---\nkind: Pod\n---\nkind: Pod\n---\nkind: Secret\n`,
+    `${service("web")}---\n${node("node-a")}---\nkind: ConfigMap\n---\nkind: ConfigMap\n---\nkind: Secret\n`,
   );
   const brief = await runCli(["render", "-f", path]);
   assert.is(brief.code, 0);
   assert.is(brief.stderr, "sluice: skipped 3 objects of other kinds (-v lists them)\n");
   const verbose = await runCli(["render", "-f", path, "-v"]);
   assert.match(verbose.stderr, "read 1 Service, 0 EndpointSlices, 1 Node, 0 ServiceCIDRs");
-  assert.match(verbose.stderr, `${path}: 2 Pod, 1 Secret\n`);
+  assert.match(verbose.stderr, `${path}: 2 ConfigMap, 1 Secret\n`);
 });
 
 render("an API server's error instead of objects is an error", async () => {

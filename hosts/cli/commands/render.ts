@@ -16,17 +16,16 @@ import { engineOptions, type ProxyConfig } from "../../shared/config/rules.ts";
 import { asStrict } from "../../shared/config/strict.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
-import { fileError, readSources } from "../../shared/manifests/files.ts";
-import type { Input } from "../../shared/manifests/input.ts";
+import { fileError } from "../../shared/manifests/files.ts";
 import { ManifestSet } from "../../shared/manifests/manifest-set.ts";
-import { parseSource } from "../../shared/manifests/parse.ts";
 import { plural } from "../../shared/plural.ts";
 import { printable } from "../../shared/printable.ts";
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
 import { assumedCounts } from "../output/assumed.ts";
 import { Reporter } from "../output/diagnostics.ts";
-import { Progress } from "../output/progress.ts";
+import { skippedText, withoutWorkloads } from "../output/skipped.ts";
+import { readManifests } from "./read-manifests.ts";
 import { parseRenderOptions, type RenderOptions } from "./render-options.ts";
 import { writeRendered } from "./render-output.ts";
 
@@ -50,9 +49,8 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   checkOutput(options, mode);
 
   const cluster = new Cluster(await io.loadEngine(), reporter.report);
-  const progress = new Progress(io);
-  reporter.beforePrint = () => progress.clear();
-  const set = new ManifestSet(await readInputs(options, io, progress, reporter));
+  const { inputs, origins } = await readManifests(options.files, io, reporter);
+  const set = new ManifestSet(inputs);
   for (const found of admitSet(set, options.cluster)) reporter.report(found);
   const marks = addAssumed(set, options, config, reporter);
   const taken = set.inputs().filter((input) => cluster.apply(input));
@@ -72,7 +70,7 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   cluster.reportConflicts();
   sayLocalhost(config, mode, options, place, reporter);
 
-  const failure = await writeRendered({ options, mode, config, cluster, marks, io });
+  const failure = await writeRendered({ options, mode, config, cluster, marks, origins, io });
   if (failure !== undefined) reporter.report(failure);
   sayCounts(cluster, options, reporter);
   const assumed = marks === undefined ? "" : assumedCounts(marks);
@@ -154,28 +152,6 @@ function wantedNode(options: RenderOptions, config: ProxyConfig): string {
   return options.node ?? config.hostnameOverride;
 }
 
-/** What can be read of the files; the rest is reported. */
-async function readInputs(options: RenderOptions, io: Io, progress: Progress, reporter: Reporter): Promise<Input[]> {
-  const inputs: Input[] = [];
-  for await (const found of readSources(options.files, () => io.readStdin())) {
-    if ("diagnostic" in found) {
-      reporter.report(found.diagnostic);
-      continue;
-    }
-    const { source } = found;
-    for (const parsed of parseSource(source)) {
-      if ("diagnostic" in parsed) {
-        reporter.report(parsed.diagnostic);
-        continue;
-      }
-      progress.reading(source.name, source.bytes.length);
-      inputs.push(parsed.input);
-    }
-  }
-  progress.clear();
-  return inputs;
-}
-
 /** Names listed in a message; a cluster may have thousands. */
 const namesAtMost = 10;
 
@@ -217,7 +193,8 @@ function nodeName(
   return wanted;
 }
 
-function sayCounts({ counts }: Cluster, { verbose }: RenderOptions, reporter: Reporter): void {
+function sayCounts({ counts }: Cluster, options: RenderOptions, reporter: Reporter): void {
+  const { verbose } = options;
   const { objects, withoutClusterIp, skipped } = counts;
   if (verbose) {
     const read = [
@@ -237,12 +214,12 @@ function sayCounts({ counts }: Cluster, { verbose }: RenderOptions, reporter: Re
   if (verbose && externalName > 0) {
     reporter.say(`sluice: ${plural(externalName, "Service")} of type ExternalName: no rules`);
   }
-  let total = 0;
-  for (const kinds of skipped.values()) for (const count of kinds.values()) total += count;
-  if (total === 0) return;
-  reporter.say(`sluice: skipped ${plural(total, "object")} of other kinds${verbose ? ":" : " (-v lists them)"}`);
+  const others = options.assume === undefined ? skipped : withoutWorkloads(skipped);
+  const text = skippedText(others);
+  if (text === "") return;
+  reporter.say(`sluice: skipped ${text}${verbose ? ":" : " (-v lists them)"}`);
   if (!verbose) return;
-  for (const [file, kinds] of skipped) {
+  for (const [file, kinds] of others) {
     const list = [...kinds].map(([kind, count]) => `${count} ${kind === "" ? "without kind" : kind}`);
     reporter.say(`  ${printable(file)}: ${printable(list.join(", "), 2000)}`);
   }

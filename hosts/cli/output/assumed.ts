@@ -2,6 +2,7 @@
 import type { Marks, RuleOwner } from "../../shared/assumed/marks.ts";
 import type { DescribedServicePort, Description, EntryPoint } from "../../shared/describe.ts";
 import { objectName } from "../../shared/diagnostics.ts";
+import type { Origins } from "../../shared/manifests/origins.ts";
 import { plural } from "../../shared/plural.ts";
 import { printable } from "../../shared/printable.ts";
 
@@ -33,16 +34,21 @@ function isAssumed({ kind, address, port }: EntryPoint, service: string, marks: 
   }
 }
 
-/** `Deployment shop/web (web.yaml:20), assumed`, of a rule's owner. Undefined: nothing of it is assumed. */
-export function assumedOwner(owner: RuleOwner, place: string, marks: Marks): string | undefined {
+/** `(web.yaml:20)`, or `(stdin:20, chart/templates/web.yaml)` if that was made from another file. */
+export function placeText({ file, line }: { file: string; line: number }, origins: Origins): string {
+  const origin = origins.of(file, line);
+  return origin === "" ? `(${file}:${line})` : `(${file}:${line}, ${origin})`;
+}
+
+/** `Deployment shop/web (web.yaml:20): a pod, assumed`, of a rule's owner. Undefined: nothing of it is assumed. */
+export function assumedOwner(owner: RuleOwner, place: string, marks: Marks, origins: Origins): string | undefined {
   const workloads = marks.workloadsOf(owner);
   if (workloads.length > 0) {
     const named = workloads.slice(0, 3).map(({ object }) => {
-      const { file, line } = object.about("note", "", "spec", "", "");
-      return `${printable(objectName(object))} (${printable(file)}:${line})`;
+      return `${objectName(object)} ${placeText(object.about("note", "", "spec", "", ""), origins)}`;
     });
     const more = workloads.length > 3 ? ` and ${workloads.length - 3} more` : "";
-    return `${named.join(", ")}${more}: a pod, assumed`;
+    return `${printable(named.join(", "), 2000)}${more}: a pod, assumed`;
   }
   if (!marks.isAssumedField(owner)) return undefined;
   return `${[objectName(owner), owner.field, place]

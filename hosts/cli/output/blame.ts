@@ -3,8 +3,9 @@
 import type { Marks } from "../../shared/assumed/marks.ts";
 import { objectName } from "../../shared/diagnostics.ts";
 import type { ObjectIndex } from "../../shared/manifests/index-of-objects.ts";
+import type { Origins } from "../../shared/manifests/origins.ts";
 import { printable } from "../../shared/printable.ts";
-import { assumedOwner } from "./assumed.ts";
+import { assumedOwner, placeText } from "./assumed.ts";
 
 export interface BlamedLine {
   /** Counted from 1 in the engine's text. */
@@ -19,6 +20,14 @@ export interface Owner {
   field: string;
 }
 
+/** What leads from a rule's owner to the files. */
+export interface BlameContext {
+  readonly index: ObjectIndex;
+  /** Undefined: nothing is assumed. */
+  readonly marks: Marks | undefined;
+  readonly origins: Origins;
+}
+
 /** Owners that are named before one rule; a shared rule may have thousands. */
 const ownersAtMost = 20;
 
@@ -26,8 +35,7 @@ const ownersAtMost = 20;
 export function* withBlame(
   rules: Uint8Array,
   blamed: readonly BlamedLine[],
-  index: ObjectIndex,
-  marks: Marks | undefined,
+  context: BlameContext,
 ): Generator<Uint8Array> {
   const encoder = new TextEncoder();
   let line = 1;
@@ -40,17 +48,17 @@ export function* withBlame(
       line++;
     }
     if (at > from) yield rules.subarray(from, at);
-    const shown = owners.slice(0, ownersAtMost).map((owner) => comment(owner, index, marks));
+    const shown = owners.slice(0, ownersAtMost).map((owner) => comment(owner, context));
     if (owners.length > ownersAtMost) shown.push(`# and ${owners.length - ownersAtMost} more`);
     yield encoder.encode(shown.map((text) => `${text}\n`).join(""));
   }
   if (at < rules.length) yield rules.subarray(at);
 }
 
-function comment(owner: Owner, index: ObjectIndex, marks: Marks | undefined): string {
+function comment(owner: Owner, { index, marks, origins }: BlameContext): string {
   const found = index.place(owner);
-  const place = found === undefined ? "" : `(${found.file}:${found.line})`;
-  const assumed = marks === undefined ? undefined : assumedOwner(owner, place, marks);
+  const place = found === undefined ? "" : placeText(found, origins);
+  const assumed = marks === undefined ? undefined : assumedOwner(owner, place, marks, origins);
   if (assumed !== undefined) return `# ${assumed}`;
   const parts = [objectName(owner), owner.field, place].filter((part) => part !== "");
   return `# ${parts.map((part) => printable(part)).join(" ")}`;

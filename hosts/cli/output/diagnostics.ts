@@ -8,10 +8,13 @@ const shownAtMost = 100;
 
 /**
  * `web.yaml:12:9: error: Service shop/web: spec.ports[0].port: what is wrong [code]`, and what to do on the next line.
+ * Of a file that was made from another: `chart/templates/web.yaml (stdin:12:9): error: …`.
  */
 export function formatDiagnostic(diagnostic: Diagnostic, paint: Paint): string {
   const { file, line, column, severity, field, message, hint, code } = diagnostic;
-  const place = file === "" ? "" : line === 0 ? `${printable(file)}: ` : `${printable(file)}:${line}:${column}: `;
+  const { origin = "" } = diagnostic;
+  const at = line === 0 ? printable(file) : `${printable(file)}:${line}:${column}`;
+  const place = file === "" ? "" : origin === "" ? `${at}: ` : `${printable(origin)} (${at}): `;
   const about = [objectName(diagnostic), field].filter((part) => part !== "").map((part) => `${printable(part)}: `);
   const colour = severity === "error" ? "red" : severity === "warning" ? "yellow" : "dim";
   const text = `${paint("bold", place)}${paint(colour, `${severity}:`)} ${about.join("")}${printable(message, 2000)}`;
@@ -30,6 +33,8 @@ export class Reporter {
   #hidden = 0;
   /** Called before something is printed: a progress line must go first. */
   beforePrint: () => void = () => {};
+  /** The file from which that line was made; empty: it is what people edit. */
+  originOf: (file: string, line: number) => string = () => "";
 
   constructor(io: Io, verbose: boolean) {
     this.#io = io;
@@ -44,7 +49,8 @@ export class Reporter {
       this.#hidden++;
       return;
     }
-    this.#print(formatDiagnostic(diagnostic, this.#paint));
+    const origin = diagnostic.origin ?? this.originOf(diagnostic.file, diagnostic.line);
+    this.#print(formatDiagnostic({ ...diagnostic, origin }, this.#paint));
   };
 
   /** A plain line on stderr. */

@@ -66,7 +66,7 @@ async function* walk(directory: string, seen: Set<string>): AsyncGenerator<Found
     if (entry.name.startsWith(".")) continue;
     const path = join(directory, entry.name);
     if (isDirectory(entry, path)) yield* walk(path, seen);
-    else if (manifestFile.test(entry.name)) yield await reading(path, () => readFileSync(path));
+    else if (manifestFile.test(entry.name)) yield await reading(path, () => readFileSync(path), true);
   }
 }
 
@@ -80,9 +80,9 @@ function isDirectory(entry: Dirent, path: string): boolean {
 }
 
 /** Files are read synchronously: of thousands, each promise would cost more than its file. */
-async function reading(name: string, read: () => Uint8Array | Promise<Uint8Array>): Promise<Found> {
+async function reading(name: string, read: () => Uint8Array | Promise<Uint8Array>, isWalked = false): Promise<Found> {
   try {
-    return { source: { name, bytes: await read() } };
+    return { source: { name, bytes: await read(), ...(isWalked ? { isWalked } : {}) } };
   } catch (error) {
     return { diagnostic: fileError(name, error) };
   }

@@ -8,6 +8,8 @@ export interface Source {
   /** As the user named it; `stdin` for `-`. */
   name: string;
   bytes: Uint8Array;
+  /** It was found in a directory; nobody has named it. */
+  isWalked?: boolean;
 }
 
 /** JSON for `apply`. Problems and owners lead back to the file by offsets in `json`. */

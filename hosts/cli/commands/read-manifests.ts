@@ -1,0 +1,43 @@
+// What a command reads with -f.
+import { readSources } from "../../shared/manifests/files.ts";
+import type { Input, Source } from "../../shared/manifests/input.ts";
+import { Origins } from "../../shared/manifests/origins.ts";
+import { parseSource } from "../../shared/manifests/parse.ts";
+import { sortSources } from "../../shared/manifests/unrendered.ts";
+import type { Io } from "../io.ts";
+import type { Reporter } from "../output/diagnostics.ts";
+import { Progress } from "../output/progress.ts";
+
+export interface ReadManifests {
+  readonly inputs: Input[];
+  readonly origins: Origins;
+}
+
+/** What can be read of the files; the rest is reported. What is reported from then on leads to the files that people edit. */
+export async function readManifests(files: readonly string[], io: Io, reporter: Reporter): Promise<ReadManifests> {
+  const progress = new Progress(io);
+  reporter.beforePrint = () => progress.clear();
+  const sources: Source[] = [];
+  for await (const found of readSources(files, () => io.readStdin())) {
+    if ("diagnostic" in found) reporter.report(found.diagnostic);
+    else sources.push(found.source);
+  }
+  const { manifests, diagnostics } = sortSources(sources);
+  for (const found of diagnostics) reporter.report(found);
+  const origins = new Origins();
+  for (const source of manifests) origins.add(source);
+  reporter.originOf = (file, line) => origins.of(file, line);
+  const inputs: Input[] = [];
+  for (const source of manifests) {
+    for (const parsed of parseSource(source)) {
+      if ("diagnostic" in parsed) {
+        reporter.report(parsed.diagnostic);
+        continue;
+      }
+      progress.reading(source.name, source.bytes.length);
+      inputs.push(parsed.input);
+    }
+  }
+  progress.clear();
+  return { inputs, origins };
+}
