@@ -260,6 +260,22 @@ test("--node-rules adds what the node's tools list, or fails", async (context) =
   assert.match(rendered.stderr, /skipped 1 object of other kinds:\n .*1 NodeRules\.sluice$/m);
 });
 
+test("a snapshot of a form that is not known yet is not read as if it were known", async (context) => {
+  const live = await cluster(context);
+  loadShop(live.server);
+  const { stdout } = await runCli(["snapshot", "--kubeconfig", live.kubeconfig]);
+  const render = (stdin: string) => runCli(["render", "-f", "-", "--node", "node-a"], { stdin, engine: engineModule });
+  assert.is((await render(stdout)).code, 0);
+  const newer = stdout.replace('"formatVersion":1', '"formatVersion":2');
+  assert.is.not(newer, stdout);
+  const refused = await render(newer);
+  assert.equal([refused.code, refused.stdout], [1, ""]);
+  assert.match(
+    refused.stderr,
+    /stdin: error: this snapshot has form 2, and forms up to 1 are known here \[snapshot-form\]/,
+  );
+});
+
 test("wrong usage", async ({ root }) => {
   for (const [args, message] of [
     [["--redact", "--node-rules"], /--redact can't rename/],

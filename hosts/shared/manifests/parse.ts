@@ -1,6 +1,7 @@
 // One file → inputs for the engine, and what could not be read.
 import { isMap, isScalar, isSeq, type Node } from "yaml";
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
+import { formatVersion, formatVersionOf } from "../snapshot/document.ts";
 import { type Input, jsonInput, type Source, YamlInputBuilder } from "./input.ts";
 import { type ListHead, splitList } from "./list-items.ts";
 import { jsonString } from "./scalars.ts";
@@ -21,6 +22,10 @@ export function* parseSource(source: Source): Generator<Parsed> {
   if (first === bytes.length) {
     const hint = "was it written completely? Leave it out if it is meant to be empty";
     yield { diagnostic: diagnostic("error", "empty-file", "the file is empty", { file: source.name, hint }) };
+  } else if ((formatVersionOf(bytes) ?? 0) > formatVersion) {
+    const message = `this snapshot has form ${formatVersionOf(bytes)}, and forms up to ${formatVersion} are known here`;
+    const hint = "read it with the sluice that wrote it, or a newer one";
+    yield { diagnostic: diagnostic("error", "snapshot-form", message, { file: source.name, hint }) };
   } else if (looksLikeJson(bytes, first)) {
     yield { input: jsonInput(source.name, bytes) };
   } else {

@@ -6,6 +6,15 @@ import { isMapping, type Mapping, shaped } from "./shaped.ts";
 /** Of the form of the file. A change that older readers can't read gets a new number. */
 export const formatVersion = 1;
 
+/** How a snapshot begins: kubectl reads past `snapshot`. */
+const beginning = /^\{"apiVersion":"v1","kind":"List","metadata":\{[^{}]*\},"snapshot":\{"formatVersion":(\d{1,9}),/;
+
+/** The form of a snapshot, from the beginning of its file. Undefined: it is none, or was written anew by another program. */
+export function formatVersionOf(bytes: Uint8Array): number | undefined {
+  const [, version] = beginning.exec(new TextDecoder().decode(bytes.subarray(0, 200))) ?? [];
+  return version === undefined ? undefined : Number(version);
+}
+
 export interface SnapshotHeader {
   /** `sluice 0.1.0` */
   readonly writtenBy: string;

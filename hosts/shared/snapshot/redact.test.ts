@@ -217,7 +217,10 @@ test("names keep their order, since it decides where two Services claim one addr
   const renamedOnes = byBytes.map((each) => name(each) ?? "");
   assert.equal(renamedOnes, [...renamedOnes].sort());
   assert.is(new Set(renamedOnes).size, names.length);
-  for (const each of renamedOnes) assert.match(each, /^[a-z]{1,4}\d+$/);
+  for (const each of renamedOnes) {
+    assert.match(each, /^[a-z]{1,4}\d+$/);
+    assert.not.ok(names.includes(each), "a new name is no old one");
+  }
 });
 
 test("objects of other kinds are left out", () => {
