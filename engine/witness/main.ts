@@ -1,16 +1,26 @@
 // The exports of the component, and nothing else: each lifts its arguments, calls, and lowers the result. What they mean is
 // said in witness.wit.
-import { finish, RESULT, setString } from "../abi/lists";
+import { finish, outResult, RESULT, setString } from "../abi/lists";
 import { moreProblems, problemCount, problemTable } from "../abi/problems";
+import { outFlush, StreamName } from "../bytes/out";
+import { compareRulesets } from "./comparing/sweep";
 import { countRuleset, counts } from "./model/counts";
+import { readFacts } from "./parsing/facts";
 import { resetUnknowns, unknowns } from "./parsing/problems";
 import { family, parseText } from "./parsing/text";
+import { writeAnswer } from "./tracing/answer";
+import { Outcomes } from "./tracing/outcomes";
+import { loaded, prepare } from "./tracing/prepare";
+import { ask, Question } from "./tracing/question";
+import { noteSteps } from "./tracing/steps";
+import { walk } from "./tracing/walk";
 
 export { cabi_realloc } from "../abi/lists";
 
 export function witness__load(ruleset: u32, text: usize, length: usize, assumed: u32): usize {
   resetUnknowns();
   const format = parseText(ruleset, text, length, assumed);
+  loaded();
   countRuleset(ruleset);
   store<u8>(RESULT, <u8>format, 0);
   store<u8>(RESULT, <u8>family, 1);
@@ -25,5 +35,43 @@ export function witness__load(ruleset: u32, text: usize, length: usize, assumed:
   return RESULT;
 }
 export function cabi_post_witness__load(result: usize): void {
+  finish();
+}
+
+// Until a host says more: the loopback addresses are the node's own.
+readFacts(0, 0, 0, 0);
+finish();
+
+export function witness__set_facts(local: usize, localLength: usize, absent: usize, absentLength: usize): u32 {
+  const bad = readFacts(local, localLength, absent, absentLength);
+  finish();
+  return bad;
+}
+
+const endings = new Outcomes();
+
+/** `parameters`: the rule set's number, then the packet. */
+export function witness__trace(parameters: usize): usize {
+  prepare();
+  if (ask(changetype<Question>(parameters + 4))) {
+    noteSteps(true);
+    walk(load<u32>(parameters), endings);
+    writeAnswer(endings);
+    noteSteps(false);
+    outFlush(StreamName.MAIN);
+  }
+  return outResult();
+}
+export function cabi_post_witness__trace(result: usize): void {
+  finish();
+}
+
+export function witness__compare(a: u32, b: u32, limit: u64, flows: u32, check: u32): usize {
+  prepare();
+  compareRulesets(a, b, limit, flows != 0, check != 0);
+  outFlush(StreamName.MAIN);
+  return outResult();
+}
+export function cabi_post_witness__compare(result: usize): void {
   finish();
 }

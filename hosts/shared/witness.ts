@@ -2,16 +2,18 @@
 // witness-node.ts reads the files for Node.
 
 import type { InstantiateCore } from "./contract.ts";
-import { EngineTrapError } from "./engine.ts";
+import { EngineTrapError, joinPieces } from "./engine.ts";
+import type { Comparison, Trace } from "./witness-answers.ts";
 
 export type {
   Family,
   Format,
   LoadResult,
+  Packet,
   Problem as TextProblem,
 } from "../../build/witness/interfaces/sluice-witness-witness.js";
 
-import type { Family, LoadResult } from "../../build/witness/interfaces/sluice-witness-witness.js";
+import type { Family, LoadResult, Packet } from "../../build/witness/interfaces/sluice-witness-witness.js";
 
 /** The functions of one instance. */
 export type WitnessExports = typeof import("../../build/witness/interfaces/sluice-witness-witness.js");
@@ -65,6 +67,27 @@ export class Witness {
 
   load(ruleset: number, text: Uint8Array, assumed: Family = "ipv4"): LoadResult {
     return this.#call("load", (witness) => witness.load(ruleset, text, assumed));
+  }
+
+  /** Addresses, CIDRs and ranges; returns how many are none. */
+  setFacts(local: readonly string[], absent: readonly string[] = []): number {
+    const encoder = new TextEncoder();
+    return this.#call("set-facts", (witness) =>
+      witness.setFacts(encoder.encode(local.join(" ")), encoder.encode(absent.join(" "))),
+    );
+  }
+
+  /** Undefined: the packet's addresses are none, or of two families. */
+  trace(ruleset: number, packet: Packet): Trace | undefined {
+    const pieces = this.#call("trace", (witness) => witness.trace(ruleset, packet));
+    return pieces.length === 0 ? undefined : (JSON.parse(new TextDecoder().decode(joinPieces(pieces))) as Trace);
+  }
+
+  /** What two rule sets do with every packet. `limit`: it gives up after so many classes of packets. */
+  compare(a: number, b: number, { limit = 50_000_000, flows = true, check = false } = {}): Comparison {
+    const what = { a, b, limit: BigInt(limit), flows, check };
+    const pieces = this.#call("compare", (witness) => witness.compare(what));
+    return JSON.parse(new TextDecoder().decode(joinPieces(pieces))) as Comparison;
   }
 
   #call<T>(operation: string, run: (witness: WitnessExports) => T): T {

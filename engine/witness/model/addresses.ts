@@ -39,6 +39,11 @@ function literalsOf(family: u32): Literals {
   return family == IPV4 ? ipv4 : ipv6;
 }
 
+/** How many literals there are of a family. */
+export function addressCount(family: u32): u32 {
+  return literalsOf(family).count;
+}
+
 /** Address of the sixteen bytes of a literal. */
 export function addressAt(family: u32, id: u32): usize {
   return literalsOf(family).data + ((<usize>id) << 4);

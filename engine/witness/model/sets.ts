@@ -50,6 +50,7 @@ export class ElementSet {
   // Made by tracing/set-index.ts.
   prepared: u32 = 0;
   sorted: usize = 0;
+  sortedCount: u32 = 0;
   /** Column that stands at each level of `sorted`, four bits each; 0 columns looked up yet: ABSENT. */
   order: u32 = ABSENT;
 }

@@ -1,0 +1,82 @@
+// What the witness answers, as its JSON has it.
+
+/** Where a path ends. */
+export interface Ending {
+  readonly ending: "pass" | "endpoint" | "drop" | "reject" | "unknown";
+  /** How it rejects. */
+  readonly with?: string;
+  /** The endpoint. */
+  readonly address?: string;
+  readonly port?: number;
+  readonly masquerade?: boolean;
+  /** The source that it gets instead of the node's own. */
+  readonly snat?: string;
+  /** The client sticks to the endpoint for so long. */
+  readonly affinitySeconds?: number;
+  /** Line of the rule that has decided last; 0: none. */
+  readonly line: number;
+  /** Exact: numerator and denominator. */
+  readonly probability: readonly [number, number];
+}
+
+/** A hook that the packet comes to, or a rule that has an effect on it. */
+export type Step =
+  | { readonly hook: string }
+  | {
+      readonly table: string;
+      readonly chain: string;
+      readonly line: number;
+      /** Line of the element that a look-up has found. */
+      readonly element?: number;
+      readonly because: readonly string[];
+      readonly does: string;
+    };
+
+export interface Path extends Ending {
+  readonly steps: readonly Step[];
+}
+
+export interface Trace {
+  readonly paths: readonly Path[];
+}
+
+/** One way in which an entry point differs, with the first packets that do. */
+export interface Difference {
+  /**
+   * What differs: `endpoints`, `odds`, `masquerade`, `hairpin` (masquerading where a client is its own endpoint), `affinity`,
+   * `reject-with`, `source`; `unknown`; or what kind of ending A has and what B, such as `pass-reject`.
+   */
+  readonly kind: string;
+  /** Classes of packets that differ so, of this entry point. */
+  readonly classes: number;
+  readonly origin: "network" | "node";
+  readonly state: "new" | "established" | "invalid";
+  /** Address, or first and last: `A-B`. */
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: string;
+  /** First and last destination port. */
+  readonly port: readonly [number, number];
+  readonly inInterface?: string;
+  readonly outInterface?: string;
+  /** The endpoint that the client sticks to. */
+  readonly sticksTo?: string;
+  /** How these packets end in both. */
+  readonly a: readonly Ending[];
+  readonly b: readonly Ending[];
+}
+
+export interface Comparison {
+  /** `gave-up`: equal so far, but there is more. */
+  readonly result: "equal" | "different" | "inconclusive" | "gave-up";
+  /** False: it gave up at the limit. */
+  readonly complete: boolean;
+  readonly classes: number;
+  readonly differentClasses: number;
+  readonly unknownClasses: number;
+  /** Classes that are not what they claim to be: 0, or there is a fault in the comparison. */
+  readonly unsoundBoxes: number;
+  readonly kinds: readonly { readonly kind: string; readonly classes: number }[];
+  /** At most a thousand. */
+  readonly differences: readonly Difference[];
+}
