@@ -10,6 +10,7 @@ import { parse } from "yaml";
 import { lacking as namespaceLacking, runInNamespace } from "../../../../fixtures/kernel/namespace.ts";
 import { testNeeding } from "../../../../fixtures/support/needing.ts";
 import { parseAgentConfig } from "../../config/agent-config.ts";
+import { connectionsAllowed } from "../../localhost/descriptors.ts";
 
 const directory = fileURLToPath(new URL(".", import.meta.url));
 const read = (file: string): string => readFileSync(join(directory, file), "utf8");
@@ -45,6 +46,13 @@ test("it is started again for ever, and given the time to finish", () => {
   assert.is(unit.Restart, "always");
   assert.is(unit.StartLimitIntervalSec, "0");
   assert.ok(Number(unit.TimeoutStopSec) > 5, "the agent takes up to 5 s");
+});
+
+test("it may have as many files open as connections to node ports on localhost can take, beside a listener for every node port", () => {
+  const openFiles = Number(directives("sluice.service").LimitNOFILE);
+  const nodePorts = 32_767 - 30_000 + 1;
+  const all = connectionsAllowed(Number.POSITIVE_INFINITY, 0);
+  assert.is(connectionsAllowed(openFiles, 2 * nodePorts), all, "in both families");
 });
 
 test("systemd has nothing to say against the unit, with and without what mode iptables adds", () => {
