@@ -1,4 +1,4 @@
-// Events (events.k8s.io/v1) for people who run `kubectl get events`: sent when it can be done, never waited for.
+// Events (events.k8s.io/v1), for `kubectl get events`. They are sent when possible, and nothing waits for them.
 
 import { redactText } from "../log/redact.ts";
 import { type Clock, systemClock, uniform } from "../time/clock.ts";
@@ -67,7 +67,7 @@ interface Entry {
 const QUEUE_LIMIT = 1000;
 const TRIES = 12;
 const BETWEEN_TRIES_MS = 10_000;
-/** The same event within six minutes makes a series, whose count is told once in that time. */
+/** The same event within six minutes makes a series. Its count is sent once in that time. */
 const SERIES_MS = 360_000;
 const NOTE_BYTES = 1024;
 
@@ -119,7 +119,7 @@ export class EventRecorder {
     late.abort();
   }
 
-  /** What has not been sent by now never will be. */
+  /** Events that have not been sent by now are given up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#request.abort(new Error("stopped"));
@@ -167,7 +167,7 @@ export class EventRecorder {
     });
   }
 
-  /** At the end of its six minutes a series is reported as far as it went, and forgotten if nothing more has come. */
+  /** After six minutes the count of a series is sent. Without further events the series is forgotten. */
   #watchSeries(key: string, series: Series): void {
     series.cancelTimer = this.#clock.setTimer(SERIES_MS, () => {
       if (series.count > series.reported) this.#enqueuePatch(series);
@@ -215,7 +215,7 @@ export class EventRecorder {
         return;
       } catch (error) {
         why = error instanceof Error ? error.message : String(error);
-        // There already: an attempt before has come through, and only its answer was lost.
+        // It exists already: an earlier attempt has succeeded, and only its answer was lost.
         if (error instanceof ApiError && error.status === 409 && attempt > 1) return;
         if (error instanceof ApiError && isFinal(error.status)) break;
         if (attempt < TRIES) await this.#pause(error);
@@ -255,7 +255,7 @@ export class EventRecorder {
   }
 }
 
-/** Trying again would be answered in the same way. */
+/** Another attempt would get the same answer. */
 function isFinal(status: number): boolean {
   return status >= 400 && status < 500 && ![401, 408, 429].includes(status);
 }

@@ -1,4 +1,4 @@
-// Fewer writes for many lines: each write costs as much as making several lines.
+// Writes many lines at once: a write costs as much as making several lines.
 import type { DestinationStream } from "pino";
 
 /** Lines that come so soon after a write are written together. */

@@ -15,7 +15,7 @@ export type Log = Pick<
   "fatal" | "error" | "warn" | "info" | "verbose" | "debug" | "trace" | "isLevelEnabled"
 >;
 
-/** How much may wait for whoever reads the log, before lines are dropped: a stuck reader must not stop the agent. */
+/** How much may wait for the reader of the log. Beyond it lines are dropped: a stuck reader must not stop the agent. */
 const MOST_WAITING_BYTES = 4 * 1024 * 1024;
 
 /** klog's verbosity at which a level is shown: 2 and 3 tell steady-state changes, 4 and 5 are for debugging, then everything. */
@@ -65,7 +65,7 @@ export function openLog(config: Pick<LoggingConfig, "format" | "verbosity">, str
   };
 }
 
-/** As Kubernetes' components write it, errors have no verbosity; warnings are told from other lines by `level` alone. */
+/** As Kubernetes' components do: errors have no verbosity, and only `level` distinguishes warnings from other lines. */
 function jsonLevel(level: string): object {
   if (level === "error" || level === "fatal") return { level };
   return { level: level === "verbose" ? "info" : level, v: VERBOSITIES[level as keyof typeof VERBOSITIES] ?? 0 };

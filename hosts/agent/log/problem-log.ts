@@ -1,8 +1,8 @@
-// Problems of objects, each said once: every re-list brings them again.
+// Logs problems of objects, each once: every re-list brings them again.
 import type { Problem } from "../../shared/contract.ts";
 import type { Log } from "./log.ts";
 
-/** Enough for any cluster that somebody looks after; what is beyond is said again and again rather than kept. */
+/** Enough for any cluster that somebody looks after. Problems beyond it are logged each time rather than kept. */
 const MAX_KNOWN = 10_000;
 
 export class ProblemLog {

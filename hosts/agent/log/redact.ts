@@ -21,7 +21,7 @@ const CREDENTIALS: [RegExp, string][] = [
 
 /** The text without credentials, cut to a length that a line of a log may have. */
 export function redactText(text: string, longest = LONGEST_TEXT): string {
-  // What is cut off need not be searched; a credential at the cut is longer than what could be left of it.
+  // What is far behind the end of what is shown need not be searched: a credential that this cut splits is not shown either.
   let redacted = text.length > 4 * longest ? text.slice(0, 4 * longest) : text;
   redacted = hideSecrets(redacted);
   for (const [pattern, replacement] of CREDENTIALS) redacted = redacted.replace(pattern, replacement);
@@ -32,7 +32,7 @@ export function redactText(text: string, longest = LONGEST_TEXT): string {
 function redactError(error: Error): object {
   const { code } = error as NodeJS.ErrnoException;
   const cause = error.cause instanceof Error ? { cause: redactText(error.cause.message) } : {};
-  // An error with a code is one that the outside world causes: where it came from says nothing.
+  // An error with a code is caused by the outside world, so its stack says nothing.
   const origin = code === undefined ? { stack: redactText(error.stack ?? "", LONGEST_STACK) } : { code };
   return { message: redactText(error.message), ...origin, ...cause };
 }

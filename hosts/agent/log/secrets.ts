@@ -1,11 +1,11 @@
-// The secrets that this process has read, so that none of them is shown wherever it turns up again: a proxy's page may repeat
-// the headers of a request, and an error may quote what it could not take.
+// The secrets that this process has read, so that none of them is shown. They may turn up anywhere: a proxy's page may repeat
+// the headers of a request, and an error may quote its input.
 
 /** Shorter ones are words that mean something else, too. */
 const SHORTEST = 6;
-/** So much of the beginning is enough to know it by, where text was cut off. */
+/** A secret is recognised by so many characters of its beginning, in case the text was cut off. */
 const BEGINNING = 12;
-/** Tokens are replaced again and again; the oldest are worth nothing any more. */
+/** Tokens are replaced again and again. The oldest are no longer valid. */
 const MOST_KNOWN = 64;
 
 const known = new Set<string>();

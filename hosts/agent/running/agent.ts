@@ -1,5 +1,4 @@
-// The agent at work: what the API server says goes into the engine, what the engine plans goes into the kernel, and
-// everybody who asks is told how it stands.
+// The agent at work: what the API server sends goes into the engine, and what the engine plans goes into the kernel.
 import { isDeepStrictEqual } from "node:util";
 import type { Family, Kind, NodeView, Options } from "../../shared/contract.ts";
 import { type EngineModule, EngineTrapError } from "../../shared/engine.ts";
@@ -20,7 +19,7 @@ import { type DebugPlan, debugPlanOf } from "./debug-plan.ts";
 import { DriftTimer } from "./drift-timer.ts";
 import { SyncReports } from "./sync-reports.ts";
 
-/** So long the lists of everything wait for the few objects that a cluster can't start without. */
+/** How long the lists of everything wait for the few objects that a cluster can't start without. */
 const AHEAD_MS = 2_000;
 
 export interface AgentParts {
@@ -34,12 +33,12 @@ export interface AgentParts {
   readonly clock: Clock;
   /** Why the API server is not even watched yet, for people; "" if it is. */
   readonly holdUp?: () => string;
-  /** Of an agent that worked before in this process. */
+  /** Kept from the agent that ran before this one in the same process. */
   readonly lastNode?: LastNode;
   /** What else has to be known before the first write, for people; "" if nothing. Call `known` when it is. */
   readonly lacks?: () => string;
   readonly minSyncPeriodMs: number;
-  /** Milliseconds after which what the kernel has refused is tried again. */
+  /** Milliseconds after which the agent tries again what the kernel has refused. */
   readonly syncPeriodMs: number;
   /** Milliseconds between two checks whether somebody else has touched the rules. */
   readonly driftCheckMs: number;
@@ -75,7 +74,7 @@ export class Agent {
   #ahead: Promise<void> | undefined;
   readonly #aheadOver = new AbortController();
   #retryAt: number;
-  /** When the oldest change came that no run has taken up. */
+  /** When the oldest change came that no run has written yet. */
   #waitingSince: number | undefined;
 
   /** @throws {InvalidOptionsError} */
@@ -112,7 +111,7 @@ export class Agent {
     this.#measureChanges();
     const ready = (missing: readonly string[]) => {
       if (missing.length > 0) log.warn({ missing }, `going on without ${missing.join(" and ")}`);
-      // A first write that never succeeds must be noticed.
+      // Health checks must notice a first write that never succeeds.
       this.#queued();
       this.#schedule.request();
     };
@@ -178,8 +177,8 @@ export class Agent {
   }
 
   /**
-   * Writes what a cluster can't start without, which `read` gets from the API server by itself, if the kernel has no rules
-   * yet. No list may begin before this is over: what is in no list would stay for ever. Never rejects.
+   * Writes what a cluster can't start without, if the kernel has no rules yet. `read` gets it from the API server. No list
+   * may begin before this is over: an object that is in no list would stay for ever. Never rejects.
    */
   writeAhead(read: (signal: AbortSignal) => Promise<readonly UrgentList[]>): Promise<void> {
     this.#ahead = this.#writeAhead(read);
@@ -238,7 +237,7 @@ export class Agent {
     }
   }
 
-  /** Not before the first write may begin: as long as the API server can't be reached, a restart would not help. */
+  /** Called only once the first write may begin. Before that a restart would not help: the API server can't be reached. */
   #queued(): void {
     for (const family of this.#parts.families) {
       this.#parts.health.queued(family);
@@ -246,7 +245,7 @@ export class Agent {
     }
   }
 
-  /** Never rejects: whatever a run meets, there is a next one. */
+  /** Never rejects: a run that fails is followed by another one. */
   async #run(): Promise<RunOutcome> {
     const checks = this.#driftTimer.isDue;
     const start = this.#parts.clock.now();
@@ -298,7 +297,7 @@ export class Agent {
     return outcome;
   }
 
-  /** In a run of their own: if they are refused again, what others wait for has been written before. */
+  /** Asks for a run of their own, so that a second refusal holds up nobody else. */
   #retryLeftOut(): void {
     if (this.#parts.clock.now() < this.#retryAt) return;
     this.#retryAt = this.#parts.clock.now() + this.#parts.syncPeriodMs;

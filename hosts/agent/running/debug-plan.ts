@@ -13,11 +13,11 @@ export interface DebugPlan {
   /** What the first write waits for, in words. */
   readonly waitingFor: readonly string[];
   readonly nextRun: NextRun;
-  /** Since the oldest change came that no run has taken up; null: there is none. */
+  /** Age of the oldest change that no run has written yet; null: there is none. */
   readonly oldestChangeMs: number | null;
   /** Failed runs since the last that succeeded. */
   readonly failedRuns: number;
-  /** Until it is looked whether somebody else has touched the rules. */
+  /** Until the next check whether somebody else has touched the rules. */
   readonly nextLookMs: number | null;
   /** Services that the kernel has refused, and when they are tried again at the latest. */
   readonly leftOut: { readonly count: number; readonly services: readonly string[]; readonly retryMs: number };
@@ -35,7 +35,7 @@ export interface DebugPlanPage extends DebugPlan {
 
 export interface FamilyPlan {
   readonly family: Family;
-  /** The kernel's rules are read first, and what differs is written: what that is, is not known yet. */
+  /** The kernel's rules are read first and the difference is written, so it is not known yet. */
   readonly readFirst: boolean;
   /** Of what may go at once. */
   readonly transactions: number;
@@ -43,9 +43,9 @@ export interface FamilyPlan {
   /** Services whose rules would be written or removed, and the names of the first five. */
   readonly services: number;
   readonly names: readonly string[];
-  /** The rules that belong to no Service are among it. */
+  /** Rules that belong to no Service are part of it. */
   readonly full: boolean;
-  /** Transactions that have to wait, because they delete what packets may still be in; and until the first may go. */
+  /** Transactions that wait because packets may still be in the chains that they delete, and until when the first one waits. */
   readonly later: { readonly transactions: number; readonly inMs: number } | null;
 }
 
@@ -69,8 +69,8 @@ export interface DebugPlanParts {
 const NAMES_AT_MOST = 100;
 
 /**
- * Between two runs it plans, and sends nothing of it: the engine counts the batches as never sent as soon as the next
- * run plans. While a run is at work a plan would take its open batches away, so there is none.
+ * Between two runs this makes a plan and sends nothing of it. The engine forgets the plan as soon as the next run plans.
+ * While a run is at work there is no plan here: it would take away the run's open batches.
  *
  * @throws {EngineTrapError}
  */
@@ -98,7 +98,7 @@ export function debugPlanOf(parts: DebugPlanParts): DebugPlan {
 }
 
 function planOf({ state, clock, families, unread }: DebugPlanParts): FamilyPlan[] {
-  // Where everything is read back first, a plan of what is thought to be there says nothing.
+  // If everything is read back first, a plan against what the engine thinks is there means nothing.
   const isKnown = families.some((family) => !unread.includes(family));
   const batches = isKnown ? state.use((engine) => engine.plan(clock.now())) : [];
   return families.map((family) => {

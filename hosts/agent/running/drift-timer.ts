@@ -2,8 +2,8 @@
 import type { Clock } from "../time/clock.ts";
 
 /**
- * Others' rules change as well, and each time ours have to be read back to know that it was not them. At most a twentieth
- * of the time is spent so.
+ * Others change their own rules too. Each time ours have to be read back to find out whether they were touched. That
+ * takes at most a twentieth of the time.
  */
 const CHECK_SHARE = 20;
 

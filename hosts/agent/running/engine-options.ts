@@ -9,7 +9,10 @@ export type MachineFacts = Required<
   Pick<Options, "nfacctInvalidDropped" | "nfacctLocalhostAccepted" | "randomFully" | "conntrackTcpBeLiberal">
 > & { readonly interfaceAddresses: readonly string[] };
 
-/** The options of the engine: those of the configuration, and of `kubeVersion` where it leaves that open, and real facts in place of the ones that `render` assumes. */
+/**
+ * The engine's options. They come from the configuration; from `kubeVersion`, for what the configuration leaves open; and
+ * from the machine, for what `render` can only assume.
+ */
 export function optionsOf(config: AgentConfig, node: string, facts: MachineFacts, kubeVersion: KubeVersion): Options {
   return {
     ...engineOptions(config.rules, { mode: config.mode, node, nfacct: false, kubeVersion }),

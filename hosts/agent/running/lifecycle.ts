@@ -1,4 +1,4 @@
-// The life of the agent: started, started anew when its configuration asks for it, and ended by a signal.
+// The agent's lifecycle: it starts, starts anew when its configuration asks for it, and ends by a signal.
 
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { AgentSettings } from "../config/command.ts";
@@ -13,17 +13,17 @@ import { NodeLock } from "./lock/node-lock.ts";
 import { type AgentContext, type ApiServerMemory, RunningAgent } from "./running-agent.ts";
 import { StartError } from "./start-error.ts";
 
-/** kubelet and systemd kill what takes longer; whatever is on its way then, the kernel has it whole or not at all. */
+/** kubelet and systemd kill what takes longer. The kernel then has the transaction under way whole or not at all. */
 const STOP_MS = 4_500;
-/** What takes nothing but another configuration of the engine. */
+/** Parts of the configuration that the running agent can take in place. */
 const IN_PLACE: ReadonlySet<string> = new Set(["rules", "machine", "nothing"]);
 
-/** Reason of a signal: the agent ends because something is wrong with it, and waits for nobody. */
+/** The signal's reason if the agent ends because of a defect: it then waits for nobody. */
 export const DEFECT = Symbol("defect");
 
 /**
- * Runs until `signal` is aborted; resolves then, with the rules left in the kernel, once the connections that it forwards are over. A new configuration with which it
- * can't start is reported, and the one before stays in force.
+ * Runs until `signal` is aborted. Then it resolves once the connections that it forwards are over; the rules stay in the
+ * kernel. If it can't start with a new configuration, it says so and goes on with the one before.
  *
  * @throws {StartError} it could not start
  */
@@ -34,7 +34,7 @@ export async function runAgent(
     config: AgentConfig,
   ) => Omit<AgentContext, "lock" | "settingsReported" | "lastNode" | "api" | "localhost">,
 ): Promise<void> {
-  // It stays taken while the agent starts anew with another configuration.
+  // The lock stays taken while the agent starts anew with another configuration.
   const { log } = openContext(settings.config);
   const settingsReported = new Set<string>();
   const lastNode = {};
@@ -51,7 +51,7 @@ export async function runAgent(
     localhost.stop();
     await lock.close();
   }
-  // Whoever comes next programs the kernel already; these connections nobody else can take over.
+  // The next agent programs the kernel already, but nobody else can take over these connections.
   if (signal.reason !== DEFECT) await localhost.drained();
 }
 
@@ -73,7 +73,7 @@ async function runWithLock(
       if (!(error instanceof StartError) || before === undefined) throw error;
       openContext(before.config).log.error({}, `the new configuration is not taken: ${error.message}`);
       rejected = error.message;
-      // The content is known now: only another one is looked at.
+      // This content is known to fail: wait for another one.
       current = { ...before, configContent: current.configContent };
       before = undefined;
     }
@@ -83,7 +83,7 @@ async function runWithLock(
 /**
  * Runs with one configuration. Returns the settings to go on with.
  *
- * @param rejected why it is not the one that the file has, if so
+ * @param rejected why the file's configuration is not in force; undefined: it is
  */
 async function runOnce(
   settings: AgentSettings,

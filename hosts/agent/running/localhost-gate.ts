@@ -14,9 +14,9 @@ import type { Log } from "../log/log.ts";
 import type { LocalhostMetrics } from "../metrics/localhost.ts";
 
 export interface LocalhostGateParts {
-  /** In force. */
+  /** The configuration in force. */
   readonly config: () => AgentConfig;
-  /** The API server's, once it was asked. */
+  /** The API server's; undefined before it was asked. */
   readonly version: () => KubeVersion | undefined;
   readonly localhost: Pick<LocalhostNodePorts, "figures">;
   readonly health: HealthState;
@@ -30,7 +30,7 @@ export class LocalhostGate {
     this.#parts = parts;
   }
 
-  /** Undefined: that depends on the API server's version, which is not known yet. */
+  /** Undefined: the API server's version decides, and is not known yet. */
   get isOn(): boolean | undefined {
     const { rules, mode } = this.#parts.config();
     const version = this.#parts.version();

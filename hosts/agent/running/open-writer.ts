@@ -1,4 +1,4 @@
-// The writer of a mode, and what it has found out about this machine that changes rules.
+// Opens the writer of a mode. What it finds out about this machine on the way becomes options of the engine.
 
 import { existsSync } from "node:fs";
 import type { Family, Mode, Options } from "../../shared/contract.ts";

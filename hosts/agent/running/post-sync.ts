@@ -1,4 +1,5 @@
-// What follows a write: the rest of the node is brought in step with the rules that the kernel has now.
+// What follows a sync: conntrack, health-check node ports, listeners on localhost and others' leftovers are brought in line
+// with the rules that the kernel has now.
 import type { CheckedFlows } from "../../shared/contract.ts";
 import type { AgentSettings } from "../config/command.ts";
 import { checkSanity } from "../config/sanity.ts";
@@ -29,13 +30,13 @@ export interface PostSyncParts {
   readonly clock: Clock;
 }
 
-/** Of listeners on localhost: some milliseconds. */
+/** Endpoints of listeners on localhost that are handed over at once: some milliseconds. */
 const ENDPOINTS_AT_ONCE = 4_000;
-/** After a run over all UDP flows, in milliseconds: under churn they take a third of the time at most. */
+/** Pause after a run over all UDP flows, in milliseconds: under churn these runs take a third of the time at most. */
 const udpPause = (durationMs: number): number => 2 * durationMs;
 /**
- * After a run over TCP that nobody has answered: a quarter of the time, three times a second. Endpoints of TCP Services go
- * often; and clients, who send a SYN again 1, 3 and 7 seconds after the first, have mostly given up after 5.
+ * Pause after a run over unanswered TCP, in milliseconds: at most a quarter of the time and three runs a second. Endpoints
+ * of TCP Services go often. Clients send a SYN again 1, 3 and 7 s after the first, and have mostly given up after 5 s.
  */
 const tcpPause = (durationMs: number): number => Math.max(300, 3 * durationMs);
 
@@ -52,7 +53,7 @@ export class PostSync {
   readonly #takeOver: TakeOver;
   #healthChecksRevision: number | undefined;
   #leftoverTimer: NodeJS.Timeout | undefined;
-  /** Signs of a kube-proxy that is alive, as of the last look. */
+  /** Signs of a kube-proxy that is alive, as of the last check. */
   #liveKubeProxy: readonly string[] = [];
   #remaining: ReadonlySet<string> = new Set();
   #looking: Promise<void> | undefined;
@@ -172,7 +173,7 @@ export class PostSync {
     }
   }
 
-  /** What kube-proxy or another mode has left goes now that our rules are in place; whatever comes back is said. */
+  /** Removes what kube-proxy or another mode has left, now that our rules are in place, and reports what comes back. */
   #lookForLeftovers(): Promise<void> {
     this.#looking ??= this.#takeOverOnce().finally(() => {
       this.#looking = undefined;

@@ -40,24 +40,24 @@ export interface AgentContext {
   readonly module: EngineModule;
   readonly log: Log;
   readonly version: string;
-  /** Of kernel settings, what has been said of them: an agent that starts anew does not say it again. */
+  /** Messages about kernel settings that were logged already: an agent that starts anew does not repeat them. */
   readonly settingsReported: Set<string>;
-  /** The node as an agent before in this process has known it. */
+  /** The Node as the agent before this one in the same process knew it. */
   readonly lastNode: LastNode;
-  /** No rules are written before it is free. */
+  /** No rules are written before `free` resolves. */
   readonly lock: Pick<NodeLock, "free" | "holdUp" | "warning">;
   readonly api: ApiServerMemory;
   /** Connections through it go on while the agent starts anew with another configuration. */
   readonly localhost: LocalhostNodePorts;
 }
 
-/** What an agent goes by as long as the process runs, whatever becomes of the API server. */
+/** What is known of the API server for as long as the process runs. */
 export interface ApiServerMemory {
-  /** Its version when it was asked; one that does not tell counts as `defaultKubeVersion`. */
+  /** Its version when it was asked; `defaultKubeVersion` if it did not tell. */
   version: KubeVersion | undefined;
 }
 
-/** Netlink says at once whether anybody has committed anything; a look at legacy iptables' canaries starts processes. */
+/** A check of nf_tables costs nothing. One of legacy iptables' canary chains starts processes and is made less often. */
 const DRIFT_CHECK_MS = 2_000;
 
 /** An agent with one configuration. Rules alone may change in it; for another mode, address or port it is started anew. */
@@ -264,7 +264,7 @@ export class RunningAgent {
     this.reconfigure("the configuration changed");
   }
 
-  /** What the configuration file has now is not taken, and why; undefined: it is. */
+  /** Why the content of the configuration file is not in force; undefined: it is. */
   configurationRejected(why: string | undefined): void {
     const note =
       why === undefined ? undefined : `the new configuration is not taken, the one before stays in force: ${why}`;
@@ -291,7 +291,7 @@ export class RunningAgent {
     this.#hazards.start();
   }
 
-  /** A misspelt gate leaves open what was to be closed: probes say it as long as it is in force. */
+  /** A misspelt gate leaves open what was meant to be closed, so health checks show it for as long as it is in force. */
   #warnOfGates(): void {
     this.#health.warn("feature-gates", unknownGates(this.#config.featureGates).join("; ") || undefined);
   }
@@ -330,7 +330,7 @@ export class RunningAgent {
     await this.#apiWatch.start(`sluice ${this.#context.version}, mode ${this.#config.mode}`, () => this.#readVersion());
   }
 
-  /** Resolves once nothing hangs on the version any more. Never rejects. */
+  /** Resolves once the API server's version is known, or not needed. Never rejects. */
   async #readVersion(): Promise<void> {
     if (this.#localhost.isOn === undefined) {
       try {
@@ -350,7 +350,7 @@ export class RunningAgent {
   }
 }
 
-/** Makes the kernel settings of the configuration, and says once what is not as wanted. */
+/** Writes the kernel settings of the configuration, and logs once what is not as wanted. */
 async function setUpMachine(config: AgentConfig, { log, settingsReported }: AgentContext): Promise<void> {
   for (const { message, hint } of settingDiagnostics(await applySettings(config))) {
     if (!settingsReported.has(message)) log.warn({ hint }, message);

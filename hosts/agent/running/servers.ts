@@ -30,7 +30,7 @@ export interface ServerParts {
   readonly log: Log;
 }
 
-/** How long the end of the process waits for the event that tells why it ends. */
+/** How long the process waits at its end until the event with the reason is sent. */
 const LAST_EVENT_MS = 3_000;
 
 export class Servers {

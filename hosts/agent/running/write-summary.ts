@@ -46,7 +46,7 @@ export class WriteSummary {
     this.#cancelTimer ??= this.#clock.setTimer(PERIOD_MS, () => this.#logSummary());
   }
 
-  /** What has come since the last line is told. */
+  /** Logs what has come since the last line. */
   close(): void {
     if (this.#cancelTimer !== undefined) this.#logSummary();
   }

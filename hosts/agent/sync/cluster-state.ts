@@ -1,4 +1,4 @@
-// The engine of the agent: what the API server says goes in, and it survives the loss of an instance.
+// The agent's engine: what the API server sends goes in. When an instance is lost, another one takes its place.
 import type { ApplyResult, Batch, Kind, Options, Problem } from "../../shared/contract.ts";
 import { type EngineInstance, type EngineModule, EngineTrapError } from "../../shared/engine.ts";
 import type { BatchLimits } from "../kernel/writer.ts";
@@ -21,28 +21,26 @@ export interface ClusterStateEvents {
   /** What was wrong with objects just applied. */
   problems(problems: readonly Problem[], more: number): void;
   /**
-   * Objects that the engine has been lost to, twice, are left out from now on: `found`. `all`: those that are left out now, or
-   * still, after some have gone.
+   * `found`: objects that have trapped two instances; they are left out from now on. `all`: everything that is left out now.
    */
   trapping(found: readonly TrappingObject[], all: readonly TrappingObject[]): void;
   /** The instance is lost and a fresh, empty one has taken its place: everything has to be listed again. */
   lost(error: EngineTrapError): void;
 }
 
-/** Times that a plan may be ended before its time by somebody who can't wait, before it is made in one go. */
+/** How often a caller who can't wait may end a plan early. After that the plan is made in one go. */
 const ABANDONED_AT_MOST = 3;
 
-/** An instance that is lost so soon after the last one may be lost to the same object: what comes is recorded so long. */
+/** For so long after a loss everything that comes is recorded: the same object may trap the next instance. */
 const RECORDED_MS = 10 * 60_000;
-/** Where no object is found that it is lost to, the next instance gets nothing for so long, and then for twice as long. */
+/** If no object is to blame, the next instance gets nothing for so long; after each further loss twice as long. */
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
 
 /**
- * One engine instance after another. Whoever uses `engine` does it through `use`, so that a trap is noticed: it makes a
- * fresh instance with the same options, which knows no objects until they have been listed again. What the kernel holds
- * stays there meanwhile. If that one is lost, too, the objects that do it are found by halves, in instances made for it, and
- * left out.
+ * One engine instance after another. All calls go through `use`, so that a trap is noticed. After a trap there is a fresh
+ * instance with the same options; it knows no objects until they have been listed again. The kernel's rules stay meanwhile.
+ * If the fresh instance traps too, the objects that do it are found by bisection, in instances made for it, and left out.
  */
 export class ClusterState {
   readonly #module: EngineModule;
@@ -52,7 +50,7 @@ export class ClusterState {
   #options: Options;
   #synced = new Set<Kind>();
   #generation = 0;
-  /** What the last instance was lost to. */
+  /** Why the last instance was lost. */
   #lost: EngineTrapError | undefined;
   #planning: Promise<void> | undefined;
   readonly #trapping = new TrappingObjects();
@@ -137,9 +135,9 @@ export class ClusterState {
   }
 
   /**
-   * Makes a plan of what `begin` begins, for a reconciliation with the dump, in turns with other work on this thread. Of
-   * heavy Services it has what waits for its portion only in a reconciliation, or as far as `beginPortion` of the engine allows.
-   * What a store gets meanwhile should wait (`ready`).
+   * Makes the plan that `begin` begins; with `dump` it is a reconciliation. Other work on this thread runs in between, and
+   * stores should wait (`ready`). Changes of heavy Services that wait for a portion are part of it only in a reconciliation,
+   * or as far as the engine's `beginPortion` allows.
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
@@ -158,9 +156,9 @@ export class ClusterState {
   }
 
   /**
-   * For what can be answered only when all that has come is taken up: that is done first, in turns with other work, and
-   * after a plan that is being made. `everything`: also what waits for its portion, so that the next plan has all of it. What a
-   * store gets meanwhile should wait (`ready`).
+   * Asks what can be answered only once the engine has taken up all changes. That is done first, after any plan under way.
+   * Other work on this thread runs in between, and stores should wait (`ready`). `everything`: changes that wait for a portion
+   * are taken up too, so the next plan has all of them.
    *
    * @throws {EngineTrapError} the instance was lost, and has been replaced
    */
@@ -171,7 +169,7 @@ export class ClusterState {
     });
   }
 
-  /** Undefined: somebody who couldn't wait has ended it before its time. */
+  /** Undefined: a caller who couldn't wait has ended it early. */
   #planInTurns(
     begin: (engine: EngineInstance) => void,
     dump: readonly Uint8Array[] | undefined,
@@ -195,7 +193,7 @@ export class ClusterState {
     });
   }
 
-  /** Work in several steps, each of which has the engine as the step before has left it: one at a time, and stores wait. */
+  /** Runs work of several steps; each finds the engine as the step before has left it. One at a time, and stores wait. */
   async #inTurns<T>(work: (inTurn: InTurn) => Promise<T>): Promise<T> {
     for (let wait = this.#busy; wait !== undefined; wait = this.#busy) await wait;
     let done = (): void => {};
@@ -216,7 +214,7 @@ export class ClusterState {
     }
   }
 
-  /** What a store gets should wait until the result is called, also between two plans. */
+  /** Stores should wait until the result is called, also between two plans. */
   hold(): () => void {
     let release = (): void => {};
     const held = new Promise<void>((resolve) => {
@@ -299,7 +297,7 @@ export class ClusterState {
     return this.#planning ?? this.#searching;
   }
 
-  /** Finds what two instances were lost to; if that is no object, it pauses. */
+  /** Finds the objects that have trapped two instances. If there are none, it pauses. */
   async #search(record: ObjectRecord): Promise<void> {
     const found = await findTrapping(record.objects, (objects) => traps(() => this.#start(), objects));
     for (const object of found) this.#trapping.add(object);

@@ -1,6 +1,6 @@
-// Which Services' rules the kernel refuses, where it does not say: found by trials of ever fewer of them.
+// Which Services' rules does the kernel refuse? Where it does not say, bisection finds them: ever smaller parts are tried.
 
-/** What became of a trial; "unclear": it says nothing about the rules. */
+/** The result of a trial; "unclear": it says nothing about the rules. */
 export type TrialResult =
   | { readonly outcome: "taken" | "unclear" }
   | { readonly outcome: "refused"; readonly reason: string };
@@ -15,24 +15,21 @@ export interface Culprit {
   readonly reason: string;
 }
 
-/**
- * So many trials a search may take, beyond one for each group that it begins with. What it has not found by then is left to
- * the next one, without those it has found.
- */
+/** Trials of one search, besides one for each group that it begins with. The next search finds the rest. */
 export const MOST_TRIALS = 100;
 /** The engine makes the rules of so many within some milliseconds. */
 export const LARGEST_GROUP = 1000;
 
 /**
- * Looks for those of `count` suspects whose rules are refused without those of others as well. None: it is not the fault
- * of a single one, or nothing could be found out.
+ * Finds those of `count` suspects whose rules are refused by themselves. None: no single one is to blame, or nothing could
+ * be found out.
  */
 export async function findCulprits(count: number, attempt: Attempt): Promise<readonly Culprit[]> {
   const culprits: Culprit[] = [];
   let left = MOST_TRIALS + Math.ceil(count / LARGEST_GROUP);
   let isOver = false;
 
-  /** True if there is a culprit among them. `isBad`: there is for certain, as far as one alone can be. */
+  /** True if there is a culprit among them. `isBad`: that is known already. */
   const search = async (first: number, size: number, isBad: boolean): Promise<boolean> => {
     if (size === 0 || isOver) return false;
     if (size === 1 || !isBad) {
@@ -49,7 +46,7 @@ export async function findCulprits(count: number, attempt: Attempt): Promise<rea
     return isFirst || isSecond;
   };
 
-  // Where a trial without any Service is not taken, no Service is to blame: neither before the search nor after it.
+  // If the kernel refuses even a trial without any Service, before the search or after it, no Service is to blame.
   const isTaken = async () => (await attempt(0, 0)).outcome === "taken";
   if (!(await isTaken())) return [];
   if (count <= LARGEST_GROUP) await search(0, count, true);

@@ -1,9 +1,9 @@
-// Long work of an engine in slices of some milliseconds, so that others have the event loop in between.
+// Long work of an engine in slices of some milliseconds, so that other work runs in between.
 import type { EngineInstance } from "../../shared/engine.ts";
 
-/** Endpoints that are planned or compared, or entry points that are taken up, before others have a look in: some milliseconds. */
+/** Endpoints planned or compared, or entry points taken up, in one slice: some milliseconds. */
 export const SLICE = 4000;
-/** Runs one slice: when its turn comes, and with the engine as the slice before has left it. */
+/** Runs one slice when its turn comes. The engine is as the slice before has left it. */
 export type InTurn = <T>(run: (engine: EngineInstance) => T) => Promise<T>;
 
 /** Has the engine take up all that has been applied. `everything`: also what waits for its portion. */

@@ -6,14 +6,14 @@ import type { BatchLimits } from "../kernel/writer.ts";
 import type { LastNode } from "./last-node.ts";
 
 /**
- * Services with more entry points and endpoints than this are written in portions of about so many, and others in between. A
- * portion is a transaction or a few. The kernel walks over all verdicts with each of them, so smaller ones would take it longer
- * in all: a Service with a million entry points takes 43 s in portions of this size, 41 s without any.
+ * Services with more entry points and endpoints than this are written in portions of about this size, with other Services in
+ * between. A portion is one transaction or a few. The kernel walks over all verdicts for each transaction, so smaller portions
+ * would take longer in all. A Service with a million entry points takes 43 s in such portions, and 41 s without any.
  */
 export const PORTION = 16_384;
 /**
- * Services with so many endpoints can come at any time. A chain more costs every node's kernel about a kilobyte, and a
- * cold start at 10,000 Services some 6 ms.
+ * Chains for Services with up to so many endpoints are always there, because such Services can come at any time. A chain
+ * costs every node's kernel about a kilobyte; a cold start with 10,000 Services takes some 6 ms longer.
  */
 export const KEPT_CHAINS = 64;
 
@@ -36,7 +36,7 @@ export interface EngineSettings {
 }
 
 /**
- * An instance that knows of the node what was known last, and of nothing else. Forgets a last node that the engine traps on.
+ * An instance that knows the Node as it was known last, and nothing else. Forgets a last node that the engine traps on.
  *
  * @throws {InvalidOptionsError}
  */

@@ -3,19 +3,19 @@ import type { Kind, NodeView } from "../../shared/contract.ts";
 import type { Clock } from "../time/clock.ts";
 import type { ClusterState } from "./cluster-state.ts";
 
-/** How long kube-proxy waits for its Node, and for the Node's podCIDRs where they tell pods from others. */
+/** How long kube-proxy waits for its Node, and for the Node's podCIDRs if they say which addresses are pods'. */
 const NODE_WAIT = 30_000;
 const POD_CIDRS_WAIT = 5 * 60_000;
 /**
- * ServiceCIDRs make one rule, and come within moments of the rest. Without this wait a restart would take the rule out
- * and put it back; API servers that keep them back must not keep the rules back.
+ * ServiceCIDRs make one rule, and come soon after the rest. Without this wait a restart would remove the rule and add it
+ * again. The limit is for API servers that do not send them.
  */
 const SERVICE_CIDRS_WAIT = 5_000;
 
 /**
- * Nothing may be written before all Services and EndpointSlices are known: what is missing would be taken out. For the
- * Node and the ServiceCIDRs there is a limit to the waiting. `ready` is called once for each engine instance: a fresh one
- * has to be filled anew.
+ * Nothing may be written before all Services and EndpointSlices are known: the rules of missing ones would be removed. The
+ * wait for the Node and the ServiceCIDRs has a limit. `ready` is called once for each engine instance: a fresh one has to be
+ * filled anew.
  */
 export class FirstState {
   readonly #state: ClusterState;
@@ -80,7 +80,7 @@ export class FirstState {
     this.#cancelTimer?.();
   }
 
-  /** What is lacking and can be done without, and how long to wait for it. */
+  /** What is missing but not indispensable, and how long to wait for it. */
   #optional(): [string, number][] {
     const lacking: [string, number][] = [];
     const node = this.#state.use((engine) => engine.node());

@@ -1,5 +1,5 @@
-// What this node's object has said last, for engine instances to come: its addresses outlive it. A process that starts while
-// the object is gone finds them in the rules that the kernel has.
+// The Node object as it was last, for the next engine instances: its addresses stay in force after it is deleted. A process
+// that starts while the object is gone finds the addresses in the kernel's rules.
 import { BlockList, isIP, isIPv4 } from "node:net";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { KernelWriter } from "../kernel/writer.ts";

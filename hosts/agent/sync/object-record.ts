@@ -1,11 +1,11 @@
-// What the engine has been given, object by object, as bytes. It is kept only while the engine has just been lost, so that the
-// object can be found that it was lost to; and with it objects are taken out of what it is given from then on.
+// The objects that the engine has been given, as bytes. They are recorded only for a while after a loss, to find the object
+// that the engine traps on. The same code takes such objects out of what the engine is given later.
 import type { Kind } from "../../shared/contract.ts";
 import { endOfValue, objectsIn, textAt } from "../../shared/manifests/scan.ts";
 import { skipBlanks } from "../../shared/manifests/text.ts";
 import { endpointSlices, nodeNamed, serviceCIDRs, services } from "../kube/watching/resources.ts";
 
-/** An object as a list of it alone, for `apply`. */
+/** One object, as a list of one for `apply`. */
 export interface RecordedObject {
   readonly kind: Kind;
   readonly namespace: string;
@@ -53,7 +53,7 @@ function* linesOf(data: Uint8Array): Generator<Uint8Array> {
 
 export class ObjectRecord {
   readonly #objects = new Map<Kind, Map<string, RecordedObject>>();
-  /** Of a list that is being read: what has come since it began. */
+  /** While a list is being read: what has come since it began. */
   readonly #listed = new Map<Kind, Set<string>>();
 
   /** In the order in which they came. */
@@ -103,8 +103,8 @@ export class ObjectRecord {
 }
 
 /**
- * The same bytes without the objects for which `leave` says so: in a list they are not there, and on a watch their event
- * becomes that of their deletion, so that nothing older of them stays.
+ * The same bytes without the objects for which `leave` is true. In a list they are missing. On a watch their event becomes
+ * DELETED, so that no older state of them stays.
  */
 export function without(
   kind: Kind,

@@ -1,5 +1,5 @@
-// What follows where the kernel refuses a batch: it is laid at the door of the Services that caused it, so that all others
-// go on; or it is sent in smaller parts; or nobody is to blame, and it is tried again later.
+// What follows when the kernel refuses a batch. Either the Services that cause it are left out, and all others go on; or the
+// batch is sent in smaller parts; or no Service is to blame, and it is tried again later.
 import type { Batch, Family } from "../../shared/contract.ts";
 import { type EngineInstance, lengthOf } from "../../shared/engine.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
@@ -27,16 +27,16 @@ export type Judgement =
   | { readonly kind: "failed" };
 
 const FAILED: Judgement = { kind: "failed" };
-/** What may pass by itself (memory, a lock) is waited for so many times before Services are suspected. */
+/** Refusals that may pass (memory, a lock) are retried so often before Services are suspected. */
 const PATIENCE = 3;
 /** Batches are not made smaller than this. */
 const SMALLEST_BATCH = 4096;
 
 /**
- * The kernel mostly names the messages that it refuses. It does not where it refuses the batch as a whole: too long, no
- * memory for it, too many jumps in the table. Then parts of it are tried, by halves, without anything being changed. What
- * it takes in parts and not together is sent in smaller batches, and where even that does not help, all Services of that
- * small batch are left out until they are tried again.
+ * The kernel mostly names the messages that it refuses. It names none when it refuses the batch as a whole: too long, no
+ * memory, too many jumps in the table. Then parts of the batch are tried by bisection, in dry runs. If the kernel takes all
+ * parts but not the whole, batches become smaller. If even that does not help, all Services of that small batch are left out
+ * until they are tried again.
  */
 export class Refusals {
   readonly #state: ClusterState;
@@ -44,7 +44,7 @@ export class Refusals {
   readonly #clock: Clock;
   /** Passing refusals in a row. */
   readonly #waits = new Map<Family, number>();
-  /** Bytes of a batch, where the kernel does not take as many as its socket. */
+  /** Largest batch in bytes, if the kernel takes less than the socket allows. */
   #preferred: number | undefined;
 
   constructor(state: ClusterState, writer: KernelWriter, clock: Clock) {
@@ -69,7 +69,7 @@ export class Refusals {
   async judge(batch: Batch, refusal: Refusal): Promise<Judgement> {
     const { generation } = this.#state;
     const isLost = () => this.#state.generation !== generation;
-    // In iptables mode it is somebody's lock, which is no Service's fault however long it is held.
+    // In iptables mode somebody holds the lock. That is no Service's fault, however long it takes.
     const waits = refusal.transient && (this.#writer.attemptPart === undefined || this.#isPatient(batch.family));
     if (waits) return this.#fail(batch);
     if (this.#namesServices(refusal.sequences)) return this.#leaveOutNamed(batch, refusal);
@@ -84,11 +84,11 @@ export class Refusals {
     if (found.length > 0) return { kind: "left out", services: found };
     if (this.#writer.attemptPart === undefined) return this.#fail(batch);
 
-    // Where what belongs to no Service is refused by itself, no Service is to blame.
+    // If the rules that belong to no Service are refused by themselves, no Service is to blame.
     const alone = await attempt(0, 0);
     if (isLost()) return FAILED;
     if (alone.outcome !== "taken") return this.#fail(batch);
-    // It may have passed while parts were tried. But what a commit alone refuses no trial shows, so that is not for ever.
+    // The reason may have passed during the trials. But some refusals come only with a real commit, so this is bounded.
     if (refusal.transient && (this.#waits.get(batch.family) ?? 0) < 2 * PATIENCE) {
       const whole = await attempt(0, suspects.count);
       if (isLost()) return FAILED;
@@ -125,7 +125,7 @@ export class Refusals {
     return suspects.leaveOut(number, this.#clock.now()).map(({ namespace, name }) => ({ namespace, name, reason }));
   }
 
-  /** `passing`: what was refused is so for a reason that may pass, and has not done so. */
+  /** `passing`: the reason may pass, and has not so far. */
   async #attempt(suspects: Suspects, first: number, count: number, passing: boolean): Promise<TrialResult> {
     const tried = await suspects.attempt(first, count);
     if (tried.outcome === "written") return { outcome: "taken" };

@@ -8,8 +8,8 @@ export interface RunOutcome {
   /** Milliseconds from now at which there is more to write, if nothing changes until then. */
   readonly dueIn?: number | undefined;
   /**
-   * What of the run's time went into a portion of a heavy Service. There may be more of it: it goes on after a pause as long
-   * as that, for which nothing else waits.
+   * Milliseconds that the run has spent on a portion of a heavy Service. If there is more of it, it goes on after a pause of
+   * the same length. Nothing else waits for that pause.
    */
   readonly portionMs?: number;
 }
@@ -33,9 +33,9 @@ export interface ScheduleOptions {
 
 /**
  * Calls `run`, never twice at the same time. Requests that come while it waits or runs become one. After a run of d
- * milliseconds the next one starts d milliseconds later at the earliest, so under churn half of the time is left to
- * others and the changes of that time are written together; what comes after a quiet time is written at once. The time of
- * portions of heavy Services counts for these alone.
+ * milliseconds the next one starts at least d milliseconds later. So under churn half of the time is left to other work, and
+ * the changes of that time are written together. A change after a quiet time is written at once. The time for portions of
+ * heavy Services delays only further portions.
  */
 export class Schedule {
   readonly #run: () => Promise<RunOutcome>;

@@ -1,9 +1,9 @@
-// The Services that have messages or lines in a batch: parts of it are tried to find those that the kernel refuses.
+// The Services that have messages or lines in a batch, and trials of parts of it: which of them does the kernel refuse?
 import type { Batch, ServiceName } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
 
-/** Numbered from 0. The batch is open as long as nobody is left out. */
+/** Suspects are numbered from 0. The batch stays open until one is left out. */
 export interface Suspects {
   readonly count: number;
   /** Asks whether the kernel takes what belongs to no Service and to `count` of them, from number `first` on. */
@@ -47,7 +47,7 @@ function netlinkSuspects(batch: Batch, writer: KernelWriter, use: Use): Suspects
     attempt: async (first, count) => {
       const wanted = (message: number, removes: boolean): boolean => {
         const suspect = suspectOf.get(message);
-        // What nobody needs any more goes last, after what Services have written in its place, and not without that.
+        // Deletions at the end need what Services write in their place, so trials go without them.
         if (suspect === undefined) return !removes || !late.has(message);
         return suspect >= first && suspect < first + count;
       };

@@ -28,8 +28,8 @@ const MAX_PLANS = 8;
 const MAX_REFUSALS = 64;
 
 /**
- * Runs must not overlap (`Schedule` sees to it). A family that fails does not stop the other one. The engine may take
- * objects while a batch is on its way: they are part of the next plan.
+ * Runs must not overlap (`Schedule` ensures it). A family that fails does not stop the other one. The engine may take
+ * objects while a batch is under way; they become part of the next plan.
  */
 export class Synchronizer {
   readonly #state: ClusterState;
@@ -39,7 +39,7 @@ export class Synchronizer {
   readonly #families: FamilyRun[];
   readonly #refusals: Refusals;
   #generation = 0;
-  /** Of the engine that knows what the node lacks. */
+  /** Generation of the engine that was told what the node lacks. */
   #toldGeneration: number | undefined;
 
   constructor(
@@ -98,9 +98,9 @@ export class Synchronizer {
   }
 
   /**
-   * Writes the first wave before the cluster is known: the engine has been given what belongs to it, and the kernel has
-   * nothing of ours that would have to be compared with all the rest. The next run goes on from there. False: it is not
-   * written, and the next run begins from nothing.
+   * Writes the first wave before the cluster is known. The engine has been given the objects of the wave, and the kernel has
+   * nothing of ours that would have to be compared. The next run goes on from there. False: nothing is written, and the next
+   * run begins from nothing.
    */
   async writeAhead(): Promise<boolean> {
     this.#begin();
@@ -186,9 +186,9 @@ export class Synchronizer {
   }
 
   /**
-   * Reads families that are in doubt. Where that is for somebody else's commits alone, what has changed in the cluster is
-   * written first, as if there had been none, and no change is taken until the kernel has been read: what differs then is
-   * their doing.
+   * Reads families that are in doubt. If the only reason is a commit of somebody else, pending changes of the cluster are
+   * written first, and no new ones are taken until the kernel has been read. So whatever differs then is somebody else's
+   * doing.
    */
   async #readUnread(): Promise<void> {
     const unread = this.#families.filter((each) => each.unread);
@@ -202,7 +202,7 @@ export class Synchronizer {
         if (this.#isLost()) return;
         for (const each of touched) {
           each.unread = true;
-          // A batch that the kernel has contradicted proves it, too.
+          // A batch that contradicts what the kernel holds proves it, too.
           each.isForeign = each.leftOut.length === 0 && (each.failure === undefined || each.isContradicted);
           if (each.isContradicted) each.failure = undefined;
         }
@@ -243,7 +243,7 @@ export class Synchronizer {
       // What heavy Services have changed is in the difference.
       each.isForeign &&= !this.#use((engine) => engine.beginPortion());
       const batches = await this.#state.plan((engine) => {
-        // Not all can be held up: options may change.
+        // Options may change all the same.
         each.isForeign &&= this.#state.revision === revision;
         engine.beginReconcile(each.family, lengthOf(dump.pieces), this.#clock.now());
       }, dump.pieces);
@@ -260,7 +260,7 @@ export class Synchronizer {
         return;
       }
     }
-    // The engine counts what was refused as not written, but did it read the dump rightly?
+    // The engine counts what was refused as not written. But perhaps it has misread the dump.
     each.unread = true;
     each.failure ??= "the kernel refuses ever more";
     each.refusedReconciliations++;
@@ -304,8 +304,8 @@ export class Synchronizer {
   }
 
   /**
-   * Writes a portion of what heavy Services have changed, if any of it waits: what others have changed has been written before.
-   * Returns how many milliseconds that took. `due`: told in how many milliseconds there is more to delete.
+   * Writes a portion of the changes of heavy Services, if there are any. Changes of others have been written before. Returns
+   * how many milliseconds that took. `due` gets in how many milliseconds there is more to delete.
    */
   async #writePortion(due: (inMs: number) => void): Promise<number | undefined> {
     if (this.#isLost() || this.#families.some(({ failure }) => failure !== undefined)) return undefined;
@@ -353,7 +353,7 @@ export class Synchronizer {
       return true;
     }
     if (result.outcome === "unknown" || (result.contradicted === true && !each.isContradicted)) {
-      // What the kernel really holds is read; before that no Service is blamed.
+      // The kernel is read first. Before that no Service is blamed.
       if (result.outcome === "refused") each.isContradicted = true;
       each.unread = true;
       this.#use((engine) => engine.failed(batch.id, now));

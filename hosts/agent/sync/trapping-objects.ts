@@ -1,5 +1,5 @@
-// Objects that the engine can't stand: found by halves, left out, and tried again when they come later, at intervals that
-// grow. Nothing valid should do that to it; but if something does, it costs nobody else his Services.
+// Objects that the engine traps on: found by bisection, left out, and tried again when they come later, at growing intervals.
+// No valid object should do that. If one does, no other Service suffers.
 import type { Kind } from "../../shared/contract.ts";
 import { searchTrapping } from "../../shared/trapping.ts";
 import { type RecordedObject, without } from "./object-record.ts";
@@ -11,7 +11,7 @@ export interface TrappingObject {
   readonly name: string;
 }
 
-/** One that comes again is tried after so long, and after twice as long each time that it traps again. */
+/** When an object comes again, it is tried after so long; after each further trap twice as long. */
 const FIRST_WAIT_MS = 5 * 60_000;
 const LONGEST_WAIT_MS = 24 * 60 * 60_000;
 
@@ -54,7 +54,7 @@ export class TrappingObjects {
     this.#leftOut.set(key, { kind, namespace, name, since: this.#now(), waitMs });
   }
 
-  /** What of `data` the engine is given. One that is gone, or has waited for long enough, is left out no longer. */
+  /** `data` without the objects that are left out. One that is deleted, or has waited long enough, is no longer left out. */
   filter(kind: Kind, data: Uint8Array): Uint8Array {
     const names = [...this.#leftOut.values()].filter((each) => each.kind === kind);
     const view = Buffer.from(data.buffer, data.byteOffset, data.byteLength);

@@ -1,4 +1,4 @@
-// Time and chance, so that tests need not wait for either.
+// Time and random numbers behind an interface, so that tests control both.
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Clock {
@@ -12,14 +12,14 @@ export interface Clock {
   random(): number;
 }
 
-/** Over 24 days. Node's timers hold a signed number of 32 bits; what is more, they take for a millisecond. */
+/** Over 24 days. Node's timers hold a signed number of 32 bits, and take anything larger for a millisecond. */
 const LONGEST_MS = 0x7fffffff;
-/** For what is no number: often enough to go on, too seldom to keep a processor busy. */
+/** For NaN: often enough to go on, too seldom to keep a processor busy. */
 const UNKNOWN_MS = 1_000;
 
 /**
- * A duration as Node's timers can have it: 0 for what is negative, at most 24 days, a second for NaN. Whatever number comes
- * from outside, no wait turns into a busy loop.
+ * A duration that Node's timers can take: 0 for negative numbers, at most 24 days, a second for NaN. So no number from
+ * outside turns a wait into a busy loop.
  */
 export function timerMs(ms: number): number {
   return Number.isNaN(ms) ? UNKNOWN_MS : Math.min(Math.max(ms, 0), LONGEST_MS);

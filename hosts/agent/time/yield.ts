@@ -1,15 +1,15 @@
-// Long work on the event loop's thread, in steps, with turns for others. All of it shares one measure: two lists and a plan
-// at the same time hold the loop no longer than one of them.
+// Long work on the event loop's thread, in steps, that yields to other work in between. All long work shares one budget: two
+// lists and a plan at the same time hold the loop no longer than one of them.
 
-/** Longest that the event loop is held before others have a turn, but for the step that goes over it. */
+/** The event loop is yielded after so many milliseconds, at the end of the step that exceeds them. */
 const TURN_MS = 8;
 
-/** By steps since the last turn. */
+/** Milliseconds that steps have taken since the last yield. */
 let heldMs = 0;
-/** First come, first served; one in each turn. */
+/** First come, first served; one in each turn of the event loop. */
 const waiting: (() => void)[] = [];
 
-/** A step of long work. */
+/** Runs a step of long work, and counts its time. */
 export function step<T>(run: () => T): T {
   const started = performance.now();
   try {
@@ -19,7 +19,7 @@ export function step<T>(run: () => T): T {
   }
 }
 
-/** Before a step: if it is time for it, everything that is due runs first. */
+/** To be called before each step. Lets everything run that is due, if the budget is spent. */
 export async function yieldIfDue(): Promise<void> {
   if (heldMs < TURN_MS && waiting.length === 0) return;
   await new Promise<void>((resolve) => {

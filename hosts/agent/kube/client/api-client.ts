@@ -68,7 +68,7 @@ export class ApiClient {
     return this.access.server.host;
   }
 
-  /** Of pools of connections: a certificate that changes brings a new one, and the old one is closed behind its last request. */
+  /** How often a new pool of connections was opened. A changed certificate needs one; the old pool closes after its last request. */
   get transports(): { readonly made: number; readonly closed: number } {
     return this.#transport.counts;
   }
@@ -168,7 +168,7 @@ function counted(body: Readable, onBytes: (bytes: number) => void): Readable {
 }
 
 /**
- * @param what was read, for messages: what Node says quotes the text
+ * @param what was read, for messages: Node's own message would quote the text
  * @throws {Error} it is no JSON
  */
 export function parseJson(text: string, what: string): unknown {

@@ -2,7 +2,7 @@
 import { redactText } from "../../log/redact.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
-/** The server answered, and not with what was asked for. */
+/** The server has answered with an error. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   /** HTTP status, or the code of an ERROR line. */
@@ -62,7 +62,7 @@ export function apiError(request: string, status: number, headers: Record<string
     const value: unknown = JSON.parse(body);
     if (typeof value === "object" && value !== null) parsed = value;
   } catch {
-    // No JSON: not from an API server. The status and the beginning of the text say it all.
+    // No JSON, so it is not from an API server. The status and the beginning of the text have to do.
   }
   const reason = typeof parsed.reason === "string" ? parsed.reason : "";
   const text = typeof parsed.message === "string" ? parsed.message : redactText(body.replace(/\s+/g, " ").trim(), 200);

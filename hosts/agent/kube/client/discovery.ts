@@ -1,4 +1,4 @@
-// What an API server has, by its own account, which everybody may read.
+// Discovery: which resources an API server has. Everybody may read that.
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 
@@ -8,9 +8,9 @@ interface Discovered {
 }
 
 /**
- * Whether the server has the resource at this path, such as `/apis/networking.k8s.io/v1/servicecidrs`. True also if it
- * can't be found out. Servers look at what is allowed before they look at what there is, so a refusal alone (403) does
- * not tell: a server without the resource has no role that names it.
+ * Whether the server has the resource at this path, such as `/apis/networking.k8s.io/v1/servicecidrs`. True also if that
+ * can't be found out. A 403 alone does not tell: servers check permissions before they check whether the resource exists, and
+ * a server without the resource has no role that allows it.
  */
 export async function isServed(client: Pick<ApiClient, "json">, path: string, signal?: AbortSignal): Promise<boolean> {
   const slash = path.lastIndexOf("/");

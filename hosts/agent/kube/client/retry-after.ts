@@ -1,8 +1,8 @@
-// How long a server that refuses wants to be left alone.
+// Retry-After: how long a server that refuses asks us to wait.
 
 /**
  * kube-apiserver never asks for more than 32 s (maxRetryAfter in apiserver's util/flowcontrol/dropped_requests_tracker.go).
- * client-go waits as long as it is told, whatever that is; then one wrong header of a proxy stops a node for ever.
+ * client-go waits for any time that it is given, so that one wrong header of a proxy stops a node for ever.
  */
 const LONGEST_MS = 60_000;
 

@@ -13,9 +13,9 @@ interface VersionInfo {
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
-/** The server can't answer at present: request timeout, too many requests, or it can't tell yet who asks. */
+/** The server can't answer at present: request timeout, too many requests, or authentication is not ready yet. */
 const PASSING: readonly number[] = [401, 408, 429];
-/** Answers that say nothing, after which a server is taken for one that does not tell. */
+/** After so many answers without a version, the server counts as one that does not tell. */
 const ANSWERS_AT_MOST = 5;
 
 /**

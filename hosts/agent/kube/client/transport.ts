@@ -37,7 +37,7 @@ export class Transport {
     return this.#dispatcher;
   }
 
-  /** A connection failed: certificates may have changed, so look at their files before the next one. */
+  /** A connection failed. Certificates may have changed, so their files are read again before the next one. */
   suspect(): void {
     this.#access.tls.expire();
   }
@@ -81,14 +81,14 @@ function tlsOptions({ ca, cert, key, serverName, insecure }: CurrentTls): object
     ...(key === undefined ? {} : { key }),
     ...nameToCheck(serverName),
     minVersion: "TLSv1.2",
-    // Said in any case, so that NODE_TLS_REJECT_UNAUTHORIZED has no say.
+    // Always set, so that NODE_TLS_REJECT_UNAUTHORIZED has no effect.
     rejectUnauthorized: !insecure,
   };
 }
 
 function nameToCheck(serverName: string | undefined): object {
   if (serverName === undefined) return {};
-  // An address can't be asked for by SNI, but it can be checked.
+  // SNI does not allow addresses, but certificates are checked against them.
   if (isIP(serverName) === 0) return { servername: serverName };
   return { checkServerIdentity: (_host: string, certificate: never) => checkServerIdentity(serverName, certificate) };
 }

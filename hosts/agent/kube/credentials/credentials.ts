@@ -1,4 +1,4 @@
-// Who we are to the API server: headers of each request.
+// How we authenticate to the API server: headers of each request.
 import { keepSecret } from "../../log/secrets.ts";
 import type { FileContents } from "./file-contents.ts";
 import type { ClientCertificate } from "./tls-material.ts";
@@ -6,7 +6,7 @@ import type { ClientCertificate } from "./tls-material.ts";
 export interface Credentials {
   /** For the next request. May read files or run a plugin; rejects if there is nothing to show. */
   current(): Promise<Presented>;
-  /** The server answered 401: what was presented is not worth keeping. */
+  /** The server answered 401: these credentials must not be used again. */
   rejected(): void;
   /** Milliseconds since 1970 at which the certificate expires that a plugin has made; undefined: none has. */
   certificateExpires?(): number | undefined;

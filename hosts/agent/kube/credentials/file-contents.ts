@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Clock } from "../../time/clock.ts";
 import { ClusterAccessError } from "./cluster-access-error.ts";
 
-/** As old as what was read may be. Client-go's for tokens: a minute, less ten seconds. */
+/** How old the content in memory may be. For tokens as in client-go: a minute, less ten seconds. */
 export const TOKEN_FILE_MS = 50_000;
 export const CERTIFICATE_FILE_MS = 60_000;
 
@@ -27,13 +27,13 @@ export class FileContents {
     this.#clock = clock;
   }
 
-  /** What was read last is not to be relied on: the next `read` reads the file. */
+  /** The content in memory may be out of date: the next `read` reads the file. */
   expire(): void {
     this.#stale = true;
   }
 
   /**
-   * The file's text. If it can't be read now, or is empty, what it held before counts on.
+   * The file's text. If the file can't be read now, or is empty, its former text stays in use.
    *
    * @throws ClusterAccessError if it could never be read
    */

@@ -18,12 +18,12 @@ export interface Where {
   readonly kubeconfig?: string;
   /** Of the kubeconfig; "" or absent: its current one. */
   readonly context?: string;
-  /** URL of the API server, which counts instead of the kubeconfig's; "" or absent: none. */
+  /** URL of the API server, in place of the kubeconfig's; "" or absent: none. */
   readonly master?: string;
 }
 
 /**
- * With neither kubeconfig nor master the service account of this pod counts.
+ * With neither kubeconfig nor master it is the service account of this pod.
  *
  * @throws ClusterAccessError
  */

@@ -12,8 +12,8 @@ import { TlsMaterial } from "./tls-material.ts";
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * The address in the environment is usually the cluster IP of the API server, which cannot be reached before the rules
- * for it are there: on a fresh node an address of its own is needed.
+ * The address in the environment is usually the cluster IP of the API server. It can't be reached before there are rules for
+ * it, so a fresh node needs another address.
  *
  * @throws ClusterAccessError
  */

@@ -1,4 +1,4 @@
-// Reads a kubeconfig file: which cluster, which user, and everything that is said of them.
+// Reads a kubeconfig file: the cluster and the user of a context.
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
@@ -72,7 +72,7 @@ export async function readKubeconfig(path: string, context = ""): Promise<Kubeco
   return new Reader(file).read(parsed, context);
 }
 
-/** What the parser says quotes the file, and in it are secrets: its code and the place have to do. */
+/** The parser's message quotes the file, which has secrets. So only its code and the place are shown. */
 function parseYaml(text: string, file: string): unknown {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { prettyErrors: false, logLevel: "error", lineCounter });
@@ -191,7 +191,7 @@ class Reader {
     if (uid) headers["impersonate-uid"] = uid;
     const unsupported = ["as-groups", "as-user-extra"].find((key) => user[key] !== undefined && user[key] !== null);
     if (unsupported !== undefined) {
-      // Several headers of one name. Silently leaving them out would make requests with other rights.
+      // Several headers of one name are refused: without them requests would have other rights.
       throw this.#error(`${field}.${unsupported}`, "is not supported", "bind the rights to the user itself");
     }
     return headers;
@@ -217,7 +217,7 @@ class Reader {
     const provideClusterInfo = this.#boolean(exec, at, "provideClusterInfo");
     return {
       apiVersion,
-      // As a shell takes it: with a slash it is a path, which counts from the file's directory.
+      // As in a shell: with a slash it is a path. It is relative to the file's directory.
       command: command.includes("/") ? resolve(dirname(this.#file), command) : command,
       args,
       env,

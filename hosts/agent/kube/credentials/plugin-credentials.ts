@@ -83,7 +83,7 @@ export class ExecCredentials implements Credentials {
 
   async #run(): Promise<Presented> {
     const { field } = this.#exec;
-    // What follows the program's name in the same text may be anything.
+    // The rest of that text may be anything, secrets included.
     const command = this.#exec.command.split(/\s/)[0];
     const started = performance.now();
     let credential: ExecCredential | null;
@@ -114,7 +114,7 @@ export class ExecCredentials implements Credentials {
     return this.#presented;
   }
 
-  /** Not what it has printed, nor what a parser says of that: there may be a token in it. */
+  /** Neither the plugin's output nor a parser's message about it is shown: there may be a token in it. */
   #whatFailed(error: unknown): string {
     if (error instanceof ClusterAccessError) return error.message;
     const { code } = error as NodeJS.ErrnoException;
@@ -144,7 +144,7 @@ export class ExecCredentials implements Credentials {
   async #ask(): Promise<ExecCredential | null> {
     // This file of the package alone: the package as a whole takes a second and 90 MB.
     const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
-    // A fresh one each time: its cache knows nothing of leeway and of 401.
+    // A fresh one each time: its cache respects neither our leeway nor a 401.
     const auth = new ExecAuth() as unknown as ExecAuth;
     auth.execFn = (command, args, options) => this.#spawn(command, args ?? [], options);
     const { apiVersion, command, args, env } = this.#exec;
@@ -191,7 +191,7 @@ export class AuthProviderCredentials implements Credentials {
       this.#authenticator ??= authenticatorFor(this.#user);
       await (await this.#authenticator)?.applyAuthentication(this.#user, { headers });
     } catch {
-      // What it says may quote the tokens that it has been given, or has got.
+      // Its message may quote tokens.
       const what = `the provider ${String(this.#user.authProvider.name)} has no token to show`;
       throw new ClusterAccessError(
         this.#file,

@@ -24,7 +24,7 @@ export interface CurrentTls {
   readonly insecure: boolean;
 }
 
-/** A certificate that came otherwise (from a credential plugin), used instead of the settings' one. */
+/** A certificate of a credential plugin, used instead of the settings' one. */
 export interface ClientCertificate {
   readonly cert: string;
   readonly key: string;
@@ -46,8 +46,8 @@ export class TlsMaterial {
   }
 
   /**
-   * The same object as long as nothing has changed. A certificate without its key, as in the middle of a rotation, is
-   * passed over as long as there is an older pair.
+   * The same object as long as nothing has changed. If certificate and key do not match, as in the middle of a rotation, the
+   * older pair stays in use.
    */
   async current(certificate?: ClientCertificate): Promise<CurrentTls> {
     const { authority, serverName, insecure = false } = this.settings;

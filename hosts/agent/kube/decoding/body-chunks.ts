@@ -1,13 +1,13 @@
-// Reads a body as `for await` does, without the copy of everything waiting that a stream's read() makes: an API server sends
-// each event in a chunk of its own, so one read of the socket brings many.
+// Reads the chunks of a body. An API server sends each event in a chunk of its own, so one read of the socket brings many.
+// `for await` would copy all waiting chunks into one; this does not.
 import { finished, type Readable } from "node:stream";
 
-/** So much may come while the last is being worked on. */
+/** The body is paused once so much waits. */
 const MOST_WAITING_BYTES = 64 * 1024;
 
 /**
- * Gives each chunk to `take` as it comes, and yields once for all that came together. Chunks are valid during the call. Ends
- * with the body. What came right before a failure may not be yielded.
+ * Gives each chunk to `take` as it comes (valid during the call), and yields once for all chunks that came together. Ends with
+ * the body. If the body fails, the last chunks may not be yielded.
  *
  * @throws what the body fails with, or `take` throws
  */

@@ -1,4 +1,4 @@
-// Hands bytes to a store in slices, lets others have the event loop in between, and looks at what became of them.
+// Hands bytes to a store in slices, yields in between, and checks whether the store could read them.
 import type { ApplyResult } from "../../../shared/contract.ts";
 import { step, yieldIfDue } from "../../time/yield.ts";
 import { StoreError, UnreadableError } from "./decoding-errors.ts";
@@ -8,7 +8,7 @@ import type { ReflectorStore } from "./reflector-store.ts";
 
 const SLICE_BYTES = 256 * 1024;
 
-/** Problems that cost a whole document; others cost an object or a part of one, which is no reason to list again. */
+/** Problems that lose a whole document. Others lose an object or a part of one, which is no reason to list again. */
 const lostDocuments: ReadonlySet<string> = new Set([
   "json-syntax",
   "json-truncated",
@@ -58,7 +58,7 @@ export class Decoder {
     return result;
   }
 
-  /** Whole lines of a watch, in slices; `each` sees what became of one before the next is taken. */
+  /** Whole lines of a watch, in slices. `each` gets the result of a slice before the next one is taken. */
   async lines(data: Uint8Array, each: (result: ApplyResult) => void): Promise<void> {
     for (const slice of slicesOf(data, SLICE_BYTES)) {
       await yieldIfDue();

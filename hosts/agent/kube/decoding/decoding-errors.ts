@@ -1,4 +1,4 @@
-// Why what came from the API server was not taken.
+// Why bytes of the API server were not taken.
 
 /** The store threw: nobody knows what it holds. */
 export class StoreError extends Error {

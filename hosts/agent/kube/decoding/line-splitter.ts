@@ -1,5 +1,5 @@
-// Cuts a stream of bytes at line feeds. All bytes are copied once, into two buffers that are used in turn: a list of 50 MB does
-// not leave 50 MB behind for the garbage collector.
+// Cuts a stream of bytes at line feeds. All bytes are copied once, into two buffers that are used in turn. So a list of 50 MB
+// does not leave 50 MB for the garbage collector.
 
 /** Buffers that had to be larger for a long line are not kept. */
 const KEPT_BYTES = 256 * 1024;
@@ -12,7 +12,7 @@ export class LineSplitter {
   #size = 0;
   /** Bytes of whole lines at the beginning. */
   #whole = 0;
-  /** The line at hand has been replaced: the rest of it is passed over. */
+  /** The current line has been replaced: the rest of it is skipped. */
   #isSkipping = false;
 
   /**

@@ -1,16 +1,16 @@
-// Cuts a page of a list apart while it comes: its objects go on in lists of about 256 KiB, and what is around them stays. A page
-// of hundreds of megabytes, or one that is small until it is unzipped, never lies in memory as a whole.
+// Cuts a page of a list apart while it comes. Its objects are handed on in lists of about 256 KiB; the frame around them is kept.
+// So a page of hundreds of megabytes, or one that grows so large when it is unzipped, is never in memory as a whole.
 //
-// It looks at brackets, commas and quotes only. Whether what is between them is JSON, the engine says.
+// This looks only at brackets, commas and quotes. The engine checks whether it is JSON.
 import { textAt } from "../../../shared/manifests/scan.ts";
 import { UnreadableError } from "./decoding-errors.ts";
 import { OBJECT_LIMIT } from "./oversized-objects.ts";
 
 /** So much is handed on at a time. */
 const PIECE_BYTES = 256 * 1024;
-/** Of what is around the objects: kind, resourceVersion, continue token. */
+/** Largest frame around the objects: kind, resourceVersion, continue token. */
 const FRAME_LIMIT = 512 * 1024;
-/** As the resourceVersion of a list that we make: the engine gives it back once it has read the list to its end. */
+/** The resourceVersion of lists that are made here. The engine returns it once it has read such a list to its end. */
 export const PIECE_VERSION = "1";
 
 const lineFeed = 0x0a;
@@ -53,7 +53,7 @@ export class ListSplitter {
   #hadItems = false;
   #isOver = false;
   #inItem = false;
-  /** The object at hand is too long: it has been left out. */
+  /** The current object is too long and has been left out. */
   #isSkipping = false;
   #afterComma = false;
 
@@ -75,7 +75,7 @@ export class ListSplitter {
     while (at < chunk.length) at = this.#inItems ? this.#readItems(chunk, at) : this.#readFrame(chunk, at);
   }
 
-  /** A list of the objects since the last one, if it is worth while. Valid until the next call. */
+  /** A list of the objects since the last one, if there are enough of them. Valid until the next call. */
   take(): Uint8Array | undefined {
     return this.#items.whole >= PIECE_BYTES ? this.#items.take() : undefined;
   }
@@ -103,7 +103,7 @@ export class ListSplitter {
         else if (byte === backslash) this.#escaped = true;
         else if (byte === quote) this.#inString = false;
       } else if (byte <= blank) {
-        // However many blanks stand between values, one is enough.
+        // Any number of blanks between values becomes one.
         if (this.#frame[this.#frameSize - 1] !== lineFeed) this.#add(lineFeed);
       } else if (byte === openBracket && this.#isAtItems()) {
         this.#beginItems();
@@ -283,7 +283,7 @@ class ItemBuffer {
   #spare: Uint8Array;
   #size: number;
   #whole: number;
-  /** Where the object at hand begins, behind its comma. */
+  /** Where the current object begins, behind its comma. */
   #start: number;
 
   constructor(head: Uint8Array) {
@@ -305,7 +305,7 @@ class ItemBuffer {
     return this.#whole;
   }
 
-  /** Bytes of the object at hand. */
+  /** Bytes of the current object. */
   get pending(): number {
     return this.#size - this.#start;
   }
@@ -327,7 +327,7 @@ class ItemBuffer {
     this.#start = this.#size;
   }
 
-  /** What there is of the object at hand, which is given up. */
+  /** Gives up the current object; returns what there is of it. */
   drop(): Uint8Array {
     const dropped = this.#buffer.subarray(this.#start, this.#size);
     this.#size = this.#whole;

@@ -1,5 +1,5 @@
-// Objects that are too long to be taken. etcd takes none of more than 1.5 MiB; what is longer than twice that comes from no
-// API server, or from one that somebody has opened to everything.
+// Objects that are too long to be taken. etcd stores none of more than 1.5 MiB by default. Whatever is longer than twice that
+// does not come from an API server, or from one whose limits somebody has lifted.
 import { objectsIn, textAt } from "../../../shared/manifests/scan.ts";
 import { UnreadableError } from "./decoding-errors.ts";
 
@@ -20,8 +20,8 @@ function identityOf(json: Uint8Array, path: readonly string[]): OversizedObject 
 }
 
 /**
- * Those of one resource. A Service that is left out must not keep older rules, which may let in more than it does now: in a
- * list it is not there, and on a watch its event becomes that of its deletion.
+ * The oversized objects of one resource. A Service that is left out must not keep its older rules, which may let in more than
+ * it does now. So it is missing in a list, and on a watch its event becomes DELETED.
  */
 export class OversizedObjects {
   readonly #report: (object: OversizedObject) => void;
@@ -30,7 +30,7 @@ export class OversizedObjects {
   #listed: Map<string, OversizedObject> | undefined;
   #unnamed = 0;
 
-  /** @param tell of one that was not left out before */
+  /** @param report is called for an object that was not left out before */
   constructor(report: (object: OversizedObject) => void) {
     this.#report = report;
   }

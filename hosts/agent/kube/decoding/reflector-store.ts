@@ -1,4 +1,4 @@
-// Where a reflector puts what it reads: bytes of one kind, unparsed.
+// Where a reflector stores what it reads. Unlike client-go's store it gets bytes, unparsed.
 import type { ApplyResult } from "../../../shared/contract.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { ApplyResult } from "../../../shared/contract.ts";
  * may throw (the engine was lost): the reflector then drops its connection and lists again, after its back-off.
  */
 export interface ReflectorStore {
-  /** Resolves when it can take more; undefined: it can. Who can't wait may go on all the same, at a price. */
+  /** Resolves when the store can take more; undefined: it can now. A caller who does not wait makes plans begin anew. */
   ready?(): Promise<void> | undefined;
   beginList(): void;
   /** One page of a list (whole), or whole lines of a watch. Valid until the call returns. */

@@ -6,7 +6,7 @@ import { type Decision, decide, type Phase, ShortWatchError } from "./recovery.t
 import type { Resource } from "./resources.ts";
 
 const SHORT_WATCH_MS = 1_000;
-/** So many short watches with events are taken for chance. */
+/** Fewer short watches than this, if they had events, are taken for chance. */
 const SHORT_WATCHES = 3;
 /** Servers are upgraded: what was not offered is tried again. */
 const UNSUPPORTED_MS = 3_600_000;
@@ -140,7 +140,7 @@ export class AttemptHistory {
   }
 }
 
-/** Refusals and watches that the server has ended come from a server that is there as it was. */
+/** The connection may have been lost. Refusals, and watches that end in good order, come from a server that is there. */
 function isLoss(error: unknown): boolean {
   return error instanceof ApiError ? error.status >= 500 : !(error instanceof ShortWatchError);
 }

@@ -1,10 +1,10 @@
-// How long to wait before the next attempt: as client-go's reflectors wait, but for its two minutes until the waits are
-// short again. A watch that has lived for half a minute is good, and who waits long after it knows nothing new meanwhile.
+// How long to wait before the next attempt. As in client-go's reflectors, but waits become short again after half a minute
+// instead of two: a watch that has lived for so long was good, and during a long wait nothing new is known.
 import { type Clock, uniform } from "../../time/clock.ts";
 
 const FIRST_MS = 800;
 const LONGEST_MS = 30_000;
-/** Without a wait for so long, the next one is the first again. */
+/** After so long without a wait, the next one is as short as the first. */
 const RESET_AFTER_MS = 30_000;
 
 /** 0.8 s, doubled each time up to 30 s, each multiplied by a random number from 1 to 2 so that a fleet spreads out. */

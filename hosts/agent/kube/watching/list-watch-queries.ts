@@ -37,8 +37,8 @@ export function watchQuery(resource: Resource, resourceVersion: string, timeoutS
 }
 
 /**
- * A list of at most one object that only a server which knows `resourceVersion` answers. A watch would say nothing: one
- * from the future is opened, and no event comes before the future has come.
+ * A list of at most one object, which a server answers only if it knows `resourceVersion`. A watch would not tell: servers
+ * open one from a future resourceVersion, and send no events until they get there.
  */
 export function confirmationQuery(resource: Resource, resourceVersion: string): Query {
   return { ...selectors(resource), limit: "1", resourceVersion, resourceVersionMatch: "NotOlderThan" };

@@ -1,4 +1,4 @@
-// What a reflector does after an attempt has failed. Nothing here does anything: it only decides.
+// Decides what a reflector does after an attempt has failed. It has no effects of its own.
 import { ApiError, ConnectionError } from "../client/api-error.ts";
 import { StoreError, UnreadableError } from "../decoding/decoding-errors.ts";
 import { SilenceError } from "./watchdog.ts";
@@ -36,7 +36,7 @@ export interface Situation {
   readonly unauthorizedBefore: boolean;
   /** Server errors (5xx) have lasted so long. */
   readonly serverErrorsMs: number;
-  /** Watches one after the other, with this one, in which not a single byte has come. */
+  /** Number of watches in a row, this one included, on which not a single byte has come. */
   readonly silentWatches: number;
 }
 
@@ -44,11 +44,11 @@ export interface Decision {
   /** Go on from the last resourceVersion, or list anew. */
   readonly next: "watch" | "list";
   readonly wait: "none" | "backoff";
-  /** The wait is at least so long (Retry-After). */
+  /** Milliseconds to wait at least (Retry-After). */
   readonly atLeastMs: number;
   /** In one or two words, for metrics. */
   readonly reason: string;
-  /** Ask for the newest state: the server does not have what was asked for. */
+  /** Ask for the newest state: the server does not have the one that was asked for. */
   readonly forgetResourceVersion?: true;
   /** The server does not offer streaming lists. */
   readonly withoutStreaming?: true;
@@ -60,13 +60,13 @@ export interface Decision {
   /** The server does not have this resource. */
   readonly absent?: true;
   /**
-   * Waits before have nothing to do with this one. A server that has just been started refuses connections, and then for
-   * a second or two what it allows later: it has not read the roles yet.
+   * Earlier waits don't count. A server that has just been started refuses connections, and then, for a second or two, also
+   * requests that it allows later: it has not read the roles yet.
    */
   readonly afresh?: true;
 }
 
-/** Server errors are taken for a passing matter for so long; then the watch is given up and the list is made anew. */
+/** Server errors may pass for so long. Then the watch is given up, and the list is made anew. */
 const SERVER_ERRORS_MS = 60_000;
 
 export function decide(error: unknown, situation: Situation): Decision {
@@ -103,7 +103,7 @@ function decideSilence({ phase: waitedFor }: SilenceError, { phase, silentWatche
     return { next: "list", wait: "none", atLeastMs: 0, reason: "silent streaming list", withoutStreaming: true };
   }
   if (phase === "watch" && waitedFor !== HEAD) {
-    // Bookmarks come every minute. After a restored backup a watch from the future stays silent for ever.
+    // Bookmarks come every minute. After a backup was restored, a watch from a future resourceVersion stays silent for ever.
     if (silentWatches >= 2) return { next: "list", wait: "none", atLeastMs: 0, reason: "silent watch" };
     return { next: "watch", wait: "none", atLeastMs: 0, reason: "silent watch" };
   }

@@ -1,4 +1,4 @@
-// What a reflector says of itself, for logs, metrics and health checks.
+// The state of a reflector, for logs, metrics and health checks.
 import type { ApplyResult } from "../../../shared/contract.ts";
 import type { OversizedObject } from "../decoding/oversized-objects.ts";
 

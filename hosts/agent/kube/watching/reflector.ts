@@ -1,7 +1,7 @@
 // Keeps a store in step with one resource of the API server: lists, then watches, for ever.
 //
-// Nothing that happens here takes anything from the store but what the server says is gone: between the first list and
-// the next one, whatever fails, what is known stays.
+// Objects leave the store only when the server says that they are gone. Whatever fails between one list and the next, what is
+// known stays.
 import type { Readable } from "node:stream";
 import type { ApplyResult } from "../../../shared/contract.ts";
 import { type Clock, systemClock, uniform } from "../../time/clock.ts";
@@ -30,14 +30,14 @@ export interface ReflectorOptions {
   readonly client: ApiClient;
   readonly resource: Resource;
   readonly store: ReflectorStore;
-  /** Called after everything that has happened. What it throws counts as thrown by the store. */
+  /** Called after each step. An error that it throws counts as one of the store. */
   readonly onProgress?: (progress: Progress) => void;
   /** For tests. */
   readonly clock?: Clock;
 }
 
 const HEAD_MS = 30_000;
-/** A list may be computed for a while before it begins. */
+/** The server may compute a list for a while before it begins to answer. */
 const LIST_HEAD_MS = 60_000;
 const LIST_SILENCE_MS = 60_000;
 const INITIAL_SILENCE_MS = 10_000;
@@ -221,7 +221,7 @@ export class Reflector {
     return result;
   }
 
-  /** Reads to the end what nobody needs: the connection is free then. */
+  /** Reads a body to its end and drops it, so that the connection is free again. */
   async #passOver(body: Readable, watchdog: Watchdog): Promise<void> {
     for await (const _ of body as AsyncIterable<Uint8Array>) {
       watchdog.touch();
@@ -270,7 +270,7 @@ export class Reflector {
     if (this.#phase === "streaming list") throw new StreamEndedError("the stream ended before its initial events had");
   }
 
-  /** After a restored backup the server has not got as far as we have. It says so: "Too large resource version". */
+  /** After a backup was restored, the server has not got as far as we have. It then answers "Too large resource version". */
   async #confirm(signal: AbortSignal, watchdog: Watchdog): Promise<void> {
     this.#phase = "confirmation";
     watchdog.expect(HEAD, HEAD_MS);
@@ -303,7 +303,7 @@ export class Reflector {
     return Math.floor(uniform(this.#clock, ...WATCH_SECONDS));
   }
 
-  /** Takes line after line until the stream ends in good order. A line without its end is not taken: it comes again. */
+  /** Takes line after line until the stream ends in good order. An incomplete last line is not taken: it comes again. */
   async #follow(body: Readable, watchdog: Watchdog, each: (result: ApplyResult) => void): Promise<void> {
     const splitter = new LineSplitter(OBJECT_LIMIT, (beginning) => this.#oversized.line(beginning));
     for await (const _ of bodyChunks(body, (chunk) => step(() => splitter.push(chunk)))) {

@@ -10,9 +10,9 @@ export interface Resource {
   readonly list: ListForm;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Old servers refuse the field selector (400): it is then left out, and the engine ignores what it would have. */
+  /** Old servers refuse the field selector (400). It is then left out, and the engine ignores the additional objects. */
   readonly fieldSelectorOptional?: boolean;
-  /** Servers without it (404, or 403 and not in discovery) are taken for servers that have none of these objects. */
+  /** A server without the resource (404, or 403 and not in discovery) counts as one that has no such objects. */
   readonly optional?: boolean;
 }
 

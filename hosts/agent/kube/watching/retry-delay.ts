@@ -4,15 +4,15 @@ import type { Clock } from "../../time/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { Decision } from "./recovery.ts";
 
-/** What is mended at once the first time waits when it comes again so soon. */
+/** Some failures are retried at once. If the same one comes again within so long, it waits. */
 const AT_ONCE_APART_MS = 5_000;
-/** A server that comes and goes does not make waits short more often than this. */
+/** A server that comes and goes makes waits short again at most so often. */
 const AFRESH_APART_MS = 30_000;
 
 export class RetryDelay {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
-  /** When a reason for going on was there last. */
+  /** When each reason came last. */
   readonly #last = new Map<string, number>();
   #lastReason = "";
   #afreshAt = Number.NEGATIVE_INFINITY;

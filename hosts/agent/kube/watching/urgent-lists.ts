@@ -1,5 +1,5 @@
-// What a cluster can't start without, asked for by itself: these few objects are here long before the lists of everything
-// are. The engine decides what of it is urgent (`begin-first-wave` in its contract).
+// Lists of the few objects that a cluster can't start without. They come long before the lists of everything. The engine
+// decides which of them belong to the first wave (`begin-first-wave` in its contract).
 import type { Kind } from "../../../shared/contract.ts";
 import { type ApiClient, parseJson, readBytes } from "../client/api-client.ts";
 import { endpointSlices, services } from "./resources.ts";
@@ -12,7 +12,7 @@ export interface UrgentList {
 
 type Query = Readonly<Record<string, string>>;
 
-/** Some Services and their endpoints. Nested clusters may have copies of theirs here: then it isn't a few objects. */
+/** Room for some Services and their endpoints. Nested clusters may have copies of theirs here, and then they are many. */
 const LIMIT_BYTES = 4 * 1024 * 1024;
 const MOST_SERVICES = 100;
 /** Whatever state the server has at hand will do: the lists of everything follow. */

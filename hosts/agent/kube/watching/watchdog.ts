@@ -1,4 +1,4 @@
-// Notices that nothing comes any more.
+// Notices when nothing has come for too long.
 import type { Clock } from "../../time/clock.ts";
 
 /** Nothing has come for too long. */

@@ -1,4 +1,4 @@
-// Sends a complete nfnetlink batch, which somebody else wrote, and says what became of it.
+// Sends a complete nfnetlink batch, as the engine writes them, and returns the kernel's answer.
 import { type Acknowledgement, readAcknowledgement } from "../messages/acknowledgement.ts";
 import { attributeAt, missingAttribute } from "../messages/attribute-path.ts";
 import { EMSGSIZE, errnoName } from "../messages/errno.ts";
@@ -56,15 +56,15 @@ export interface SendBatchOptions {
   readonly dryRun?: boolean;
 }
 
-/** The bytes are not a batch that can be sent. A mistake of whoever wrote them. */
+/** The bytes are no valid batch: a defect of whoever made them. */
 export class InvalidBatchError extends Error {
   override readonly name = "InvalidBatchError";
 }
 
 /**
- * Bytes of a batch that whoever splits a load should aim at. The kernel works about 14 ms on so many elements of a map
- * (12,000), and on kernels without preemption (`preempt=none`) our main thread may have to wait that long when it shares a
- * processor with the thread that sends. Larger batches are not faster.
+ * The size of a batch, in bytes, to aim at when a load is split. The kernel works about 14 ms on so many elements of a map
+ * (12,000). Without kernel preemption (`preempt=none`) our main thread may wait that long, if it shares a processor with the
+ * sending thread. Larger batches are not faster.
  */
 export const RECOMMENDED_BATCH_BYTES = 512 << 10;
 
@@ -90,7 +90,7 @@ export async function sendBatch(
   const shape = checkBatch(bytes, options.dryRun ?? false);
   if (bytes.length > socket.sendLimit) return { outcome: "too-large", bytes: bytes.length, limit: socket.sendLimit };
   return socket.exclusive(async () => {
-    // Whatever is queued answers something older: the answers to this batch are made inside send().
+    // Answers that are queued now belong to older requests: those to this batch are made inside send().
     socket.discardQueued();
     const errno = await socket.send(bytes);
     if (errno === EMSGSIZE) return { outcome: "too-large", bytes: bytes.length, limit: socket.sendLimit };

@@ -1,5 +1,5 @@
-// What the kernel's refusals mean for the one who reads the log, and what to do. The kernel itself says little: most
-// refusals are a bare errno.
+// What the kernel's refusals mean, and what to do, for readers of the log. The kernel itself says little: most refusals are a
+// bare errno.
 import * as errno from "../messages/errno.ts";
 import type { Subject } from "../messages/subject.ts";
 

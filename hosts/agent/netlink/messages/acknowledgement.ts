@@ -45,7 +45,7 @@ export function readAcknowledgement(message: Message): Acknowledgement | undefin
   };
 }
 
-/** The error of an NLMSG_DONE, as a positive errno: a dump that ended early says so only there. */
+/** The error of an NLMSG_DONE, as a positive errno. Only there the kernel tells that a dump has ended early. */
 export function dumpError(message: Message): number {
   return message.bytes.length < uapi.NLMSG_HEADER + 4 ? 0 : -viewOf(message.bytes).getInt32(uapi.NLMSG_HEADER, true);
 }

@@ -16,8 +16,8 @@ export interface Attribute {
 }
 
 /**
- * The attributes between two offsets, in order. Stops at the first header that does not fit: the kernel writes none, and
- * whoever builds a wrong batch learns it from the kernel.
+ * The attributes between two offsets, in order. Stops at the first header that does not fit. The kernel writes no such header,
+ * and refuses a batch of ours that has one.
  */
 export function* readAttributes(bytes: Uint8Array, start = 0, end = bytes.length): Generator<Attribute> {
   const view = viewOf(bytes);
@@ -64,8 +64,8 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 /**
- * Writes messages and attributes into a growing buffer. For the requests of this folder and for tests; the rules and
- * elements of the product are written by the engine.
+ * Writes messages and attributes into a growing buffer. For the agent's own requests and for tests: the engine writes rules and
+ * elements.
  */
 export class AttributeWriter {
   #bytes: Uint8Array;

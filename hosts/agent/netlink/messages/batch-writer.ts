@@ -1,4 +1,4 @@
-// Writes small batches: the feature probe's, and tests'. The product's batches come from the engine as bytes.
+// Writes small batches, for the feature probe and for tests. Batches with rules come from the engine as bytes.
 import { AttributeWriter, align4 } from "./attributes.ts";
 import { writeMessage } from "./messages.ts";
 import * as uapi from "./uapi.ts";

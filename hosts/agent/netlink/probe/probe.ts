@@ -1,4 +1,4 @@
-// Asks the kernel at start whether it has what our rules need. Each feature is tried in a table that is never committed:
+// Asks the kernel at the start whether it has what our rules need. Each feature is tried in a batch that is never committed:
 // the kernel checks the whole batch, answers for each message, and takes everything back.
 
 import { type BatchError, sendBatch } from "../batches/batch.ts";

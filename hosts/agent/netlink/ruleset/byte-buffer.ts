@@ -1,5 +1,5 @@
-// Collects bytes of unknown number without copying them again and again.
-/** What takes the engine some milliseconds. */
+// Collects bytes in chunks, without copying earlier ones as it grows.
+/** Bytes of a chunk: some milliseconds of the engine's. */
 const CHUNK = 256 << 10;
 
 /** A place to go back to. */
@@ -40,7 +40,7 @@ export class ByteBuffer {
     if (chunks > 0) this.#used[chunks - 1] = used;
   }
 
-  /** All of it, each addition whole in one of them. They are the memory that is added to: no copies. */
+  /** All chunks. Each addition is whole in one of them. No copies: they are the memory that is added to. */
   list(): Uint8Array[] {
     return this.#chunks.map((chunk, index) => chunk.subarray(0, this.#used[index]));
   }

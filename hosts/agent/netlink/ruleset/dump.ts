@@ -1,11 +1,10 @@
-// Reads one table from the kernel: what reconcile() compares with what should be there.
+// Reads one table from the kernel, for the engine's reconciliation.
 //
 // The kernel makes a dump in parts of up to 32 KiB, each inside recv(), and does not hold the ruleset still in between.
 // Three things make a dump wrong, and each is noticed:
 //  - the table changes: NLM_F_DUMP_INTR, and the ruleset's generation differs;
-//  - the dump of a set without declared size runs while its hash table is being rebuilt, which a worker does after many
-//    elements were added: elements come twice and as many are left out, without any sign. Those that come twice are
-//    what we look for;
+//  - the dump of a set without declared size runs while a kernel worker rebuilds its hash table, which it does after many
+//    elements were added. Elements then come twice and as many are missing, without any sign. So we look for duplicates;
 //  - parts are lost (ENOBUFS).
 // Each part of a set skips the elements of all earlier parts one by one, so big sets take quadratic time in the kernel
 // (README.md has numbers). It passes on a thread of libuv's pool.
@@ -116,7 +115,7 @@ class Dump {
   readonly #attempt: number;
   readonly #libc: { readonly libc?: Libc };
   readonly #onPart: () => void;
-  /** Costs whoever commits meanwhile, so only when the first attempt has failed. */
+  /** It slows down everybody who commits meanwhile, so it is opened only after the first attempt has failed. */
   readonly #watch: TableWatch | undefined;
   #socket: NetlinkSocket;
   /** Of the ruleset when the attempt began. */
@@ -177,8 +176,8 @@ class Dump {
   }
 
   /**
-   * The kernel lists all tables' chains, and resumes by position: anybody's commit may make it leave one of ours out. So
-   * this list is read until nobody commits meanwhile.
+   * The kernel lists the chains of all tables, and resumes by position. So anybody's commit may make it leave out one of ours.
+   * The list is read again until nobody has committed meanwhile.
    */
   async #chains(bytes: ByteBuffer): Promise<number> {
     for (let attempt = 1; attempt <= PART_ATTEMPTS; attempt++) {
@@ -232,7 +231,7 @@ class Dump {
   }
 
   async #readElements(bytes: ByteBuffer, set: SetName): Promise<{ readonly count: number; readonly twice: boolean }> {
-    // Intervals are kept in trees, which are not rebuilt; and the end of one has the key of the next.
+    // Intervals are kept in trees, which are not rebuilt. And the end of one interval may have the key of the next.
     const seen = (set.flags & uapi.NFT_SET_INTERVAL) === 0 ? new DuplicateFinder() : undefined;
     let count = 0;
     let twice = false;
@@ -244,7 +243,7 @@ class Dump {
         w.string(uapi.NFTA_SET_ELEM_LIST.SET, set.name);
       },
       (message) => {
-        // The kernel writes the low half of the generation into each message: no need to read a changed set to its end.
+        // Each message has the low half of the generation, so a changed set need not be read to its end.
         moved = messageResource(message) !== (this.#generation & 0xffff) && this.#touched();
         if (moved) return false;
         bytes.add(message.bytes);
@@ -287,8 +286,8 @@ class Dump {
 }
 
 /**
- * Where the keys are in one message of elements; the kernel writes NFTA_SET_ELEM_KEY first. A loop over plain offsets:
- * objects for a million elements would make the garbage collector hold up timers.
+ * Where the keys are in one message of elements; the kernel writes NFTA_SET_ELEM_KEY first. This loops over offsets and makes
+ * no objects: with a million elements the garbage collector would hold up timers.
  */
 function forEachKey(message: Uint8Array, take: (view: DataView, start: number, end: number) => void): void {
   const view = viewOf(message);

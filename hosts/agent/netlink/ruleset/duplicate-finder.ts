@@ -1,6 +1,5 @@
-// Tells whether a key was seen before. Tenants choose keys (addresses, ports), so keys are compared as they are, and the hash
-// that finds them begins with numbers that nobody knows: else keys could be chosen that take each other for duplicates, or that
-// all fall into one place. No key costs an allocation of its own.
+// Tells whether a key was seen before, without an allocation for each key. Tenants choose keys (addresses, ports). So the keys
+// themselves are compared, and the hash has a random seed: otherwise a tenant could choose keys that collide.
 import { getRandomValues } from "node:crypto";
 
 const FIRST_SLOTS = 1 << 12;

@@ -1,4 +1,4 @@
-// The generation of the ruleset: a number that each commit in the network namespace raises by one, whoever made it.
+// The generation of the ruleset: a number that each commit in the network namespace increases by one, whoever made it.
 
 import { findAttribute, readU32 } from "../messages/attributes.ts";
 import { EINVAL, NetlinkError } from "../messages/errno.ts";
@@ -10,7 +10,7 @@ import type { NetlinkSocket } from "../sockets/socket.ts";
 /** @throws {NetlinkError} not permitted, or no nf_tables in the kernel */
 export async function readGeneration(socket: NetlinkSocket): Promise<number> {
   const sequence = socket.nextSequence();
-  // GETGEN takes no lock: a commit that somebody else has under way doesn't hold it up.
+  // GETGEN takes no lock, so somebody else's commit under way does not hold it up.
   const answer = await requestOne(
     socket,
     request({ type: NFT_MSG_GETGEN, flags: 0, sequence, family: 0 }),
@@ -32,11 +32,11 @@ export interface GenerationCheck {
 }
 
 /**
- * Tells whether anybody else has changed the ruleset since the last look, for 0.02 ms a time. It cannot tell what was
- * changed: a foreign table counts as well (`RulesetMonitor` knows more, and costs more).
+ * Tells whether anybody else has changed the ruleset since the last check, in 0.02 ms. It cannot tell what was changed, and
+ * foreign tables count as well (`RulesetMonitor` knows more, and costs more).
  *
- * A batch that changes nothing makes no generation: so check soon after each commit of ours, or a foreign commit can hide
- * behind such a one.
+ * A batch that changes nothing makes no generation. So check soon after each commit of ours: otherwise a foreign commit could
+ * be taken for ours.
  */
 export class GenerationWatch {
   readonly #socket: NetlinkSocket;

@@ -1,7 +1,7 @@
 // Listens to the kernel's notifications about the ruleset (NFNLGRP_NFTABLES): who changed which tables.
 //
-// While anybody listens, the kernel describes each change to them within the commit, also ours. That makes a load of
-// 100,000 elements slower (see README.md): a monitor is for moments that need it. `GenerationWatch` costs nothing.
+// While anybody listens, the kernel describes each change within the commit, ours too. That makes a load of 100,000 elements
+// slower (see README.md), so a monitor is opened only when it is needed. `GenerationWatch` costs nothing.
 import { findAttribute, readString, readU32 } from "../messages/attributes.ts";
 import { ATTRIBUTES, type Message, messageFamily, readMessages } from "../messages/messages.ts";
 import { NFNL_SUBSYS_NFTABLES, NFNLGRP_NFTABLES, NFT_MSG_NEWGEN, NFTA_GEN } from "../messages/uapi.ts";

@@ -1,5 +1,5 @@
-// Tells whether commits between two moments touched one table, so that a long dump need not start anew because
-// somebody else is busy in a table of their own.
+// Tells whether commits between two moments have touched one table. So a long dump need not start anew while somebody else
+// changes tables of their own.
 import { type MonitorOptions, RulesetMonitor, type TableName } from "./monitor.ts";
 
 /** Within which a commit's notification follows its generation number, in milliseconds. */

@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import { checkPlatform } from "./platform.ts";
 
 /**
- * Each call returns what libc returns, or the negative errno (-11 for EAGAIN): errno is a thread's, and would be lost
- * before a caller could ask for it.
+ * Each call returns what libc returns, or the negative errno (-11 for EAGAIN). errno belongs to a thread, so a caller could not
+ * ask for it later.
  */
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;

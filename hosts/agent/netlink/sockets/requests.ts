@@ -5,7 +5,7 @@ import { type Message, readMessages } from "../messages/messages.ts";
 import { NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_OVERRUN } from "../messages/uapi.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
-/** The kernel answers inside send(), so this only bounds the wait for an answer that was lost. */
+/** The kernel answers inside send(). This bounds only the wait for an answer that was lost. */
 const LOST_AFTER = 1000;
 
 /** The kernel's answer to a request without NLM_F_DUMP. Its bytes are a copy. */
@@ -46,7 +46,7 @@ export function requestOne(
 }
 
 export interface DumpEnd {
-  /** Somebody changed the ruleset meanwhile (NLM_F_DUMP_INTR): what came may not be a picture of one moment. */
+  /** Somebody changed the ruleset meanwhile (NLM_F_DUMP_INTR): the dump may mix states of several moments. */
   readonly interrupted: boolean;
   /** Parts are missing. */
   readonly lost: boolean;

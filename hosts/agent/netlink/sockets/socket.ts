@@ -1,4 +1,4 @@
-// A netlink socket (NETLINK_NETFILTER, unless told otherwise) for an event loop: nothing here waits inside a system call on the main thread.
+// A netlink socket (NETLINK_NETFILTER by default) for an event loop: it never waits inside a system call on the main thread.
 //
 // The kernel does the whole work of a request inside send(): a batch is committed, and its answers are queued, before
 // send() returns. That may take seconds for a big batch, also for a small one while somebody else's transaction holds
@@ -112,7 +112,7 @@ export class NetlinkSocket {
     return this.#sequence;
   }
 
-  /** Runs `work` when all earlier work of this socket is done: answers have no other order than that. */
+  /** Runs `work` when all earlier work of this socket is done, so that answers can be told apart. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#last.then(() => {
       if (this.#closed) throw new NetlinkError("socket", EBADF, "it is closed");
@@ -200,7 +200,7 @@ export class NetlinkSocket {
     if (length === -EAGAIN) return EMPTY;
     if (length === -ENOBUFS) return OVERRUN;
     if (length < 0) throw new NetlinkError("recv", -length);
-    // Cut off: what is missing is as lost as if the kernel had dropped it.
+    // The datagram was cut off: the rest is lost, as if the kernel had dropped it.
     if (length > this.#datagram.length) return OVERRUN;
     return { kind: "data", bytes: this.#datagram.subarray(0, length) };
   }

@@ -1,4 +1,4 @@
-// One agent for each node: two would undo each other's rules all the time, each taking the other's for somebody's mischief.
+// One agent a node. Two would undo each other's rules all the time: each would take the other's for damage.
 //
 // The lock is a packet queue of the kernel (queue-lock.ts). Beside it a socket is bound (lock-name.ts): it says who has the lock,
 // and it is the lock of earlier versions, and of all versions where the kernel has no such queues.
@@ -8,7 +8,7 @@ import type { Clock } from "../../time/clock.ts";
 import { findNameHolder, LOCK_ADDRESSES, LockName, type NameHolder, UNSEEN } from "./lock-name.ts";
 import { type Claim, QueueLock, readQueue } from "./queue-lock.ts";
 
-/** How long somebody of whom nothing can be seen keeps an agent from its work. */
+/** How long a holder of which nothing can be seen keeps an agent from its work. */
 const UNSEEN_MS = 10_000;
 /** The same for root's processes in other pods: an agent of an earlier version that is told to end has 30 s, and is gone then. */
 const PERHAPS_MS = 45_000;
@@ -39,13 +39,13 @@ type AttemptOutcome =
   | { readonly kind: "ours" }
   /** An agent has it: its end is waited for. */
   | { readonly kind: "agent"; readonly text: string }
-  /** It is not to be had, from whom there is no telling: it is waited for for a while. */
+  /** It can't be had, and nobody can tell who has it: wait for a while. */
   | { readonly kind: "doubt"; readonly text: string; readonly patienceMs: number };
 
 /**
- * Tries until it has the lock. While an agent holds it, it waits for that one to end, for as long as it takes, also if that one
- * is stopped: it may go on at any moment. Whoever may not write rules holds nothing up, or only for a while; then the agent works
- * without the lock, or with a part of it, and keeps trying.
+ * Tries until it has the lock. If an agent holds it, this waits until that agent ends, however long that takes. A stopped
+ * agent (SIGSTOP) counts too: it may go on at any moment. A holder that may not write rules holds nothing up, or only for a
+ * while. Then this agent works without the lock, or with a part of it, and keeps trying.
  */
 export class NodeLock {
   /** Resolves as soon as rules may be written. */
@@ -94,7 +94,7 @@ export class NodeLock {
   async close(): Promise<void> {
     this.#ending.abort();
     await this.#done;
-    // In this order: an agent of this version that has the queue looks whether an earlier one has the names.
+    // In this order: an agent of this version that gets the queue checks next whether an earlier version has the names.
     await Promise.all([...this.#names.values()].map((name) => name.close()));
     await this.#queue.close();
   }
@@ -145,7 +145,7 @@ export class NodeLock {
     return { kind: "doubt", text, patienceMs: holder.kind === "unseen" ? UNSEEN_MS : PERHAPS_MS };
   }
 
-  /** A kernel without queues looks for a module each time that it is asked for one: so it is not asked all the time. */
+  /** A kernel without queues looks for a module each time it is asked for one, so it is asked seldom. */
   async #claim(): Promise<Claim> {
     const { clock } = this.#options;
     if (this.#withoutQueue !== undefined && clock.now() < this.#withoutQueueUntil) return this.#withoutQueue;
@@ -154,7 +154,7 @@ export class NodeLock {
     return claim;
   }
 
-  /** Returns who has what can't be taken; of two the one that is rather an agent. Undefined: all is taken. */
+  /** Takes the names. Returns the holder of one that can't be had: of two, the one that is more likely an agent. Undefined: all are ours. */
   async #takeNames(): Promise<NameHolder | undefined> {
     let found: NameHolder | undefined;
     for (const address of LOCK_ADDRESSES) {
@@ -230,7 +230,7 @@ export async function lockHolder(): Promise<Holder | undefined> {
   return holder === undefined ? undefined : { isAgent: holder.kind !== "stranger", text: textOf(holder) };
 }
 
-/** Of whoever has the queue. What the names tell is believed only as far as their holder may have the queue as well. */
+/** Who has the queue. The names are believed only if their holder may hold the queue as well. */
 async function describeHolder(mode: string | undefined): Promise<string> {
   const holder = likeliest(await Promise.all(LOCK_ADDRESSES.map((address) => findNameHolder(address, mode))));
   const believed = holder?.kind === "agent" || holder?.kind === "perhaps" ? holder : UNSEEN;
