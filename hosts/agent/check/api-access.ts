@@ -1,4 +1,4 @@
-// Whether the API server lets us read and write what the agent needs.
+// Checks whether the API server lets us read and write what the agent needs.
 import { redactText } from "../log/redact.ts";
 import { type Finding, ok } from "./finding.ts";
 
@@ -54,7 +54,7 @@ export async function checkApiAccess(reviews: AccessReviews | undefined, reason 
         const answer = await reviews.post(path, review(group, resource, verb));
         allowed = (answer as { status?: { allowed?: unknown } } | null)?.status?.allowed === true;
       } catch (error) {
-        // The same for all of them: the server is away, or knows us not.
+        // The same for all: the server can't be reached, or does not accept our credentials.
         const detail = redactText(error instanceof Error ? error.message : String(error));
         const hint = "check server, certificates and token of the kubeconfig";
         return [...findings, { area, subject, status: "failed", detail, hint }];

@@ -1,4 +1,4 @@
-// Whether the servers' addresses can be listened on.
+// Checks whether the agent can listen on its servers' addresses.
 import { createServer } from "node:net";
 import { formatListenAddress, type ListenAddress, localAddresses } from "../../shared/config/addresses.ts";
 import type { AgentConfig } from "../config/agent-config.ts";

@@ -1,4 +1,4 @@
-// The configuration as the agent takes it: what hosts/shared/config reads, and what of it an agent has no use for.
+// The agent's configuration: what hosts/shared/config reads, and remarks on fields that have no effect in an agent.
 import {
   type ConfigResult,
   configFromFlags,

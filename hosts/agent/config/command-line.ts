@@ -57,7 +57,7 @@ export function readCommandLine(argv: readonly string[], diagnostics: Diagnostic
   return given;
 }
 
-/** The command line itself is wrong: an argument, a flag, or the value of one. Else the configuration file is. */
+/** True if the command line itself is wrong: an argument, a flag, or its value. False: the configuration file is. */
 export function isUsageError({ severity, code, field }: Diagnostic): boolean {
   const isFlag = field.startsWith("-") || ["arguments", "unknown-flag", "flag-value"].includes(code);
   return severity === "error" && isFlag;

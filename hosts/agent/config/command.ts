@@ -1,4 +1,4 @@
-// The agent's command line and configuration file, together: what to do, and with which configuration.
+// Reads the agent's command line and configuration file: what to do, and with which configuration.
 import { familyOf, formatListenAddress } from "../../shared/config/addresses.ts";
 import type { FlagField } from "../../shared/config/config.ts";
 import { configFields } from "../../shared/config/fields.ts";
@@ -43,7 +43,7 @@ export interface AgentSettings {
 }
 
 export interface CleanupSettings {
-  /** So long a kube-proxy that takes over is waited for. */
+  /** How long to wait for a kube-proxy that takes over. */
   readonly timeoutMs: number;
   /** Nobody is waited for. */
   readonly evenIfNothingTakesOver: boolean;

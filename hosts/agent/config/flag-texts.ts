@@ -32,7 +32,7 @@ const defaults: Readonly<Record<string, string>> = {
   timeout: "5m0s",
 };
 
-/** Flags that kube-proxy on Linux does not have any more, and such of other systems: they are told where they are given. */
+/** Flags that kube-proxy on Linux no longer has, and flags of other systems. They are listed only if they are given. */
 const former = (flag: Flag) =>
   (flag.group === "Accepted, without effect" && flag.fields === undefined) ||
   flag.name === "proxy-port-range" ||

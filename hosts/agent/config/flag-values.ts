@@ -14,8 +14,8 @@ export function typeOf(field: string): FieldType {
 }
 
 /**
- * The value that a flag gives a field; `before` is what the same flag gave it earlier. Text that does not fit stays
- * text, and the check of types then says what is wanted.
+ * The value that a flag gives a field. `before`: the value that an earlier use of the same flag gave it. Text that does not fit
+ * stays text, and the check of types reports it.
  */
 export function flagValue(field: string, text: string, before: unknown): unknown {
   const type = typeOf(field);

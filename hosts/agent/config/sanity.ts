@@ -1,4 +1,4 @@
-// A valid configuration that does not fit this node, or is probably not what is meant. Known once the Node is.
+// Checks whether a valid configuration fits this node, and is probably what is meant. It needs the Node.
 
 import { familyOf, familyOfCidr } from "../../shared/config/addresses.ts";
 import type { Family } from "../../shared/contract.ts";
@@ -15,8 +15,8 @@ export interface NodeFacts {
 }
 
 /**
- * Errors are what kube-proxy ends for: no traffic of pods could be told from other traffic. A caller that is running
- * already reports them and keeps what was in force.
+ * kube-proxy does not start with errors: pods' traffic could not be distinguished from other traffic. A caller that is running
+ * already reports them, and keeps its configuration.
  */
 export function checkSanity(config: AgentConfig, facts: NodeFacts): Diagnostic[] {
   const found: Diagnostic[] = [];

@@ -1,5 +1,5 @@
-// Notices that the content of the configuration file changed, however: written in place, renamed over, or by the swap of
-// a symlink two directories up, as kubelet updates a mounted ConfigMap (which inotify on the path does not tell).
+// Notices when the content of the configuration file changes: if it is written in place, if another file is renamed over it, or if
+// kubelet updates a mounted ConfigMap. For that it swaps a symlink two directories up, which inotify on the path does not report.
 import { readFile } from "node:fs/promises";
 import type { FlagField } from "../../shared/config/config.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
@@ -15,7 +15,7 @@ export interface ConfigWatchOptions {
   readonly intervalMs?: number;
   /** Another content that is valid; the diagnostics are warnings and notes. */
   changed(config: AgentConfig, result: AgentConfigResult, content: Uint8Array): void;
-  /** Another content with errors, or it can't be read. Told once; what was in force stays in force. */
+  /** A new content has errors, or can't be read. Called once; the former configuration stays in force. */
   broken(diagnostics: readonly Diagnostic[]): void;
 }
 
@@ -24,15 +24,15 @@ const defaultInterval = 2000;
 export class ConfigWatch {
   readonly #options: ConfigWatchOptions;
   readonly #timer: NodeJS.Timeout;
-  /** What was last told, or was there at the start. */
+  /** The content that was reported last, or was there at the start. */
   #known: Uint8Array | undefined;
-  /** Seen once; told when it is still the same at the next look, because a file may be in the middle of being written. */
+  /** Seen once. It is reported if it is still the same at the next check: the file may be in the middle of being written. */
   #candidate: Uint8Array | undefined;
   #failures = 0;
   #last: Promise<void> = Promise.resolve();
   #closed = false;
 
-  /** Looks every `intervalMs` (2 s). Does not keep the process alive. */
+  /** Checks every `intervalMs` (2 s). Does not keep the process alive. */
   constructor(options: ConfigWatchOptions) {
     this.#options = options;
     this.#known = options.content;
@@ -40,13 +40,13 @@ export class ConfigWatch {
     this.#timer.unref();
   }
 
-  /** Looks now. */
+  /** Checks now. */
   check(): Promise<void> {
     this.#last = this.#last.then(() => this.#check());
     return this.#last;
   }
 
-  /** Nothing is told afterwards. */
+  /** Nothing is reported afterwards. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -60,7 +60,7 @@ export class ConfigWatch {
       content = await readFile(path);
     } catch (error) {
       this.#candidate = undefined;
-      // A file that is missing for a moment is being replaced; one that stays away is told once.
+      // A file that is missing for a moment is being replaced. One that stays missing is reported once.
       if (++this.#failures === 2 && !this.#closed) broken([fileError(path, error)]);
       return;
     }

@@ -12,7 +12,7 @@ export type PartInPlace =
   | "logging"
   /** nf_conntrack_* and oom_score_adj: set them again. */
   | "machine"
-  /** Nothing hangs on it: feature gates, and what has no effect. */
+  /** Nothing depends on it: feature gates, and fields without effect. */
   | "nothing";
 
 /** What has to be made anew. */

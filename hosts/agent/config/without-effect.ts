@@ -1,5 +1,5 @@
-// Fields that are accepted and change nothing in an agent, each with its reason. Values that are the default say nothing:
-// kubeadm writes every field.
+// Fields that are accepted and have no effect in an agent, each with the reason. Default values are not reported: kubeadm writes
+// every field.
 import { type RawConfig, valueAt } from "../../shared/config/raw.ts";
 import { matters, type Say } from "../../shared/config/sections.ts";
 

@@ -73,8 +73,8 @@ export function kubeProxyConfiguration(config: AgentConfig): Record<string, unkn
 }
 
 /**
- * The text of a configuration file that means the same as `config`. `lost`: flags that no file can stand for, because
- * an empty address in a file is the default.
+ * The text of a configuration file that means the same as `config`. `lost`: flags that a file can't express, because an empty
+ * address in a file means the default.
  */
 export function configurationFile(config: AgentConfig): { text: string; lost: string[] } {
   const lost: string[] = [];

@@ -1,6 +1,5 @@
-// Reads from conntrack the flows of one family that are checked. The kernel makes a dump in parts inside recv(), which runs on a
-// thread; here the messages are only gathered, as they are, into pieces that the engine can take without holding up the
-// event loop.
+// Reads from conntrack the flows of one family that have to be checked. The kernel makes a dump in parts inside recv(), which runs
+// on a thread. Here the messages are only gathered into pieces that the engine can take without holding up the event loop.
 import type { CheckedFlows } from "../../shared/contract.ts";
 import { EINVAL, EOPNOTSUPP } from "../netlink/messages/errno.ts";
 import { request } from "../netlink/messages/messages.ts";
@@ -30,7 +29,7 @@ export async function dumpFlows(
   take: (messages: Uint8Array) => void,
 ): Promise<FlowDump> {
   const filtered = await dump(socket, family, flows, take);
-  // Kernels before 5.8 do not look at the filter; one that knows it and does not want it is asked without.
+  // Kernels before 5.8 ignore the filter. A kernel that refuses it is asked without one.
   const refused = filtered.flows === 0 && (filtered.errno === EINVAL || filtered.errno === EOPNOTSUPP);
   return refused ? dump(socket, family, undefined, take) : filtered;
 }

@@ -1,4 +1,4 @@
-// Runs that cost much: at once after a quiet time, and with a pause after each. What is asked for meanwhile is one run.
+// Paces expensive runs: one starts at once after a quiet time, and a pause follows each. Requests meanwhile become one run.
 import type { Clock } from "../time/clock.ts";
 
 export class PacedRuns {

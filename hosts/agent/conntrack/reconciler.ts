@@ -1,4 +1,5 @@
-// Removes flows that contradict our rules: conntrack goes on sending their packets to endpoints that are gone, or nowhere. The engine decides which, and why; here flows are fetched and removed.
+// Removes flows that contradict our rules: conntrack goes on sending their packets to endpoints that are gone, or nowhere. The
+// engine decides which flows these are, and why. Here they are fetched and removed.
 
 import type { CheckedFlows, EntryPoint, Family, StaleFlow, StaleReason } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
@@ -42,7 +43,7 @@ export interface ConntrackRun {
   readonly removed: number;
   readonly dryRun: boolean;
   readonly durationMs: number;
-  /** All flows were seen and all stale ones are gone. Else the check stays due, and `errors` says why. */
+  /** All flows were checked and all stale ones are gone. Otherwise the check stays due, and `errors` says why. */
   readonly complete: boolean;
   /** In one line each: what did not work, and what to do. */
   readonly errors: readonly string[];
@@ -65,8 +66,8 @@ interface StaleEntry {
 }
 
 /**
- * Runs over the same kind of flows are made one after the other. Call `runDue` when Services and EndpointSlices have been listed and the batches of a
- * plan are closed: what is not committed is left for a later run.
+ * Runs over the same kind of flows are made one after the other. Call `runDue` when Services and EndpointSlices have been listed
+ * and the batches of a plan are closed: changes that are not committed are left for a later run.
  */
 export class ConntrackReconciler {
   readonly #options: ConntrackOptions;
@@ -89,7 +90,7 @@ export class ConntrackReconciler {
     return Promise.all(due.map((family) => this.run(family, kind)));
   }
 
-  /** Looks at all such flows of a family. Never throws. A call while another one waits for its turn is the same run. */
+  /** Checks all such flows of a family. Never throws. Calls that wait at the same time share one run. */
   run(family: Family, kind: CheckedFlows): Promise<ConntrackRun> {
     const name = `${family} ${kind}`;
     const waiting = this.#waiting.get(name);
@@ -109,7 +110,7 @@ export class ConntrackReconciler {
     await Promise.all(Object.values(this.#last));
   }
 
-  /** An engine that was lost says so to its next caller, who has more to do about it than we. */
+  /** The loss of an engine is not handled here: its next caller learns of it, and does. */
   #isDue(family: Family, kind: CheckedFlows): boolean {
     try {
       return this.#options.engine((engine) => engine.flowCheckDue(family, kind));

@@ -1,6 +1,6 @@
-// Removes flows from conntrack, each by its original tuple and its id: a flow that a client has made anew meanwhile has
-// the same tuple and another id, and stays. (Unless it got the very memory of the old one, of whose address the kernel
-// makes the id. Then the client's next packet makes it once more.)
+// Removes flows from conntrack, each by its original tuple and its id. If a client has made a flow anew meanwhile, it has the same
+// tuple and another id, and stays. (The kernel makes the id from the flow's memory address. If the new flow got the memory of the
+// old one, it is removed, and the client's next packet makes it again.)
 import { readAcknowledgement } from "../netlink/messages/acknowledgement.ts";
 import { AttributeWriter, readAttributes } from "../netlink/messages/attributes.ts";
 import { ENOBUFS, ETIMEDOUT, NetlinkError } from "../netlink/messages/errno.ts";
@@ -11,7 +11,7 @@ import * as uapi from "./uapi.ts";
 
 /** Flows removed at once: so many refusals fit into the smallest receive buffer. */
 export const MOST_AT_ONCE = 128;
-/** The kernel answers inside send(): this only bounds the wait for an answer that was lost. */
+/** The kernel answers inside send(). This bounds only the wait for an answer that was lost. */
 const LOST_AFTER = 1000;
 
 /** The attributes of a dumped flow (its whole message) that name it in a removal: a copy. Undefined: it has no id. */

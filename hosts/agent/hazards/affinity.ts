@@ -1,5 +1,5 @@
-// Session affinity is a list of clients for each endpoint, which the packets fill. When one is full, nf_tables leaves new clients
-// out, and xt_recent forgets the one that has been quiet for longest; nobody says so.
+// Session affinity keeps a list of clients for each endpoint, which packets fill. If a list is full, nf_tables leaves out new
+// clients, and xt_recent forgets the client that has been quiet for longest. The kernel tells nobody.
 import { readdirSync } from "node:fs";
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
@@ -11,18 +11,18 @@ import type { Hazard } from "./hazard.ts";
 const TABLES: Readonly<Record<Exclude<Mode, "iptables">, string>> = { flat: "sluice", nftables: "kube-proxy" };
 /** `affinity-HASH-namespace/name/protocol/port__address/port` */
 const PREFIX = "affinity-";
-/** What the kernel makes of a dynamic set without a size. */
+/** The size that the kernel gives a dynamic set without one. */
 const DEFAULT_SIZE = 65_535;
 /** Lists that are read element by element in one look: before Linux 6.16 there is no other way. */
 const COUNTED_AT_ONCE = 16;
 /** Each list is said once, with a hazard of its own; so many of them. */
 const NAMED_AT_MOST = 5;
-/** A list that was full counts as such until it has room for a tenth: clients come and time out all the time. */
+/** A full list counts as full until a tenth of it is free: clients come and time out all the time. */
 const STILL_FULL = 0.9;
 const RECENT = "/proc/net/xt_recent";
 const RECENT_SIZE = "/sys/module/xt_recent/parameters/ip_list_tot";
 
-/** One look after the other; where lists have to be counted, each takes some of them. */
+/** Looks one after the other. If lists have to be counted element by element, each look takes some of them. */
 export class AffinityWatch {
   readonly #mode: Mode;
   /** Full when they were counted last, and how many clients they take; the ones that have been so for longest first. */

@@ -1,4 +1,4 @@
-// Without the pods' addresses nobody can tell whose connections to masquerade.
+// Without the pods' addresses it is unknown which connections to masquerade.
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Hazard } from "./hazard.ts";
 

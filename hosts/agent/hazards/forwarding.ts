@@ -1,6 +1,6 @@
-// Packets to node ports, load-balancer and external IPs are forwarded to pods. Where a firewall drops what it does not know,
-// kube-proxy's iptables mode lets them pass (chain KUBE-FORWARD in the same table); an accept in a table of nf_tables of its own
-// can't: whichever chain on the hook drops a packet, it is gone.
+// Packets to node ports, load-balancer and external IPs are forwarded to pods. A firewall may drop what it does not know. Then
+// kube-proxy's iptables mode accepts these packets in the same table (chain KUBE-FORWARD). An accept in another nf_tables table
+// does not help: a packet is gone once any chain on the hook drops it.
 import type { Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { readLegacyTable } from "../kernel/legacy-table.ts";

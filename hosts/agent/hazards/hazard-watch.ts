@@ -1,4 +1,4 @@
-// The agent's looks for hazards: at the first write, and every few minutes, since firewalls and VPNs come and go.
+// When the agent looks for hazards: at the first write, and every few minutes, because firewalls and VPNs come and go.
 import type { NodeView } from "../../shared/contract.ts";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { Clock } from "../time/clock.ts";
@@ -16,7 +16,7 @@ export interface HazardWatchParts {
   /** In force when it is asked for. */
   readonly config: () => AgentConfig;
   readonly clock: Clock;
-  /** The kernel could not be looked at this time: others change rules all the time, say. */
+  /** The kernel could not be read this time, for example because others change rules all the time. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -44,7 +44,7 @@ export class HazardWatch {
     this.#parts.report.update("clusterCIDR", clusterCidrHazards(this.#parts.config()));
   }
 
-  /** @param isPatient there may be a Node yet: it is not long that it has been waited for */
+  /** @param isPatient the wait for the Node is still short, so it may come */
   node(node: NodeView, isPatient: boolean): void {
     this.#hadNode ||= node.known;
     this.#parts.report.update("node", this.#nodeHazards(node, isPatient));

@@ -1,6 +1,6 @@
-// What on this node lets Services fail although our rules are right, and nothing else would tell: other programs' rules, names
-// that don't fit, objects that are gone. The agent says each once, in its log and for as long as it stands in /readyz;
-// `--check` has them as well.
+// Hazards: things on this node that make Services fail although our rules are right, and that nothing else reports. Examples:
+// other programs' rules, names that don't fit, objects that are gone. The agent logs each one once, and shows it in /readyz for as
+// long as it lasts. `--check` reports them as well.
 import type { HealthState } from "../http/health-state.ts";
 import type { Log } from "../log/log.ts";
 
@@ -13,7 +13,7 @@ export interface Hazard {
   readonly hint: string;
 }
 
-/** Who finds them: each tells all that it finds, and takes back what it does not find any more. */
+/** Where hazards are found. Each source reports everything that it finds now. */
 export type HazardSource = "clusterCIDR" | "node" | "forwarding" | "marks" | "affinity";
 
 export class HazardReport {
@@ -26,7 +26,7 @@ export class HazardReport {
     this.#health = health;
   }
 
-  /** All that the source finds now. */
+  /** `found`: everything that the source finds now. Hazards that are missing in it are over. */
   update(source: HazardSource, found: readonly Hazard[]): void {
     const before = this.#current.get(source) ?? [];
     const isKnown = (hazard: Hazard, among: readonly Hazard[]) =>

@@ -1,4 +1,4 @@
-// Who else uses bits of the packets' mark: WireGuard, tailscale, Calico and others keep a number there, as we keep one bit.
+// Who else uses bits of the packet mark? WireGuard, tailscale, Calico and others keep a number there, as we keep one bit.
 // Read from routing rules, nf_tables (iptables-nft's extensions among it) and legacy iptables.
 import { FAMILIES } from "../../shared/families.ts";
 import { type LegacyExtension, type LegacyRule, readLegacyTable } from "../kernel/legacy-table.ts";
@@ -28,10 +28,10 @@ export interface MarkUse {
 
 const ALL_BITS = 0xffffffff;
 const NFT_META_MARK = 3;
-/** Of kubelet and kube-proxy, who use the same bit for the same purpose, and of ours. */
+/** Our own chains, and those of kubelet and kube-proxy, which use the same bit for the same purpose. */
 const OUR_TABLES: readonly string[] = ["sluice", "kube-proxy"];
 const isOurs = (table: string, chain: string) => OUR_TABLES.includes(table) || chain.startsWith("KUBE-");
-/** Looked at before others have a turn. */
+/** Rules that are read before the event loop is yielded. */
 const RULES_IN_A_STEP = 2_000;
 /** Tables of legacy iptables in which packets are marked. */
 const LEGACY_TABLES = ["raw", "mangle", "nat", "filter"] as const;

@@ -1,5 +1,4 @@
-// Our bit of the packets' mark in the hands of others: their packets would be masqueraded, and their rules would take ours for
-// theirs.
+// Others use our bit of the packet mark. Then their packets would be masqueraded, and their rules would match ours.
 import type { AgentConfig } from "../config/agent-config.ts";
 import { NETLINK_ROUTE } from "../netlink/messages/uapi.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
@@ -45,7 +44,7 @@ export function clashes({ mode, rules }: Pick<AgentConfig, "mode" | "rules">, us
   ];
 }
 
-/** Who looks at all bits for one number minds the ones that are set in it; who looks at some minds all of these. */
+/** The bits that a use claims. If it compares all 32 bits with a number: those that are set in it. Else: all that it looks at. */
 function bitsOf({ value, mask }: MarkUse): number {
   return mask === ALL_BITS ? value : mask;
 }

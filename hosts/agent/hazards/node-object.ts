@@ -1,4 +1,4 @@
-// This node's object: endpoints are local, and node ports answer on its addresses, by its name.
+// This node's Node object. By its name endpoints are local, and node ports answer on its addresses.
 import type { NodeView } from "../../shared/contract.ts";
 import type { Hazard } from "./hazard.ts";
 
@@ -10,7 +10,7 @@ const UNKNOWN: Addresses = { ipv4: "127.0.0.1", ipv6: "::1" };
 /**
  * No Node has had this name since the agent started.
  *
- * @param kept addresses that rules had already when it started: there has been a Node, it seems
+ * @param kept addresses that rules had already when the agent started, so there probably was a Node
  */
 export function neverSeen(name: string, kept: Addresses = UNKNOWN): Hazard {
   const subject = `Node ${name}`;

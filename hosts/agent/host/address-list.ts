@@ -1,5 +1,5 @@
-// The addresses of all interfaces by rtnetlink. os.networkInterfaces leaves out interfaces that are down, and the kernel
-// takes packets to their addresses as local all the same.
+// The addresses of all interfaces, by rtnetlink. os.networkInterfaces() leaves out interfaces that are down, but the kernel
+// treats packets to their addresses as local.
 import { SocketAddress } from "node:net";
 import { findAttribute } from "../netlink/messages/attributes.ts";
 import { NetlinkError } from "../netlink/messages/errno.ts";
@@ -8,7 +8,7 @@ import * as uapi from "../netlink/messages/uapi.ts";
 import { dumpRtnetlink } from "../netlink/sockets/rtnetlink.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 
-/** A dump that addresses change under is made again, so often. */
+/** How often a dump is repeated if addresses change meanwhile. */
 const attempts = 5;
 
 /**

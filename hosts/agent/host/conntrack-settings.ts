@@ -22,8 +22,8 @@ export function wantedConntrackMax({ maxPerCore, min }: ConntrackConfig, cores: 
 }
 
 /**
- * Sets what the configuration asks for. What the kernel does not have yet is "absent": the module comes with the first
- * rule that needs it, so ask again when rules have been written.
+ * Sets what the configuration asks for. Settings that the kernel does not have yet are "absent": the module is loaded with the
+ * first rule that needs it. So call this again after rules have been written.
  */
 export async function applyConntrackSettings(config: AgentConfig, machine: Machine): Promise<Setting[]> {
   const { conntrack, rules } = config;

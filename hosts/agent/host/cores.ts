@@ -1,4 +1,4 @@
-// How many processors the machine has, whatever the process may use of them: conntrack's table is the machine's.
+// How many processors the machine has. Limits of this process don't count: conntrack's table is the machine's.
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

@@ -14,7 +14,7 @@ export interface InterfaceWatch {
   readonly reason: string;
   /** Sorted, each once, as text without prefix length and zone. Link-local ones only where they count. */
   readonly addresses: readonly string[];
-  /** Reads all anew, without telling: which addresses count may have changed. */
+  /** Reads all addresses anew, and does not call `changed`. For when it has changed which addresses count. */
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -59,7 +59,7 @@ class AddressWatch implements InterfaceWatch {
     try {
       const open = this.#options.open ?? NetlinkSocket.open;
       const small = { protocol: NETLINK_ROUTE, sendBuffer: 4096, receiveBuffer: 256 << 10 };
-      // In this order: what changes between the two is noticed.
+      // In this order, so that a change between the two is noticed.
       const news = open({ ...small, groups: [RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR] });
       this.#sockets.push(news);
       const asking = open(small);
@@ -98,7 +98,7 @@ class AddressWatch implements InterfaceWatch {
     }
   }
 
-  /** Takes what is queued. Only about which addresses it is matters, or that some were lost: then all is read again. */
+  /** Takes what is queued. True if it concerns addresses that count, or if notifications were lost: then all is read again. */
   #mayChangeAddresses(news: NetlinkSocket): boolean {
     let isWorth = this.#options.countsLinkLocal();
     for (;;) {

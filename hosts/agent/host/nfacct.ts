@@ -1,4 +1,4 @@
-// The two counters of iptables mode that rules count into by name: a rule that names one that is not there is refused.
+// The two nfacct counters that rules of iptables mode use by name. The kernel refuses a rule whose counter is missing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";
 import { EBUSY, EEXIST, ENOENT, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
@@ -59,7 +59,7 @@ export async function makeNfacct(socket: NetlinkSocket, name: string): Promise<s
   }
 }
 
-/** The kernel frees rules of nf_tables some time after they are gone, and with them their counters. */
+/** The kernel frees deleted nf_tables rules, and their use of counters, only after a while. */
 const DELETE_ATTEMPTS = 50;
 const DELETE_PAUSE_MS = 10;
 
@@ -95,7 +95,7 @@ export async function readNfacct(): Promise<{
     const [dropped, accepted] = packets.map((count) => (count === undefined ? undefined : Number(count)));
     return { invalidDropped: dropped, localhostAccepted: accepted };
   } catch {
-    // Without permission or without nfacct there is nothing to tell; the start has said so.
+    // Without permission or without nfacct there are no figures. That was logged at the start.
     return { invalidDropped: undefined, localhostAccepted: undefined };
   } finally {
     await socket?.close();

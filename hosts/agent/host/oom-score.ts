@@ -1,4 +1,4 @@
-// Whom the kernel kills first when memory runs out: not the process that every Service on this node hangs on.
+// oom_score_adj: the kernel should not kill first the process that every Service on this node depends on.
 import { ensureSetting, type Machine, type Setting } from "./setting.ts";
 
 export function applyOomScore(oomScoreAdj: number, machine: Machine): Promise<Setting> {

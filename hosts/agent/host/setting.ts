@@ -1,4 +1,4 @@
-// One number that the kernel keeps in a file of /proc or /sys: read before it is written, and what became of it as data.
+// One number that the kernel keeps in a file of /proc or /sys. It is read before it is written, and the result is data.
 import { access, constants, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
@@ -83,7 +83,7 @@ export async function readSetting({ root }: Machine, path: string): Promise<numb
   try {
     return parse(await readFile(join(root, path), "utf8"));
   } catch {
-    // Absent, or not for us: both mean that nothing is known, which is what callers have an answer for.
+    // Absent or not readable: in both cases the value is unknown, and callers can deal with that.
     return undefined;
   }
 }

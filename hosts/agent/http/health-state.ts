@@ -10,8 +10,8 @@
 // | no list from the API server yet, watches gone | 200 | 200, stale | 503 |
 // | the node is about to go, or unknown | 200 | 503 | 200 |
 //
-// A restart reads and writes all rules again. Where the kernel refuses them it can't help, and the agent would only be
-// away for longer and longer; so /livez differs there from kube-proxy's. /healthz keeps its meaning: old rules.
+// A restart reads and writes all rules again. It can't help if the kernel refuses them: the agent would only be away for longer
+// and longer. So /livez differs there from kube-proxy's. /healthz keeps kube-proxy's meaning: the rules are old.
 
 import type { Family, NodeView } from "../../shared/contract.ts";
 import { FAMILIES, familyName } from "../../shared/families.ts";
@@ -20,7 +20,7 @@ import { systemClock } from "../time/clock.ts";
 /** What the agent watches. */
 export type Resource = "services" | "endpointslices" | "nodes" | "servicecidrs";
 
-/** How it stands with the watch of a resource. */
+/** The state of a resource's watch. */
 export interface WatchView {
   readonly resource: Resource;
   /** A complete list was read, and a watch is open. */
@@ -44,7 +44,7 @@ export interface HealthOptions {
   readonly warning?: () => string;
   /** Milliseconds since some moment; it never goes back. */
   readonly now?: () => number;
-  /** Milliseconds since 1970: only to be shown, because it may be set at any time. */
+  /** Milliseconds since 1970. Only for display, because the clock may be set at any time. */
   readonly wallClock?: () => number;
 }
 
@@ -60,7 +60,7 @@ interface FamilyState {
   queued: number | undefined;
   /** Why the last write has failed. */
   failure: string | undefined;
-  /** When it did so for a reason that another process would meet as well. */
+  /** When the last write failed for a reason that would stop another process as well. */
   refused: number | undefined;
 }
 
@@ -87,7 +87,7 @@ export class HealthState {
   readonly #states = new Map<Family, FamilyState>();
   readonly #watches: () => Iterable<WatchView>;
   readonly #warnings = new Map<string, string>();
-  /** When the run that is under way got on last; undefined: none is. */
+  /** When the run under way made progress last; undefined: there is none. */
   #progressed: number | undefined;
   #nodeEligible = false;
   #stopping = false;
@@ -107,7 +107,7 @@ export class HealthState {
     this.#family(family).queued ??= this.#now();
   }
 
-  /** A run gets on: more of the rules is read or planned, or a transaction is written. A restart would begin it anew. */
+  /** A run makes progress: more rules are read or planned, or a transaction is written. A restart would begin it anew. */
   progressed(): void {
     this.#progressed = this.#now();
   }
@@ -224,7 +224,7 @@ export class HealthState {
     return { code: ok ? 200 : 503, body };
   }
 
-  /** What the clock on the wall said at that moment, if it had always gone as it goes now. */
+  /** The wall clock's time at that moment, as if the clock had not been set since. */
   #shown(time: number | undefined): string {
     if (time === undefined) return "0001-01-01T00:00:00Z";
     return goTime(Math.round(this.#wallClock() - (this.#now() - time)));
@@ -234,7 +234,7 @@ export class HealthState {
     return state.queued === undefined || this.#now() - state.queued < this.#timeoutMs;
   }
 
-  /** The kernel has refused the rules not long ago: they are tried again and again. */
+  /** The kernel has refused the rules a short while ago, and they are being retried. */
   #isRefused(state: FamilyState): boolean {
     return state.refused !== undefined && this.#now() - state.refused < this.#timeoutMs;
   }

@@ -1,5 +1,5 @@
-// An HTTP server that slow, many and broken clients cannot hurt: everything that a client can make it wait for or keep
-// is limited, and when all connections are taken the oldest goes, so that a probe is always answered.
+// An HTTP server that slow, many or broken clients cannot hurt. Everything that a client can make it wait for or keep is limited.
+// When all connections are taken, the oldest one is closed, so that a probe is always answered.
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { createServer } from "./node-http.ts";

@@ -1,4 +1,4 @@
-// Binding a server, as one that was written in Go would.
+// Binds a server to an address, as a Go program would.
 import type { Server } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
 

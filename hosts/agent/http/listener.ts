@@ -1,4 +1,4 @@
-// One of the agent's servers: health or metrics. What is in its port's way is waited for.
+// One of the agent's servers: health or metrics. If its port is taken, it waits until the port is free.
 import type { Server } from "node:http";
 import type { ListenAddress } from "../../shared/config/addresses.ts";
 import { type Answer, closeServer, defaultLimits, type Limits, limitedServer } from "./limited-server.ts";

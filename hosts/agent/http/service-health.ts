@@ -99,7 +99,7 @@ export class ServiceHealth {
 
   async #step(): Promise<void> {
     const wanted = this.#wantedGroups();
-    // A port may move from one Service to another: all that goes, goes first.
+    // A port may move from one Service to another, so ports are closed before others are opened.
     for (const [key, group] of this.#groups) {
       if (isSame(group, wanted.get(key))) continue;
       this.#groups.delete(key);
@@ -114,7 +114,7 @@ export class ServiceHealth {
     for (const group of this.#groups.values()) {
       if (group.servers.length > 0) continue;
       await this.#open(group);
-      // Binding takes no turn of the event loop: with thousands of Services nothing else would run meanwhile.
+      // Binding does not yield the event loop: with thousands of Services nothing else would run meanwhile.
       if (++opened % OPENED_AT_ONCE === 0) await nextTurn();
     }
   }

@@ -1,10 +1,10 @@
 // /statusz and /flagz as Kubernetes' components have them: text for people, in the form of component-base's zpages.
 
-/** What is said of Kubernetes' own components, word for word: whoever knows those pages finds the same here. */
+/** As on the pages of Kubernetes' own components, so that their readers find the same here. */
 const WARNING =
   "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is for " +
   "debugging purposes only.";
-/** The component whose pages these are in the place of. */
+/** The component that Sluice stands in for. */
 const COMPONENT = "kube-proxy";
 /** Whose behaviour ours is held to. */
 const EMULATED = "1.37";

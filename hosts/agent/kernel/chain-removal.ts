@@ -1,5 +1,5 @@
-// Decides what to remove of one iptables table, whichever way it is then removed: kube-proxy's chains and its jumps to
-// them, and nothing that somebody else's rules lead to.
+// Decides what to remove of one iptables table: kube-proxy's chains and its jumps to them, but nothing that somebody else's rules
+// lead to. How it is removed is decided elsewhere.
 
 /** A rule outside the chains to be removed. */
 export interface OutsideRule<Id> {
@@ -28,8 +28,8 @@ export interface KeptChain {
  * @param unwanted names of the chains to be removed
  * @param outside rules of all other chains of the table
  * @param targetsOf chains that the rules of one unwanted chain lead to; asked only for chains that have to stay
- * @param bareJumps kube-proxy's jumps of this table as a node has them that lacks comments. They are known by all of them being
- *   there; one alone may be anybody's.
+ * @param bareJumps kube-proxy's jumps of this table on a node without the comment match. They count as kube-proxy's only if all
+ *   of them are there: a single one may be anybody's.
  */
 export async function planRemoval<Id>(
   unwanted: readonly string[],

@@ -22,8 +22,8 @@ export interface CleanupReport {
 
 export interface CleanupOptions extends Pick<LeftoverOptions, "host"> {
   /**
-   * Signs of a kube-proxy that is alive on this node (`findLiveKubeProxy`). Then only what is ours alone goes, the tables of
-   * mode flat: all else is what Services work by, and kube-proxy may not notice for an hour that it is gone.
+   * Signs of a kube-proxy that is alive on this node (`findLiveKubeProxy`). Then only mode flat's tables are removed, because
+   * they are ours alone. Services work by everything else, and kube-proxy may not notice for an hour that it is gone.
    */
   readonly live?: readonly string[];
 }
@@ -51,7 +51,7 @@ export async function cleanupAll(options: CleanupOptions = {}): Promise<CleanupR
 export interface LastRulesOptions
   extends Pick<LeftoverOptions, "host">,
     Pick<LiveKubeProxyOptions, "metrics" | "health"> {
-  /** So long a kube-proxy that takes over is waited for. */
+  /** How long to wait for a kube-proxy that takes over. */
   readonly timeoutMs: number;
   /** Nobody is waited for: this node's last rules may go. */
   readonly evenIfNothingTakesOver: boolean;

@@ -1,8 +1,8 @@
 // Notices that somebody has flushed our iptables chains.
 //
-// Empty chains KUBE-PROXY-CANARY in three tables go when somebody deletes all chains, and others look for them too. Where
-// the chains are in nf_tables the kernel tells more for less: whether anything has changed at all, how many rules a chain
-// has, and how many lead to it. So flushed chains and missing jumps are noticed as well, soon, and without a process.
+// The empty chains KUBE-PROXY-CANARY in three tables disappear when somebody deletes all chains; other programs watch them too.
+// For chains in nf_tables the kernel tells more: whether anything has changed at all, how many rules a chain has, and how many
+// lead to it. So flushed chains and missing jumps are noticed as well, soon, and without a process.
 import type { DriftReport, Family } from "../../shared/contract.ts";
 import { readGeneration } from "../netlink/ruleset/generation.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
@@ -66,14 +66,14 @@ export class IptablesCanary {
     return this.#socket === undefined;
   }
 
-  /** To be called after each write of ours. Never throws: what can't be read now differs at the next look. */
+  /** To be called after each write of ours. Never throws: what can't be read now differs at the next check. */
   async remember(family: Family): Promise<void> {
     this.#written.add(family);
     this.#drift.delete(family);
     this.#known.delete(family);
     if (this.#socket === undefined) return;
     try {
-      // In this order: what somebody does in between is looked at again.
+      // In this order, so that a change in between is checked again.
       const generation = await readGeneration(this.#socket);
       const counted = await count(this.#socket, family);
       const uses = atLeastJumps(counted);
@@ -103,7 +103,7 @@ export class IptablesCanary {
     return "perhaps-touched";
   }
 
-  /** What the last look has found that somebody else has done; undefined: nothing, or nobody knows. */
+  /** What somebody else has done, as of the last check; undefined: nothing, or it is unknown. */
   drift(family: Family): DriftReport | undefined {
     return this.#drift.get(family);
   }
@@ -127,8 +127,8 @@ async function count(socket: NetlinkSocket, family: Family): Promise<readonly nu
 }
 
 /**
- * Our jumps lead to these chains after each write of ours. Where fewer do, somebody has flushed them since, and the next look
- * must not take that for what we have written.
+ * After each write of ours our jumps lead to these chains. If fewer do, somebody has flushed them since. The next check must
+ * not take that for our own state.
  */
 function atLeastJumps(uses: readonly number[]): readonly number[] {
   return uses.map((use, index) => {

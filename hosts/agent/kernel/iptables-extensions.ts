@@ -1,5 +1,5 @@
-// Which extensions of iptables this node has. `iptables-restore --test` never asks the kernel, in neither variant. So each
-// is tried by a real rule, in a chain of our own that nothing leads to, and that goes again in the same process.
+// Which extensions of iptables this node has. `iptables-restore --test` asks the kernel in neither variant. So each extension is
+// tried by a real rule in a chain of our own. Nothing leads to that chain, and the same process removes it.
 import type { Extension, Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { deleteNfacct, makeNfacct } from "../host/nfacct.ts";
@@ -96,7 +96,7 @@ export const PROBES: readonly Probe[] = [
   ).map(([name, table, rule, modules]) => ({ name, table, rule, consequence: NOTHING, modules, isNeeded: true })),
 ];
 
-/** What all rules of the variant legacy need. Distributions leave it out by and by. */
+/** What all rules of the variant legacy need. More and more distributions leave it out. */
 const LEGACY_TABLES: Probe = {
   name: "ip_tables",
   table: "filter",
@@ -120,8 +120,8 @@ export interface MissingExtension {
 }
 
 /**
- * Tries all extensions in all families that can be written. Where nothing can be told (the lock is held, the command
- * hangs, no privilege) none is missing: the writes will say what is wrong.
+ * Tries all extensions in all families that can be written. If the trial itself fails (the lock is held, the command hangs, no
+ * privilege), none counts as missing: the writes will report what is wrong.
  *
  * @param timeout milliseconds for each command
  * @param read a file's text; undefined if there is none

@@ -1,11 +1,11 @@
-// What a command of iptables says when it fails, as one line for the log.
+// Reads the error output of a failed iptables command, and makes one line of it for the log.
 import type { CommandResult } from "./run-command.ts";
 import type { WriteResult } from "./writer.ts";
 
 /** Exit code of resource problems: the lock is held, out of memory, no permission. */
 export const RESOURCE_PROBLEM = 4;
 const ENDED_WELL = 0;
-/** What strerror says of what may go away. */
+/** Texts of strerror for errors that may pass. */
 const PASSING = [
   "Device or resource busy",
   "Resource temporarily unavailable",
@@ -13,7 +13,7 @@ const PASSING = [
   "No buffer space available",
   "Interrupted system call",
 ];
-/** Why a process could not be started that may go away. */
+/** Reasons that may pass why a process could not be started. */
 const TRANSIENT = ["EAGAIN", "ENOMEM", "EMFILE", "ENFILE"];
 
 /**
@@ -88,8 +88,8 @@ function complaintsOf(stderr: string): readonly Complaint[] {
 }
 
 /**
- * With nf_tables the exit code is that of resource problems for everything that the kernel refuses: then what counts is
- * what it says of the lines.
+ * With nf_tables the exit code is that of resource problems for everything that the kernel refuses. Then the errors of the
+ * lines decide.
  */
 function isTransient(code: number, complaints: readonly Complaint[]): boolean {
   if (code !== RESOURCE_PROBLEM) return false;

@@ -1,5 +1,5 @@
-// Which iptables this node uses: the commands of one variant, legacy (x_tables) or nf_tables. Rules of both variants are
-// applied by the kernel, but each variant's commands see only their own, so everybody on a node has to use the same.
+// Which iptables this node uses: the commands of one variant, legacy (x_tables) or nf_tables. The kernel applies the rules of both,
+// but each variant's commands see only their own. So everybody on a node has to use the same variant.
 import type { Family } from "../../shared/contract.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { listChains, type NftChain } from "./nft-listing.ts";
@@ -42,7 +42,7 @@ export function thisHost(run: RunCommand): IptablesHost {
   return { run, read: readIfThere, chains: chainsOfKernel };
 }
 
-/** A kernel without nf_tables, or one that we may not ask, has no chains to tell us anything. */
+/** None if the kernel has no nf_tables, or if we may not ask it. */
 async function chainsOfKernel(): Promise<readonly NftChain[]> {
   let socket: NetlinkSocket | undefined;
   try {
@@ -111,7 +111,7 @@ async function wantedVariant(host: IptablesHost): Promise<{ wanted: IptablesVari
 
 const XTABLES = ["filter", "nat", "mangle", "raw", "security"];
 
-/** Does not look at tables that are not there: looking would make them. */
+/** Asks only for tables that exist: to ask for one would make it. */
 async function legacyChains(host: IptablesHost): Promise<{ chains: Set<string>; rules: number }> {
   const chains = new Set<string>();
   let rules = 0;

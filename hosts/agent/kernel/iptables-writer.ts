@@ -31,9 +31,8 @@ const TIMEOUT = 30_000;
 const RESTORE = ["--noflush", "--counters"];
 
 /**
- * Each batch is one `iptables-restore --noflush --counters`. A table is committed as a whole, the filter table before the
- * nat table: what the engine counts as done is in nat, so after a refusal in nat the new filter rules do no harm, and the
- * next batch writes them again.
+ * Each batch is one `iptables-restore --noflush --counters`. A table is committed as a whole, filter before nat. If nat is then
+ * refused, the new filter rules do no harm, and the next batch writes them again: what the engine counts as written is in nat.
  *
  * The jumps from built-in chains, and the canary chains, are made after the first batch of a family, after a full one,
  * and when somebody has touched them: rules first, then what leads to them.

@@ -1,8 +1,8 @@
 // What kube-proxy's mode ipvs leaves: virtual servers, the interface kube-ipvs0 with all service addresses, and ipsets.
 // Its iptables chains are in kube-proxy-chains.ts.
 //
-// Our rules translate a packet before IPVS sees it, so that these may stay for a while does no harm. No test machine has
-// had IPVS: the commands' words are fixed by a fake only.
+// Our rules translate a packet before IPVS sees it, so leftovers do no harm if they stay for a while. No test machine had IPVS:
+// only a fake checks the commands.
 import { RemovalError } from "./nft-removal.ts";
 import type { RunCommand } from "./run-command.ts";
 
@@ -22,7 +22,7 @@ export interface IpvsHost {
 const INTERFACE = "kube-ipvs0";
 const SET_PREFIX = "KUBE-";
 
-/** Without ipset installed there is nothing to be found out about sets, and nobody who could have made them here. */
+/** If ipset is not installed, sets can't be listed, and nobody can have made them here. */
 export async function findIpvs({ run, read }: IpvsHost): Promise<IpvsLeftovers> {
   const interfaces = read("/proc/net/dev") ?? "";
   const sets: string[] = [];

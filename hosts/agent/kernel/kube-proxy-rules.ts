@@ -1,5 +1,5 @@
-// Has kube-proxy written its rules? A kube-proxy is Ready and answers before its first write. Whatever its mode, that write
-// has all Services of a family, `default/kubernetes` among them.
+// Has kube-proxy written its rules? Being Ready proves nothing: kube-proxy answers before its first write. In each mode the first
+// write has all Services of a family, `default/kubernetes` among them.
 import type { Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";

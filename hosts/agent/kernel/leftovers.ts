@@ -1,10 +1,11 @@
 // What kube-proxy, or another mode of ours, has left in the kernel: found, named for logs and /healthz, and removed.
 //
-// Order: the new mode's rules first, then what the other left. Both together do no harm. Of the nat chains on one hook the
-// first that translates a packet wins, and the kernel asks the table that was made last first, so the new one; filters see
-// the packet translated, and match service addresses no more; both mark with the same bit, and whoever masquerades first
-// takes the mark off. Only what the old rules say of a Service that has changed since (a reject or a drop before the
-// translation) is out of date, for as long as they stay. Connections keep their translation in conntrack when the rules go.
+// Order: the new mode's rules first, then the leftovers go. Both together do no harm:
+//  - Of the nat chains on one hook the first that translates a packet wins. The kernel asks the newest table first: ours.
+//  - Filters see the translated packet, so they no longer match service addresses.
+//  - Both mark with the same bit, and whoever masquerades first clears it.
+// Old rules that reject or drop before the translation may be out of date, for as long as they stay. Connections keep their
+// translation in conntrack when the rules go.
 
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
@@ -42,8 +43,8 @@ export type Leftover =
       readonly text: string;
     }
   /**
-   * kube-proxy's filter chain KUBE-FORWARD, where the host's FORWARD chain drops what no rule accepts: connections to pods
-   * may depend on it. It stays until somebody else accepts them.
+   * kube-proxy's filter chain KUBE-FORWARD, if the policy of the host's FORWARD chain is DROP. Connections to pods may depend on
+   * it, so it stays until somebody else accepts them.
    */
   | {
       readonly kind: "forward-chain";

@@ -1,5 +1,5 @@
-// A table of legacy iptables (x_tables) as the kernel has it, by the getsockopt calls that iptables makes itself
-// (linux/netfilter_ipv4/ip_tables.h, ip6_tables.h): no command is needed, and CAP_NET_ADMIN is enough.
+// Reads a table of legacy iptables (x_tables) by the same getsockopt calls as iptables itself (linux/netfilter_ipv4/ip_tables.h,
+// ip6_tables.h). No command is needed, and CAP_NET_ADMIN is enough.
 import type { Family } from "../../shared/contract.ts";
 import { viewOf } from "../netlink/messages/attributes.ts";
 import { EAGAIN } from "../netlink/messages/errno.ts";
@@ -52,8 +52,8 @@ export interface LegacyTable {
 }
 
 /**
- * Undefined: it is not there, or may not be read. Does not make it, as asking for a table that is not there would. The kernel
- * copies it on a thread: of 65,000 rules that takes it 150 ms.
+ * Undefined: the table does not exist, or may not be read. It is not asked for before it exists, because that would make it. The
+ * kernel's copy, 150 ms for 65,000 rules, is made on another thread.
  */
 export async function readLegacyTable(family: Family, name: string, libc?: Libc): Promise<LegacyTable | undefined> {
   const { domain, level, names, entry, targetOffset } = LAYOUTS[family];

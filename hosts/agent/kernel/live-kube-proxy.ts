@@ -1,5 +1,5 @@
-// Is a kube-proxy alive that writes rules into our network namespace? It would undo in modes iptables and nftables what we
-// write there, and we what it writes.
+// Is a kube-proxy alive that writes rules into our network namespace? In modes iptables and nftables it and we would undo each
+// other's rules.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
 import { serverName } from "../http/limited-server.ts";
@@ -10,8 +10,8 @@ export interface LiveKubeProxyOptions {
   /** For tests. */
   readonly proc?: string;
   /**
-   * Where a kube-proxy on this node would answer: its defaults. Leave out what we have bound ourselves, or look before we
-   * bind.
+   * Where a kube-proxy on this node would answer; its defaults if absent. Leave out addresses that we have bound ourselves, or
+   * ask before we bind.
    */
   readonly metrics?: readonly string[];
   readonly health?: readonly string[];
@@ -26,9 +26,9 @@ const TIMEOUT = 1000;
 const LONGEST_ANSWER = 64 << 10;
 
 /**
- * What tells that a kube-proxy is running here, each in one line; nothing if none is seen. Processes are seen only where
- * the agent shares the host's process namespace (hostPID); else the ports remain. A kube-proxy in another network
- * namespace, such as a node of a kind cluster on this machine, does not count: it does not write here.
+ * Signs of a kube-proxy that is running here, one a line; none if none is seen. Processes are seen only if the agent shares the
+ * host's process namespace (hostPID); otherwise only ports are tried. A kube-proxy in another network namespace, such as that of
+ * a kind node on this machine, does not count: it does not write here.
  */
 export async function findLiveKubeProxy(options: LiveKubeProxyOptions = {}): Promise<readonly string[]> {
   const { metrics = METRICS, health = HEALTH, timeout = TIMEOUT } = options;
@@ -48,7 +48,7 @@ export interface KubeProxyAnswer {
   readonly mode: KubeProxyMode | undefined;
 }
 
-/** What a kube-proxy on this node says of itself; a process that does not answer counts for nothing here. */
+/** Asks a kube-proxy on this node for its state. A process that does not answer counts for nothing here. */
 export async function askKubeProxy(options: LiveKubeProxyOptions = {}): Promise<KubeProxyAnswer> {
   const { metrics = METRICS, health = HEALTH, timeout = TIMEOUT } = options;
   const modes = await Promise.all(metrics.map((base) => askMode(base, timeout)));
@@ -58,7 +58,7 @@ export async function askKubeProxy(options: LiveKubeProxyOptions = {}): Promise<
   return { answer, healthy: healthy !== undefined, mode: modes.find((each) => each !== undefined) };
 }
 
-/** What the agent says when it does not start, or goes on all the same. */
+/** Why the agent does not start, or a warning if it starts all the same. */
 export function liveKubeProxyMessage(mode: string, evidence: readonly string[]): string {
   const seen = evidence.join("; ");
   return mode === "flat"
@@ -169,7 +169,7 @@ function ask(url: string, timeout: number): Promise<{ status: number; body: stri
       response.on("end", done);
       response.on("error", done);
     });
-    // `timeout` is of silence only; somebody may send a byte now and then.
+    // `timeout` limits silence only, and somebody may send a byte now and then.
     const timer = setTimeout(() => request.destroy(), timeout);
     request.on("timeout", () => request.destroy());
     request.on("error", () => resolve(undefined));

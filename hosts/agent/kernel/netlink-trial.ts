@@ -1,5 +1,5 @@
-// A part of a batch, to be tried and not to be kept: where the kernel refuses a batch without saying which message, parts of
-// it are tried until it is known whose messages it does not take.
+// Makes a part of a batch for a dry run. If the kernel refuses a batch and does not say which message, parts of it are tried until
+// it is known whose messages it refuses.
 
 import { viewOf } from "../netlink/messages/attributes.ts";
 import { readMessages } from "../netlink/messages/messages.ts";

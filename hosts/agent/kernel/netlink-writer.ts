@@ -26,7 +26,7 @@ import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
 export type NetlinkMode = Exclude<Mode, "iptables">;
 
-/** What each mode calls its tables, one of each family. */
+/** The name of each mode's tables, one for each family. */
 const TABLES: Readonly<Record<NetlinkMode, string>> = { flat: "sluice", nftables: "kube-proxy" };
 
 function tableOf(mode: NetlinkMode, family: Family): TableName {
@@ -74,7 +74,7 @@ export class NetlinkWriter implements KernelWriter {
   readonly #options: NetlinkWriterOptions;
   /** The ruleset's generation when it was read last. */
   #generation: number;
-  /** Generation at which a commit that was not ours had been noticed. */
+  /** The generation at which a foreign commit was noticed last. */
   #foreign: number | undefined;
   /** Generation of each family's last dump. */
   readonly #dumped = new Map<Family, number>();
@@ -200,7 +200,7 @@ export class NetlinkWriter implements KernelWriter {
     });
   }
 
-  /** Runs `work` when all earlier work is done: a look while a batch is on its way would take it for somebody else's. */
+  /** Runs `work` when all earlier work is done: a check during a batch of ours would take it for somebody else's commit. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#last.then(work);
     this.#last = run.catch(() => {});
@@ -214,7 +214,7 @@ export class NetlinkWriter implements KernelWriter {
       if ((generation - this.#generation) >>> 0 > ours) this.#foreign = generation;
       this.#generation = generation;
     } catch {
-      // Nobody knows what has happened: no dump counts any more. The next one will say what is wrong with the socket.
+      // It is unknown what has happened, so no dump counts any more. The next one will tell what is wrong with the socket.
       this.#dumped.clear();
     }
   }

@@ -20,7 +20,7 @@ export class RemovalError extends Error {
 /** A table that is not there (any more) is as good as removed. @throws {RemovalError | NetlinkError} */
 export async function removeTable(socket: NetlinkSocket, { family, name }: NftTable): Promise<void> {
   const batch = new BatchWriter(NFPROTO[family], name);
-  // Made first, so that deleting it cannot fail because somebody else was faster.
+  // The table is made first: then its deletion can't fail because somebody else has deleted it.
   batch.addTable();
   batch.deleteTable(uapi.NLM_F_ACK);
   await send(socket, batch);
@@ -83,7 +83,7 @@ export async function deleteChains(
       await send(socket, batch);
     }
   };
-  // All are emptied before any is deleted, since they lead to each other.
+  // All are emptied before any is deleted, because they lead to each other.
   await inParts((batch, chain, flags) => deleteRule(batch, chain, undefined, flags));
   await inParts((batch, chain, flags) => batch.deleteChain(chain, flags));
 }

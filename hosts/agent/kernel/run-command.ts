@@ -1,5 +1,4 @@
-// Runs a child process that must not be able to hold the agent up: with a time limit, its input streamed, its output
-// bounded.
+// Runs a child process that can't hold up the agent: its time is limited, its input is streamed, and its output is bounded.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 
@@ -76,7 +75,7 @@ async function run(
   }, timeout);
   const written = collect(stdout, options.onLine, Number.POSITIVE_INFINITY);
   const complaints = collect(stderr, undefined, STDERR_LIMIT);
-  // A process that ends before it has read everything says why by its exit code, not by EPIPE.
+  // If a process ends before it has read everything, its exit code tells why, and EPIPE does not matter.
   stdin.on("error", () => {});
   void feed(stdin, options.input ?? "");
   try {

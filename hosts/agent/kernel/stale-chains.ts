@@ -1,5 +1,5 @@
-// Chains of service ports and endpoints that an earlier process (kube-proxy, or we before a restart) has left in the
-// variant that we write, and that no rule leads to any more. The engine deletes only those that it knows.
+// Chains of service ports and endpoints that no rule leads to any more. An earlier process (kube-proxy, or the agent before a
+// restart) has left them in the variant that we write. The engine deletes only chains that it knows.
 import type { Family } from "../../shared/contract.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { IptablesVariant } from "./iptables-tools.ts";

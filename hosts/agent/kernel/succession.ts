@@ -1,4 +1,5 @@
-// Has a kube-proxy taken this node over from us? Before that our rules must not go: connections to Services would fail.
+// Hands the node over to a kube-proxy: waits until one has written its rules. Our rules must not go before, or connections to
+// Services would fail.
 
 import { formatDuration } from "../../shared/config/duration.ts";
 import { familyName } from "../../shared/families.ts";
@@ -17,7 +18,7 @@ export interface SuccessionOptions extends Pick<LiveKubeProxyOptions, "metrics" 
 
 export interface WaitOptions extends SuccessionOptions {
   readonly timeoutMs: number;
-  /** Is told what is waited for, at first and whenever that changes. */
+  /** Called with what is waited for, at first and whenever that changes. */
   readonly say: (text: string) => Promise<void>;
 }
 

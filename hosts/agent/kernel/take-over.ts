@@ -20,9 +20,9 @@ export interface TakeOverOptions extends LeftoverOptions {
 const LONGEST_PAUSE = 128;
 
 /**
- * `check` is to be called when the first rules of both families are in place, and again at each syncPeriod: it costs a few
- * lists of names. While a kube-proxy is seen nothing is removed. What comes back after it was removed shows that one is
- * alive which was not seen (another process namespace, other ports); it is then removed less and less often.
+ * Call `check` when the first rules of both families are in place, and again at each syncPeriod. It costs a few lists of names.
+ * While a kube-proxy is seen nothing is removed. If leftovers come back, a kube-proxy is alive that was not seen (another process
+ * namespace, other ports). They are then removed less and less often.
  */
 export class TakeOver {
   readonly #mode: Mode;

@@ -1,7 +1,7 @@
-// What the agent needs of a kernel in any mode: take a batch, say what became of it, and notice changes by others.
+// What the agent needs of a kernel in any mode: to write a batch, to return the result, and to notice changes by others.
 import type { Batch, DriftReport, Extension, Family, Mode } from "../../shared/contract.ts";
 
-/** What became of one batch. */
+/** The result of one batch. */
 export type WriteResult =
   /** The kernel holds it, all of it. */
   | { readonly outcome: "written" }
@@ -15,12 +15,12 @@ export type WriteResult =
       /** The same bytes may succeed later (busy, out of memory, a lock that somebody holds). */
       readonly transient: boolean;
       /**
-       * The kernel lacks what the batch relies on, or has what it adds: as after somebody else has changed the rules. (It
-       * may also lack a feature.)
+       * The kernel lacks something that the batch relies on, or has something that it adds. Somebody else may have changed
+       * the rules. (Or the kernel lacks a feature.)
        */
       readonly contradicted?: boolean;
     }
-  /** Nobody can say what the kernel holds: read it again before the next batch. */
+  /** It is unknown what the kernel holds: read it again before the next batch. */
   | { readonly outcome: "unknown"; readonly message: string };
 
 /** Our table as the kernel holds it. */
@@ -32,7 +32,7 @@ export type Dump =
   /** Not now: the table never held still, or the kernel refused. Try again later. */
   | { readonly outcome: "failed"; readonly message: string };
 
-/** What somebody else has done to our rules since the last look. */
+/** What somebody else has done to our rules since the last check. */
 export type Intactness = "untouched" | "perhaps-touched";
 
 /** Sizes of batches in bytes. */
@@ -44,13 +44,13 @@ export interface BatchLimits {
 /**
  * Writes the batches of one mode for both families, one at a time.
  *
- * No function throws for what the kernel or a child process does; what they say is in the result.
+ * No function throws for what the kernel or a child process does; errors are in the result.
  */
 export interface KernelWriter {
   readonly mode: Mode;
   /** For `set-batch-limits` of the engine's contract; undefined: batches may have any size. */
   readonly batchLimits?: BatchLimits;
-  /** What the node lacks, for `set-missing-extensions` of the engine's contract, and what a Service is told about it. */
+  /** Missing extensions, for `set-missing-extensions` of the engine's contract, each with the reason for Services that need it. */
   readonly missing?: Readonly<Record<Family, ReadonlyMap<Extension, string>>>;
   /** `intactness` starts a process: it is asked once in a sync period. Else it is cheap. */
   readonly checksByProcess?: boolean;

@@ -1,5 +1,5 @@
-// Which endpoint a connection goes to. All clients of a listener on 127.0.0.1 have the same address, so that with affinity by
-// ClientIP all of them go to one endpoint, as with kube-proxy.
+// Which endpoint a connection goes to. All clients of a listener on 127.0.0.1 have the same address. So with affinity by ClientIP
+// all of them go to one endpoint, as with kube-proxy.
 import { randomInt } from "node:crypto";
 
 export interface Endpoint {

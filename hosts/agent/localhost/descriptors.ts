@@ -1,5 +1,5 @@
-// How many connections the agent may forward: any process of the node can open as many as it likes to 127.0.0.1, and what the
-// agent lives on (netlink, the API server, probes) needs descriptors, too.
+// How many connections the agent may forward. Any process of the node can open as many as it likes to 127.0.0.1, and the agent
+// itself (netlink, the API server, probes) needs descriptors too.
 import { readFileSync } from "node:fs";
 
 /** So many descriptors stay free for all else. */

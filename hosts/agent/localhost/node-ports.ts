@@ -10,7 +10,7 @@ import { forward, type Outcome } from "./forward.ts";
 
 /** Where it listens. */
 export const LOOPBACK: Readonly<Record<Family, string>> = { ipv4: "127.0.0.1", ipv6: "::1" };
-/** Until a port that could not be had is tried again: whoever has it may have gone. */
+/** A port that is taken is tried again after so long. */
 const RETRY_MS = 5_000;
 /** Between two lines of the log about connections that were too many. */
 const LOG_LIMIT_MS = 60_000;
@@ -61,7 +61,7 @@ export class LocalhostNodePorts {
   readonly #sockets = new Set<Socket>();
   readonly #creationFailures: Record<Family, number> = { ipv4: 0, ipv6: 0 };
   readonly #outcomes = { forwarded: 0, second: 0, unanswered: 0, "given up": 0, limit: 0 };
-  /** While all listeners are being told: those that have been. */
+  /** While the engine names all listeners: those that it has named so far. */
   #named: Set<string> | undefined;
   #cancelRetry: (() => void) | undefined;
   #limitLoggedAt: number | undefined;

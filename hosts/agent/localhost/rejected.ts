@@ -1,4 +1,4 @@
-// Packets that rules have refused on loopback addresses, as the counters in our table have them.
+// Reads the counters in our table of packets that rules have refused on loopback addresses.
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { findAttribute, viewOf } from "../netlink/messages/attributes.ts";

@@ -1,6 +1,5 @@
-// How much a batch changes: counted from its bytes, so that the writers need not know. What is no batch counts as far as it
-// can be read, and costs nobody anything: these are not netlink/messages.ts' readers, which throw, and make an object of
-// each attribute.
+// Counts how much a batch changes, from its bytes, so that the writers need not know. Bytes that are no valid batch are counted as
+// far as they can be read. The readers of netlink/messages/ don't fit: they throw, and make an object of each attribute.
 import { joinPieces } from "../../shared/engine.ts";
 import { ATTRIBUTE_HEADER, align4, viewOf } from "../netlink/messages/attributes.ts";
 import { ATTRIBUTES } from "../netlink/messages/messages.ts";

@@ -1,5 +1,5 @@
-// Feature gates of kube-proxy 1.37 with their stages and defaults, and what the configuration makes of them. Most have no meaning
-// here; dashboards of a fleet ask which are set differently on some nodes.
+// Feature gates of kube-proxy 1.37 with their stages and defaults, and the configuration's values. Most have no effect here, but
+// dashboards of a fleet show which gates differ on some nodes.
 import { Gauge, type Registry } from "./prom-client.ts";
 
 const byStage: readonly [stage: Stage, enabled: boolean, names: string][] = [

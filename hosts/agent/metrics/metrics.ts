@@ -72,7 +72,7 @@ export class Metrics {
     registerFeatureGates(this.registry, options.featureGates ?? (() => ({})));
     this.#buildInfo(options.version);
     registerProcessMetrics(this.registry, this.#now);
-    // Dashboards take the list of instances from series that must be there before the first event.
+    // Dashboards take the list of instances from these series, so they must exist before the first event.
     for (const family of FAMILIES) this.#zero(family);
   }
 

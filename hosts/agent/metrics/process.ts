@@ -1,5 +1,5 @@
-// process_* metrics as Prometheus' own clients name them, read when they are asked for. What Go's runtime has to say
-// (go_*) has no counterpart here and is left out.
+// process_* metrics as Prometheus' own clients name them, read at each scrape. Metrics of Go's runtime (go_*) have no counterpart
+// here.
 import { readdirSync, readFileSync } from "node:fs";
 import { Counter, Gauge, type Registry } from "./prom-client.ts";
 

@@ -5,8 +5,8 @@ import { Counter, Gauge, Histogram, type Registry } from "./prom-client.ts";
 export type RestClientMetrics = ReturnType<typeof registerRestClientMetrics>;
 
 /**
- * What has no counterpart here is there without a sample: no request waits for a rate limiter, and how old the certificates of
- * plugins were is not kept.
+ * Metrics without a counterpart are there without a sample: no request waits for a rate limiter, and the age of plugins'
+ * certificates is not kept.
  *
  * @param transports asked at each scrape
  * @param pluginCertificateExpires milliseconds since 1970, asked at each scrape; undefined: no plugin manages a certificate

@@ -68,7 +68,7 @@ export class ApiClient {
     return this.access.server.host;
   }
 
-  /** How often a new pool of connections was opened. A changed certificate needs one; the old pool closes after its last request. */
+  /** Pools of connections opened and closed. A changed certificate needs a new pool; the old one closes after its last request. */
   get transports(): { readonly made: number; readonly closed: number } {
     return this.#transport.counts;
   }

@@ -5,8 +5,8 @@ import { readFile, readlink } from "node:fs/promises";
 const CAP_NET_ADMIN = 1n << 12n;
 
 /**
- * "unknown": it belongs to another PID namespace (pid 0), has just ended, or this process may not look. A capability in another
- * user namespace counts for "no": everybody can make one and have them all in it.
+ * "unknown": the process belongs to another PID namespace (pid 0), has just ended, or may not be inspected. A capability in
+ * another user namespace counts as "no": everybody can make such a namespace and have all capabilities in it.
  */
 export async function mayWriteRules(pid: number): Promise<"yes" | "no" | "unknown"> {
   if (pid === 0) return "unknown";

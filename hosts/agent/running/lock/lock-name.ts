@@ -1,10 +1,10 @@
-// The abstract Unix socket @sluice-agent: whoever has the lock listens there, says its mode, and is known by its process.
+// The abstract Unix socket @sluice-agent. The holder of the lock listens there and says its mode; the kernel tells its process.
 //
-// Agents of earlier versions have no other lock. Their runtimes disagree about the name: Node 20 binds its bytes padded with
-// zeros to the 108 of sun_path, Node 22 and later binds them alone, and these are two names to the kernel. So both are bound
-// and both are looked at, by libc's calls: Node's own can make one of them only.
+// Agents of earlier versions have no other lock. Their runtimes disagree about the name. Node 20 binds it padded with zeros to the
+// 108 bytes of sun_path; Node 22 and later bind it alone. For the kernel these are two names. So both are bound and both are
+// checked, by calls of libc: Node's own calls can make only one of them.
 //
-// Everybody may bind such a name. So it is believed as far as its holder may write rules.
+// Everybody may bind such a name. So a holder is believed only as far as it may write rules.
 import { createServer, type Server, type Socket } from "node:net";
 import { EADDRINUSE, EAGAIN, ECONNREFUSED, errnoName } from "../../netlink/messages/errno.ts";
 import {
@@ -26,7 +26,7 @@ const GREETING = "sluice agent, mode ";
 const LONGEST_GREETING = 100;
 /** A holder may be swapped out. */
 const GREETING_MS = 2_000;
-/** Agents of earlier versions that wait keep a connection; more than this nobody needs. */
+/** Waiting agents of earlier versions keep a connection. There are never more of them than this. */
 const CONNECTIONS = 16;
 
 /** The two forms of the name, as struct sockaddr_un: family, a zero, the name. */
@@ -80,13 +80,13 @@ export class LockName {
         .on("error", () => {})
         .on("close", () => this.#connections.delete(socket));
       socket.resume();
-      // It is kept open: its end tells that ours has come.
+      // Kept open: when it ends, the lock is free for the one that waits.
       socket.write(`${GREETING}${mode()}\n`);
     });
     this.#server.maxConnections = CONNECTIONS;
   }
 
-  /** The name is free before those who wait are told. */
+  /** Frees the name first, and then closes the connections of those who wait. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const socket of this.#connections) socket.destroy();
@@ -138,7 +138,7 @@ export async function findNameHolder(address: Uint8Array, known?: string): Promi
   }
 }
 
-/** What it says in time: "" if nothing. Whoever has too many connections hangs up without a word, agents too. */
+/** The holder's greeting; "" if none comes in time. A holder with too many connections closes this one without a greeting. */
 async function readGreeting(libc: Libc, fd: number): Promise<string> {
   const end = performance.now() + GREETING_MS;
   const buffer = new Uint8Array(LONGEST_GREETING);
@@ -191,7 +191,7 @@ function fdOf(socket: Socket): number {
   return (socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1;
 }
 
-/** Where there is no libc to call, no rules are written either, and the agent's start says so. */
+/** Without libc no rules can be written either, and the agent's start reports that. */
 function libcOrNothing(): Libc | undefined {
   try {
     return loadLibc();
