@@ -7,6 +7,7 @@ import { mix, setBucketSeed } from "./bytes/compare";
 import { arenaAlloc, Vector } from "./bytes/memory";
 import { outLines, outReset, outSelect, StreamName } from "./bytes/out";
 import { IPV4, IPV6 } from "./bytes/protocols";
+import { beginSlice } from "./bytes/slices";
 import { sortVector } from "./bytes/sort";
 import { nodes } from "./cluster/nodes";
 import { NodeFlag, NodeRecord } from "./cluster/records";
@@ -24,7 +25,8 @@ import { writeBlame } from "./layouts/blame";
 import { keepFlatChains } from "./layouts/flat/chains";
 import { renderFlat } from "./layouts/flat/layout";
 import { lackingServices, setMissingExtensions } from "./layouts/iptables/extensions";
-import { renderIptables, tellChainsInUse } from "./layouts/iptables/layout";
+import { renderIptables } from "./layouts/iptables/layout";
+import { tellChainsInUse } from "./layouts/iptables/plan";
 import { suspectCount, writeTrial } from "./layouts/iptables/trial";
 import { setBatchLimits } from "./layouts/nft/cuts";
 import { renderNftables } from "./layouts/nftables/layout";
@@ -75,7 +77,6 @@ import {
   plannedServiceCount,
 } from "./transactions/planned-services";
 import { findCauses, refused } from "./transactions/refusals";
-import { beginSlice } from "./transactions/slices";
 
 export { cabi_realloc } from "./abi/lists";
 

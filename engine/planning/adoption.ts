@@ -3,6 +3,7 @@
 import { equalLiteral } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { writeLiteral } from "../bytes/out";
+import { isSpent } from "../bytes/slices";
 import { AttributeWriter, findAttribute, valueEnd, valueLength, valueOf } from "../encodings/netlink-attributes";
 import { Attribute } from "../encodings/netlink-numbers";
 import { Named, Part } from "../encodings/netlink-objects";
@@ -14,7 +15,6 @@ import { Slot, Snapshot } from "../layouts/nft/snapshots";
 import { Claim, EntryPoint, Key, KeyKind } from "../routing/keys";
 import { listPresentPorts } from "../routing/refresh";
 import { FamilyPort, hasAffinity, internalIsLocal } from "../routing/service-ports";
-import { isSpent } from "../transactions/slices";
 import { kernel } from "./dump";
 import { heldRanges, readRanges } from "./held-ranges";
 

@@ -1,15 +1,17 @@
 // The plan of an instance: from what the kernel has acknowledged to what it should have, for both families.
 import { outReset } from "../bytes/out";
+import { isSpent } from "../bytes/slices";
 import { Change, noteChange, Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
 import { forgetFlatChains } from "../layouts/flat/chains";
 import { beginFlatPlan, continueFlatPlan } from "../layouts/flat/layout";
 import { forgetHeldNeeds, restoreNeeds } from "../layouts/flat/needs";
 import { forgetLacking } from "../layouts/iptables/extensions";
-import { planIptables } from "../layouts/iptables/layout";
+import { beginIptablesPlan, continueIptablesPlan } from "../layouts/iptables/plan";
 import { keepStaleOnce } from "../layouts/iptables/stale-chains";
 import { allowCuts, isTooLong, mayCut } from "../layouts/nft/cuts";
 import { beginNftablesPlan, continueNftablesPlan } from "../layouts/nftables/layout";
+import { forgetMerged } from "../routing/endpoints";
 import { stock } from "../routing/facts";
 import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/keys";
 import { Mode, options } from "../routing/options";
@@ -19,7 +21,6 @@ import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { familyOfBatch, handOut, isPlanned } from "../transactions/batches";
 import { beginPlan, closeBatch, lastBatchOfRouting, orderEntries } from "../transactions/closing";
 import { deletionRefused, findRefused, findRefusedSuspects, forgetMessages, refused } from "../transactions/refusals";
-import { isSpent } from "../transactions/slices";
 import { doubtStale, forgetAllStale } from "../transactions/stale-chains";
 import {
   adoptStock,
@@ -50,15 +51,16 @@ function ownersChanged(family: u32): bool {
 function beginFamilyPlan(family: u32): void {
   if (options().mode == Mode.NFTABLES) beginNftablesPlan(family);
   else if (options().mode == Mode.FLAT) beginFlatPlan(family);
+  else beginIptablesPlan(family, ownersChanged(family));
 }
 
 /** The family's batches are written. */
 let isWritten: bool = false;
 
-/** Goes on for a slice; true: the plan of the family is complete. iptables mode makes its one batch in one go. */
+/** Goes on for a slice; true: the plan of the family is complete. */
 function continueFamilyPlan(family: u32): bool {
   if (!isWritten) {
-    if (options().mode == Mode.IPTABLES) planIptables(family, ownersChanged(family));
+    if (options().mode == Mode.IPTABLES && !continueIptablesPlan(family)) return false;
     else if (options().mode == Mode.NFTABLES && !continueNftablesPlan(family, startedAt)) return false;
     else if (options().mode == Mode.FLAT && !continueFlatPlan(family, startedAt)) return false;
     isWritten = true;
@@ -114,6 +116,7 @@ export namespace Progress {
 function beginAnew(time: u64): void {
   beginPlan(time);
   forgetMessages();
+  forgetMerged();
   forgetLacking();
 }
 

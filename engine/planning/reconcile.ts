@@ -9,6 +9,7 @@
 // one transaction (nothing can refer to it); flags, types and size of a set, or that a chain others go to is no base
 // chain, for which the table is made anew.
 import { outSelect, resultPieces, resultStart, StreamName } from "../bytes/out";
+import { isSpent } from "../bytes/slices";
 import { isBaseChain, sameElement } from "../encodings/netlink-compare";
 import { Message } from "../encodings/netlink-numbers";
 import { Named, Part } from "../encodings/netlink-objects";
@@ -16,7 +17,6 @@ import { allowCutsWithin, cutIfLong, isLimited } from "../layouts/nft/cuts";
 import { isOwnMap, isSlotMap } from "../layouts/nft/names";
 import { planDeletions, writeRetired } from "../layouts/nft/retiring";
 import { beginBatch, endNftBatch, endResumedBatch, mergeBatches, resumeBatch } from "../transactions/batches";
-import { isSpent } from "../transactions/slices";
 import { addStale, confirmStale, dropDoubted } from "../transactions/stale-chains";
 import {
   deleteBaseChain,

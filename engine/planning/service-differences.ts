@@ -7,6 +7,7 @@
 import { equalBytes, equalLiteral } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { Protocol, protocolNumber } from "../bytes/protocols";
+import { isSpent } from "../bytes/slices";
 import { Service } from "../cluster/services";
 import { findAttribute, valueEnd, valueLength, valueOf } from "../encodings/netlink-attributes";
 import { Attribute, Message } from "../encodings/netlink-numbers";
@@ -18,7 +19,6 @@ import { rememberLeftOver } from "../routing/gone-entry-points";
 import { findKey, Key, KeyKind, keyOf } from "../routing/keys";
 import { journalEmptyKey } from "../transactions/key-journal";
 import { serviceOf } from "../transactions/refusals";
-import { isSpent } from "../transactions/slices";
 import { ELEMENTS_AT_ONCE, fillChain, ownChainsToFill, sizeOfChain } from "./difference-chains";
 import {
   ELEMENT_BYTES,

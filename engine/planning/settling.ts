@@ -1,6 +1,7 @@
 // After a family is planned, what was stale is stale no more; and what nothing is left of is forgotten. In slices: there may
 // be a million keys.
 import { Vector } from "../bytes/memory";
+import { beginSlice, isSpentOnOne } from "../bytes/slices";
 import { sortVector } from "../bytes/sort";
 import { Service } from "../cluster/services";
 import { dropUnusedChains } from "../layouts/flat/layout";
@@ -10,7 +11,6 @@ import { forgetGone, stalePorts } from "../routing/refresh";
 import { FamilyPort } from "../routing/service-ports";
 import { settledKeys, settleKey } from "../transactions/key-journal";
 import { settledPorts } from "../transactions/port-journal";
-import { beginSlice, isSpentOnOne } from "../transactions/slices";
 import { isKeyWaiting, isWaiting } from "../transactions/waves";
 
 /** How far `settleFamily` has come: what it has looked at, and what of it stays. */

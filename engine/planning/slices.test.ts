@@ -12,6 +12,7 @@ import {
   makeSlice,
   messagesOf,
   put,
+  remove,
 } from "../../fixtures/support/engine-tests.ts";
 import { type EngineInstance, joinPieces } from "../../hosts/shared/engine.ts";
 
@@ -87,9 +88,38 @@ for (const mode of modes) {
       engine.beginPlan(0);
       const { calls, batches } = completed(engine, work, ask(engine));
       assert.equal(shown(batches), whole);
-      // iptables mode writes its dispatch chains whole, in one go.
-      if (mode !== "iptables") assert.ok(calls > 60 / work, `${calls} calls`);
+      assert.ok(calls > 60 / work, `${calls} calls`);
     }
+  });
+
+  test(`${mode}: the many endpoints of one port likewise, whatever is asked or changed between two slices`, () => {
+    const slices = Array.from({ length: 20 }, (_, i) =>
+      makeSlice(`shop/big-${i}`, "big", addresses(500, `10.${90 - i}`)),
+    );
+    const big = [makeService("shop/big", { ip: "10.96.2.1" }), ...slices];
+    const whole = shown(started(mode, big).plan(0));
+    for (const between of [false, true]) {
+      const engine = started(mode, big);
+      engine.beginPlan(0);
+      const { calls, batches } = completed(engine, 300, between ? ask(engine) : undefined);
+      // Whoever asks for routes between two slices makes the next one longer.
+      assert.ok(between || calls > 6, `${calls} calls`);
+      assert.equal(shown(batches), whole);
+    }
+    // While its endpoints are being sorted, some of them go.
+    const other = started(mode, big);
+    other.beginPlan(0);
+    for (let i = 0; i < 4; i++) other.continuePlan(300);
+    remove(other, slices[19] as never, slices[0] as never);
+    other.beginPlan(0);
+    const rest = big.filter((object) => object !== slices[19] && object !== slices[0]);
+    const texts = completed(other, 1000).batches.map(({ data }) => joinPieces(data).length);
+    assert.equal(
+      texts,
+      started(mode, rest)
+        .plan(0)
+        .map(({ data }) => joinPieces(data).length),
+    );
   });
 
   test(`${mode}: a first wave likewise`, () => {

@@ -4,6 +4,8 @@ import { SLACK, Vector } from "../bytes/memory";
 import { writeDecimal } from "../bytes/out";
 import { IPV4 } from "../bytes/protocols";
 import { productOf, sizeOf, sumOf } from "../bytes/sizes";
+import { beginSort, continueSort } from "../bytes/sliced-sort";
+import { isSpent } from "../bytes/slices";
 import { sortVector } from "../bytes/sort";
 import { EndpointFlag, EndpointRecord, firstEndpoint, SliceRecord } from "../cluster/records";
 import { firstSlice, Slice } from "../cluster/slices";
@@ -147,33 +149,123 @@ function countRows(port: FamilyPort): u32 {
   return count;
 }
 
-/** Fills `endpoints` with all endpoints of the service port. */
-export function mergeEndpoints(port: FamilyPort): void {
+/** The service port whose endpoints are in `endpoints`, or are being found; and all of them are found. */
+let mergedPort: usize = 0;
+let isMerged: bool = false;
+
+/** `endpoints` has those of the service port: no other port was routed since it was. */
+export function areRouted(port: FamilyPort): bool {
+  return isMerged && mergedPort == changetype<usize>(port);
+}
+
+/** Slices may have changed since: nothing is merged, and what was begun is begun anew. */
+export function forgetMerged(): void {
+  mergedPort = 0;
+  isMerged = false;
+  begunPort = 0;
+}
+
+/** Where rows go on: the slice, which of its ports; and the next row. */
+let nextSlice: usize = 0;
+let nextSlicePort: u32 = 0;
+let nextRow: usize = 0;
+/** The rows so far are in order and distinct. */
+let areSorted: bool = true;
+let isSorting: bool = false;
+
+function beginRows(port: FamilyPort, count: u32): void {
   endpoints.clear();
   lastNode = 0;
-  reserveRows(countRows(port));
-  let at = rows;
-  let sorted = true;
-  for (let s = firstSlice(port.port.service, port.family); s != 0; s = changetype<Slice>(s).nextOfService) {
-    const slice = changetype<Slice>(s);
+  reserveRows(count);
+  mergedPort = changetype<usize>(port);
+  isMerged = false;
+  isSorting = false;
+  areSorted = true;
+  nextRow = rows;
+  enterSlice(port, firstSlice(port.port.service, port.family));
+}
+
+function enterSlice(port: FamilyPort, slice: usize): void {
+  nextSlice = slice;
+  if (slice != 0) nextSlicePort = firstFeeding(changetype<SliceRecord>(changetype<Slice>(slice).record), port.port);
+}
+
+/** Makes rows of the endpoints of one port of a slice; false: there are no more. */
+function addRows(port: FamilyPort): bool {
+  while (nextSlice != 0) {
+    const slice = changetype<Slice>(nextSlice);
     const record = changetype<SliceRecord>(slice.record);
-    for (let p = firstFeeding(record, port.port); feeds(record, p, port.port); p++) {
-      const slicePort = slicePortAt(record, p);
-      let endpoint = firstEndpoint(record);
-      for (let e: u32 = 0; e < record.endpointCount; e++, endpoint += offsetof<EndpointRecord>()) {
-        const row = changetype<RoutedEndpoint>(at);
-        row.record = changetype<EndpointRecord>(endpoint);
-        row.slice = slice;
-        row.port = slicePort.port;
-        row.flags = row.record.flags | (onThisNode(row.record.nodeName) ? Routed.LOCAL : 0);
-        setText(row, port.family);
-        if (sorted && endpoints.length > 0) sorted = compareEndpoints(endpoints.get(endpoints.length - 1), <u32>at) < 0;
-        endpoints.push(<u32>at);
-        at += offsetof<RoutedEndpoint>();
-      }
+    if (!feeds(record, nextSlicePort, port.port)) {
+      enterSlice(port, slice.nextOfService);
+      continue;
     }
+    const slicePort = slicePortAt(record, nextSlicePort++);
+    let at = nextRow;
+    let sorted = areSorted;
+    let endpoint = firstEndpoint(record);
+    for (let e: u32 = 0; e < record.endpointCount; e++, endpoint += offsetof<EndpointRecord>()) {
+      const row = changetype<RoutedEndpoint>(at);
+      row.record = changetype<EndpointRecord>(endpoint);
+      row.slice = slice;
+      row.port = slicePort.port;
+      row.flags = row.record.flags | (onThisNode(row.record.nodeName) ? Routed.LOCAL : 0);
+      setText(row, port.family);
+      if (sorted && endpoints.length > 0) sorted = compareEndpoints(endpoints.get(endpoints.length - 1), <u32>at) < 0;
+      endpoints.push(<u32>at);
+      at += offsetof<RoutedEndpoint>();
+    }
+    nextRow = at;
+    areSorted = sorted;
+    return true;
   }
-  if (sorted) return;
-  sortVector(endpoints, 0, endpoints.length, compareEndpoints);
-  dropDuplicates();
+  return false;
+}
+
+/** Fills `endpoints` with all endpoints of the service port. */
+export function mergeEndpoints(port: FamilyPort): void {
+  beginRows(port, countRows(port));
+  while (addRows(port)) {}
+  if (!areSorted) {
+    sortVector(endpoints, 0, endpoints.length, compareEndpoints);
+    dropDuplicates();
+  }
+  isMerged = true;
+}
+
+/** The port whose endpoints have been begun to be merged in slices, until they are. */
+let begunPort: usize = 0;
+
+/** From so many rows on they are made and sorted in slices. */
+const MANY: u32 = 8192;
+
+/** Does that for a slice; true: all are there. */
+export function mergeSomeEndpoints(port: FamilyPort): bool {
+  if (isMerged || mergedPort != changetype<usize>(port)) {
+    const count = countRows(port);
+    // Where somebody has asked for routes between two slices, all is done at once: else it might never come to an end.
+    if (count < MANY || begunPort == changetype<usize>(port)) {
+      begunPort = 0;
+      mergeEndpoints(port);
+      return true;
+    }
+    beginRows(port, count);
+    begunPort = changetype<usize>(port);
+  }
+  while (!isSorting) {
+    const before = endpoints.length;
+    const isMore = addRows(port);
+    if (!isMore) {
+      isSorting = true;
+      if (!areSorted) beginSort(endpoints, compareEndpoints);
+    }
+    if (isSpent(1 + (endpoints.length - before) / 8)) return false;
+  }
+  for (let count: u32 = 1; !areSorted && count != 0; ) {
+    count = continueSort();
+    if (count != 0 && isSpent(count / 8)) return false;
+  }
+  if (!areSorted) dropDuplicates();
+  isMerged = true;
+  begunPort = 0;
+  return true;
 }

@@ -7,7 +7,7 @@ import { AddressKind, AddressRecord, EndpointFlag, PortRecord, RangeRecord, Serv
 import { Service } from "../cluster/services";
 import { stringBytes, stringLength } from "../cluster/strings";
 import { countPort } from "./counters";
-import { endpointAt, endpoints, mergeEndpoints, Routed } from "./endpoints";
+import { areRouted, endpointAt, endpoints, mergeEndpoints, mergeSomeEndpoints, Routed } from "./endpoints";
 import { factsNumber, settings } from "./facts";
 import { contains, factsOf } from "./family-facts";
 import { options } from "./options";
@@ -179,8 +179,17 @@ function decideAddresses(port: FamilyPort): u32 {
 
 /** Finds endpoints and decision of a service port that is present; the endpoints are in `endpoints` until the next call. */
 export function route(port: FamilyPort): void {
+  if (takeAhead(port)) return;
   routeUnsigned(port);
   sign(port);
+}
+
+/** The same for a slice; true: it is done. */
+export function routeSome(port: FamilyPort): bool {
+  if (!mergeSomeEndpoints(port)) return false;
+  decide(port);
+  sign(port);
+  return true;
 }
 
 /**
@@ -188,7 +197,13 @@ export function route(port: FamilyPort): void {
  * as long as all else.
  */
 export function routeUnsigned(port: FamilyPort): void {
+  if (takeAhead(port)) return;
   mergeEndpoints(port);
+  decide(port);
+}
+
+/** Which of the endpoints serve which traffic. */
+function decide(port: FamilyPort): void {
   topology = Topology.NONE;
   clusterFallback = false;
   localFallback = false;
@@ -212,6 +227,23 @@ export function routeUnsigned(port: FamilyPort): void {
     if (!(externalLocal && noLocal)) decision |= Decision.EXTERNAL;
   }
   port.decision = decision;
+}
+
+/** A service port that `routeAhead` has routed, until that is made use of. */
+let ahead: usize = 0;
+
+/** Routes a service port that is routed next thing in any case, for a slice; true: it is done. */
+export function routeAhead(port: FamilyPort): bool {
+  ahead = 0;
+  if (!routeSome(port)) return false;
+  ahead = changetype<usize>(port);
+  return true;
+}
+
+function takeAhead(port: FamilyPort): bool {
+  const isAhead = ahead == changetype<usize>(port) && areRouted(port);
+  ahead = 0;
+  return isAhead;
 }
 
 /** A service port that is not present any more serves nothing. */

@@ -1,6 +1,7 @@
 // What becomes of batches: acknowledged, failed, or never sent. Until the kernel has acknowledged a batch, what it makes of
 // the kernel is only planned.
 import { Vector } from "../bytes/memory";
+import { isSpentOnOne } from "../bytes/slices";
 import { beginTriggerPlan, closeTriggers } from "../cluster/trigger-times";
 import { batchAt, batchCount, clearBatches, indexOf } from "./batches";
 import {
@@ -16,7 +17,6 @@ import {
   takeBackEntry,
 } from "./journal";
 import { forgetPlannedServices } from "./planned-services";
-import { isSpentOnOne } from "./slices";
 
 /** Where each batch's entries begin and end once they are in order, those that are closed left out; empty until then. */
 const ranges = new Vector();

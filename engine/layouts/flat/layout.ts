@@ -8,19 +8,19 @@
 //   4. a little later, deletion of what was emptied.
 import { Vector } from "../../bytes/memory";
 import { outFlush, StreamName } from "../../bytes/out";
+import { isSpent } from "../../bytes/slices";
 import { nft } from "../../encodings/nft";
 import { endpoints, Routed } from "../../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, KeyKind, keyOf } from "../../routing/keys";
 import { Mode, options } from "../../routing/options";
 import { clusterIP, updateHairpins } from "../../routing/ownership";
 import { listPresentPorts, stalePorts } from "../../routing/refresh";
-import { route, routeSignature, routeUnsigned, serviceSignature } from "../../routing/route";
+import { route, routeAhead, routeSignature, routeUnsigned, serviceSignature } from "../../routing/route";
 import { FamilyPort, hasAffinity, recordOf } from "../../routing/service-ports";
 import { endNftBatch, journal } from "../../transactions/batches";
 import { journalKind } from "../../transactions/journal";
 import { holdPlanned, journalPort, whenPortCommits } from "../../transactions/port-journal";
 import { writeFor } from "../../transactions/refusals";
-import { isSpent } from "../../transactions/slices";
 import { CHECK_FIREWALLS, checksFirewalls, isForgotten, SKIP_FIREWALLS } from "../../transactions/stock";
 import {
   allowCutsWithin,
@@ -332,7 +332,9 @@ export function continueFlatPlan(family: u32, now: u64): bool {
 /** Everything that has to be there before elements point to it. */
 function preparePorts(family: u32): bool {
   while (prepared < ports.length) {
-    const port = changetype<FamilyPort>(<usize>ports.get(prepared++));
+    const port = changetype<FamilyPort>(<usize>ports.get(prepared));
+    if (port.present && !routeAhead(port)) return false;
+    prepared++;
     writeFor(changetype<usize>(port.port.service));
     prepare(port);
     if (!together) cutIfLong(family, full);

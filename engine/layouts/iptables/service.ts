@@ -4,6 +4,7 @@ import { Vector } from "../../bytes/memory";
 import { decimal, lit, outSelect, put, StreamName, writeLiteral } from "../../bytes/out";
 import { Protocol, protocolName } from "../../bytes/protocols";
 import { hashText } from "../../bytes/sha256";
+import { isSpent } from "../../bytes/slices";
 import { RangeRecord } from "../../cluster/records";
 import {
   append,
@@ -322,16 +323,37 @@ const nameBuffer: usize = memory.data(576, 16);
 
 /** Names the chains of all reachable endpoints: hash of printable name, protocol and `ip:port`. */
 export function nameEndpoints(port: FamilyPort): void {
+  beginNames();
+  while (!nameSomeEndpoints(port)) {}
+}
+
+/** The endpoints of a service port are going to be named. */
+export function beginNames(): void {
+  named = 0;
+}
+
+/** How many endpoints are named. */
+let named: u32 = 0;
+/** Endpoints that are named, or written, between two places where a slice may end. */
+const ENDPOINTS_AT_ONCE: u32 = 1024;
+
+/** Names a slice of them; true: all are named. */
+export function nameSomeEndpoints(port: FamilyPort): bool {
   endpointHashes.reserve((endpoints.length << 2) + 4);
   const owner = port.port;
   memory.copy(nameBuffer, owner.printable, owner.printableLength);
   const prefix = writeLiteral(nameBuffer + owner.printableLength, protocolName(owner.protocol));
-  for (let i: u32 = 0; i < endpoints.length; i++) {
-    const endpoint = endpointAt(i);
-    if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
-    memory.copy(prefix, endpoint.text(), 48);
-    hashText(nameBuffer, prefix + endpoint.textLength - nameBuffer, endpointHash(i), 16);
+  while (named < endpoints.length) {
+    const end = min(named + ENDPOINTS_AT_ONCE, endpoints.length);
+    for (; named < end; named++) {
+      const endpoint = endpointAt(named);
+      if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
+      memory.copy(prefix, endpoint.text(), 48);
+      hashText(nameBuffer, prefix + endpoint.textLength - nameBuffer, endpointHash(named), 16);
+    }
+    if (isSpent(ENDPOINTS_AT_ONCE / 2) && named < endpoints.length) return false;
   }
+  return true;
 }
 
 /** `-m comment --comment "NAME -> ip:port"`, left out in large clusters. */
@@ -340,36 +362,29 @@ function endpointComment(port: FamilyPort, endpoint: RoutedEndpoint, large: bool
   commentOfTwo(port.port.printable, port.port.printableLength, " -> ", endpoint.text(), endpoint.textLength);
 }
 
-/** The chain that balances over the endpoints with `policy` set. */
-function writeBalancer(port: FamilyPort, prefix: string, policy: u32, large: bool): void {
-  const hash = chainHash(port.port);
-  let left: u32 = 0;
-  for (let i: u32 = 0; i < endpoints.length; i++) if ((endpointAt(i).flags & policy) != 0) left++;
-  const timeout = recordOf(port).affinityTimeout;
-  for (let i: u32 = 0; timeout != 0 && i < endpoints.length; i++) {
-    const endpoint = endpointAt(i);
-    if ((endpoint.flags & policy) == 0) continue;
-    ownEndpoint(endpoint);
-    alsoOwnedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.SESSION_AFFINITY, 0);
-    append(prefix, hash);
-    endpointComment(port, endpoint, large);
-    lit(" -m recent --name KUBE-SEP-");
-    put(endpointHash(i), 16);
-    lit(" --rcheck --seconds ");
-    decimal(timeout);
-    lit(" --reap");
-    jump(ENDPOINT_PREFIX, endpointHash(i));
-  }
-  for (let i: u32 = 0; i < endpoints.length; i++) {
-    const endpoint = endpointAt(i);
-    if ((endpoint.flags & policy) == 0) continue;
-    ownEndpoint(endpoint);
-    append(prefix, hash);
-    endpointComment(port, endpoint, large);
-    if (left > 1) probability(left);
-    left--;
-    jump(ENDPOINT_PREFIX, endpointHash(i));
-  }
+/** The rule of an endpoint in a chain with affinity: clients that it has had lately. */
+function writeRecent(port: FamilyPort, prefix: string, index: u32, large: bool): void {
+  const endpoint = endpointAt(index);
+  ownEndpoint(endpoint);
+  alsoOwnedBy(OwnerKind.SERVICE, changetype<usize>(port.port.service), Field.SESSION_AFFINITY, 0);
+  append(prefix, chainHash(port.port));
+  endpointComment(port, endpoint, large);
+  lit(" -m recent --name KUBE-SEP-");
+  put(endpointHash(index), 16);
+  lit(" --rcheck --seconds ");
+  decimal(recordOf(port).affinityTimeout);
+  lit(" --reap");
+  jump(ENDPOINT_PREFIX, endpointHash(index));
+}
+
+/** The rule of an endpoint in a chain that balances: one of `left` gets it. */
+function writeChoice(port: FamilyPort, prefix: string, index: u32, left: u32, large: bool): void {
+  const endpoint = endpointAt(index);
+  ownEndpoint(endpoint);
+  append(prefix, chainHash(port.port));
+  endpointComment(port, endpoint, large);
+  if (left > 1) probability(left);
+  jump(ENDPOINT_PREFIX, endpointHash(index));
 }
 
 function writeEndpointChain(port: FamilyPort, endpoint: RoutedEndpoint, hash: usize, large: bool): void {
@@ -402,25 +417,97 @@ export function declarePortChains(port: FamilyPort, chains: u32): void {
   if ((chains & PortChain.LOCAL) != 0) declareChain(LOCAL_PREFIX, hash);
 }
 
+/** What is written of a service port's chains, in this order; most of it for each endpoint with some bits. */
+namespace Part {
+  export const CHAINS: u32 = 0;
+  export const ENDPOINT_CHAINS: u32 = 1;
+  export const ENTRY_RULES: u32 = 2;
+  export const CLUSTER_RECENT: u32 = 3;
+  export const CLUSTER: u32 = 4;
+  export const LOCAL_RECENT: u32 = 5;
+  export const LOCAL: u32 = 6;
+  export const ENDPOINT_RULES: u32 = 7;
+  export const DONE: u32 = 8;
+}
+
+let part: u32 = Part.CHAINS;
+/** The next endpoint of the part, and how many there are left to choose from. */
+let next: u32 = 0;
+let left: u32 = 0;
+
+/** The chains of a service port are going to be written. */
+export function beginChains(): void {
+  part = Part.CHAINS;
+  next = 0;
+}
+
 /** All chains of a service port that has just been routed and whose endpoints have been named. */
 export function writeChains(port: FamilyPort, large: bool): void {
-  const chains = chainsOf(port);
-  outSelect(StreamName.NAT_CHAINS);
-  ownPort(port);
-  declarePortChains(port, chains);
-  for (let i: u32 = 0; i < endpoints.length; i++) {
-    if ((endpointAt(i).flags & Routed.REACHABLE) == 0) continue;
-    ownEndpoint(endpointAt(i));
-    declareChain(ENDPOINT_PREFIX, endpointHash(i));
+  beginChains();
+  while (!writeSomeChains(port, large)) {}
+}
+
+/** Goes on with that for a slice; true: all are written. */
+export function writeSomeChains(port: FamilyPort, large: bool): bool {
+  outSelect(part <= Part.ENDPOINT_CHAINS ? StreamName.NAT_CHAINS : StreamName.NAT_RULES);
+  while (part < Part.DONE) {
+    if (!writePart(port, large)) return false;
+    part++;
+    next = 0;
   }
-  outSelect(StreamName.NAT_RULES);
-  if ((port.decision & Decision.INTERNAL) != 0) writeClusterIPMasquerade(port);
-  if ((chains & PortChain.EXTERNAL) != 0) writeExternalChain(port);
-  if ((chains & PortChain.FIREWALL) != 0) writeFirewallChain(port);
-  if ((chains & PortChain.CLUSTER) != 0) writeBalancer(port, CLUSTER_PREFIX, Routed.CLUSTER, large);
-  if ((chains & PortChain.LOCAL) != 0) writeBalancer(port, LOCAL_PREFIX, Routed.LOCAL_POLICY, large);
-  for (let i: u32 = 0; i < endpoints.length; i++) {
-    const endpoint = endpointAt(i);
-    if ((endpoint.flags & Routed.REACHABLE) != 0) writeEndpointChain(port, endpoint, endpointHash(i), large);
+  return true;
+}
+
+/** The bits that endpoints have of which the part writes something; 0: it writes nothing for endpoints. */
+function policyOf(port: FamilyPort): u32 {
+  const chains = chainsOf(port);
+  const cluster = (chains & PortChain.CLUSTER) != 0 ? Routed.CLUSTER : 0;
+  const local = (chains & PortChain.LOCAL) != 0 ? Routed.LOCAL_POLICY : 0;
+  const affinity = recordOf(port).affinityTimeout != 0;
+  if (part == Part.ENDPOINT_CHAINS || part == Part.ENDPOINT_RULES) return Routed.REACHABLE;
+  if (part == Part.CLUSTER_RECENT) return affinity ? cluster : 0;
+  if (part == Part.CLUSTER) return cluster;
+  if (part == Part.LOCAL_RECENT) return affinity ? local : 0;
+  return part == Part.LOCAL ? local : 0;
+}
+
+function writePart(port: FamilyPort, large: bool): bool {
+  if (part == Part.CHAINS) {
+    ownPort(port);
+    declarePortChains(port, chainsOf(port));
+    return true;
+  }
+  if (part == Part.ENTRY_RULES) {
+    const chains = chainsOf(port);
+    outSelect(StreamName.NAT_RULES);
+    if ((port.decision & Decision.INTERNAL) != 0) writeClusterIPMasquerade(port);
+    if ((chains & PortChain.EXTERNAL) != 0) writeExternalChain(port);
+    if ((chains & PortChain.FIREWALL) != 0) writeFirewallChain(port);
+    return true;
+  }
+  const policy = policyOf(port);
+  if (policy == 0) return true;
+  if (next == 0) {
+    left = 0;
+    for (let i: u32 = 0; i < endpoints.length; i++) if ((endpointAt(i).flags & policy) != 0) left++;
+  }
+  while (next < endpoints.length) {
+    const end = min(next + ENDPOINTS_AT_ONCE, endpoints.length);
+    for (; next < end; next++) if ((endpointAt(next).flags & policy) != 0) writeOfEndpoint(port, next, large);
+    if (isSpent(ENDPOINTS_AT_ONCE) && next < endpoints.length) return false;
+  }
+  return true;
+}
+
+function writeOfEndpoint(port: FamilyPort, index: u32, large: bool): void {
+  if (part == Part.ENDPOINT_CHAINS) {
+    ownEndpoint(endpointAt(index));
+    declareChain(ENDPOINT_PREFIX, endpointHash(index));
+  } else if (part == Part.CLUSTER_RECENT || part == Part.LOCAL_RECENT) {
+    writeRecent(port, part == Part.CLUSTER_RECENT ? CLUSTER_PREFIX : LOCAL_PREFIX, index, large);
+  } else if (part == Part.ENDPOINT_RULES) {
+    writeEndpointChain(port, endpointAt(index), endpointHash(index), large);
+  } else {
+    writeChoice(port, part == Part.CLUSTER ? CLUSTER_PREFIX : LOCAL_PREFIX, index, left--, large);
   }
 }

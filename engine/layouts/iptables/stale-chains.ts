@@ -4,6 +4,8 @@
 // deleted that is in use: the transaction, everybody's, would be refused.
 import { Vector } from "../../bytes/memory";
 import { outSelect, StreamName } from "../../bytes/out";
+import { beginSort, continueSort } from "../../bytes/sliced-sort";
+import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { declareChain, deleteChain } from "../../encodings/iptables-restore";
 import { ownedByNobody } from "../../encodings/owners";
@@ -63,17 +65,44 @@ function filterBit(hash: usize): u32 {
   return (load<u32>(hash) * 0x9e3779b1) >> 16;
 }
 
-/** False if there are none. Else `noteUsed` has to be called with every chain that is in use before they are written. */
+/** Forgets what a plan has noted that was given up. */
+export function forgetStale(): void {
+  for (let i: u32 = 0; i < staleChains.length; i++) heap.free(<usize>staleChains.get(i));
+  staleChains.clear();
+}
+
+export function hasStale(): bool {
+  return staleChains.length != 0;
+}
+
+/** What is noted is complete. */
+export function beginSortingStale(): void {
+  beginSort(staleChains, compareStale);
+  nextStale = 0;
+  lastStale = 0;
+}
+
+/** Sorts it, for a slice; true: `noteUsed` has to be called with every chain that is in use before `writeSomeStale`. */
+export function sortStale(): bool {
+  for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count / 2)) return false;
+  makeFilter();
+  return true;
+}
+
+/** All of that in one go; false: there are none. */
 export function beginStale(): bool {
-  if (staleChains.length == 0) return false;
   sortVector(staleChains, 0, staleChains.length, compareStale);
+  makeFilter();
+  return hasStale();
+}
+
+function makeFilter(): void {
   memory.fill(FILTER, 0, 8192);
   for (let i: u32 = 0; i < staleChains.length; i++) {
     const bit = filterBit(<usize>staleChains.get(i) + HASH);
     const at = FILTER + <usize>(bit >> 3);
     store<u8>(at, <u8>(<u32>load<u8>(at) | (1 << (bit & 7))));
   }
-  return true;
 }
 
 export function noteUsed(chain: u32, hash: usize): void {
@@ -127,23 +156,32 @@ export function keepStaleOnce(family: u32): void {
   keeping |= 1 << family;
 }
 
-/** Stale chains are emptied with the other chains of the transaction, and deleted once nothing refers to them. */
-export function writeStale(family: u32): void {
+/** The next that is written, and the one before it (0: there is none). */
+let nextStale: u32 = 0;
+let lastStale: usize = 0;
+
+/**
+ * Stale chains are emptied with the other chains of the transaction, and deleted once nothing refers to them. Goes on for a
+ * slice; true: all are written.
+ */
+export function writeSomeStale(family: u32): bool {
   const deletes = (keeping & (1 << family)) == 0;
-  keeping &= ~(1 << family);
   ownedByNobody();
-  let last: usize = 0;
-  for (let i: u32 = 0; i < staleChains.length; i++) {
-    const row = <usize>staleChains.get(i);
-    const again = last != 0 && compareStale(<u32>last, <u32>row) == 0;
-    last = row;
-    if (again || load<u32>(row, USED) != 0) continue;
-    outSelect(StreamName.NAT_CHAINS);
-    declareChain(prefixOf(load<u32>(row)), row + HASH);
-    if (!deletes) continue;
-    outSelect(StreamName.NAT_RULES);
-    deleteChain(prefixOf(load<u32>(row)), row + HASH);
+  while (nextStale < staleChains.length) {
+    const row = <usize>staleChains.get(nextStale++);
+    const again = lastStale != 0 && compareStale(<u32>lastStale, <u32>row) == 0;
+    lastStale = row;
+    if (!again && load<u32>(row, USED) == 0) {
+      outSelect(StreamName.NAT_CHAINS);
+      declareChain(prefixOf(load<u32>(row)), row + HASH);
+      if (deletes) {
+        outSelect(StreamName.NAT_RULES);
+        deleteChain(prefixOf(load<u32>(row)), row + HASH);
+      }
+    }
+    if (isSpent(1) && nextStale < staleChains.length) return false;
   }
-  for (let i: u32 = 0; i < staleChains.length; i++) heap.free(<usize>staleChains.get(i));
-  staleChains.clear();
+  keeping &= ~(1 << family);
+  forgetStale();
+  return true;
 }

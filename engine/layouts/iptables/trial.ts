@@ -20,7 +20,8 @@ import { FamilyPort, ServicePort } from "../../routing/service-ports";
 import { familyOfBatch, isPlanned } from "../../transactions/batches";
 import { listSuspects } from "../../transactions/iptables-lines";
 import { canComment } from "./extensions";
-import { flushStreams, heldChains, isLargeCluster, writeDispatch, writeHeldDispatch, writeLosers } from "./layout";
+import { flushStreams, isLargeCluster, writeDispatch, writeLosers } from "./layout";
+import { heldChains, writeHeldDispatch } from "./plan";
 import {
   CLUSTER_PREFIX,
   chainHash,

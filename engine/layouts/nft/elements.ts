@@ -1,6 +1,7 @@
 // The elements of the named sets and maps that nftables layouts share (kube-proxy: pkg/proxy/nftables): for each key what
 // should be in the kernel, what is, and the commands between the two.
 import { Vector } from "../../bytes/memory";
+import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { nft } from "../../encodings/nft";
 import { Verb } from "../../encodings/nft-encoding";
@@ -8,7 +9,6 @@ import { Claim, EntryPoint, Key, KeyKind } from "../../routing/keys";
 import { Decision, FamilyPort } from "../../routing/service-ports";
 import { journalKey } from "../../transactions/key-journal";
 import { isHeldByAnother, writeFor } from "../../transactions/refusals";
-import { isSpent } from "../../transactions/slices";
 import { isKeyWaiting } from "../../transactions/waves";
 import { ownClaim } from "../owning";
 import { compareKeys, isSet, noEndpoints, removeElement, services, setName, writeKey, writeSetKey } from "./containers";

@@ -1,13 +1,14 @@
 // The plan of one family in an nftables layout: its frame, and how it is cut into transactions.
 import { Vector } from "../../bytes/memory";
+import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { nft } from "../../encodings/nft";
 import { endpoints } from "../../routing/endpoints";
 import { stalePorts } from "../../routing/refresh";
+import { routeAhead } from "../../routing/route";
 import { comparePorts, FamilyPort, recordOf } from "../../routing/service-ports";
 import { journal } from "../../transactions/batches";
 import { writeFor } from "../../transactions/refusals";
-import { isSpent } from "../../transactions/slices";
 import { checksFirewalls, isForgotten, STOCK, stockIsDirty, stockIsKnown } from "../../transactions/stock";
 import { isWaiting } from "../../transactions/waves";
 import {
@@ -125,7 +126,9 @@ function sizeOfService(first: u32): usize {
 /** Calls `write` with one port after the other. False: there are more, for the next slice. The last transaction stays open. */
 export function writeParts(family: u32, write: (port: FamilyPort) => void): bool {
   while (nextPart < parts.length) {
-    const port = changetype<FamilyPort>(<usize>parts.get(nextPart++));
+    const port = changetype<FamilyPort>(<usize>parts.get(nextPart));
+    if (port.present && !routeAhead(port)) return false;
+    nextPart++;
     const service = changetype<usize>(port.port.service);
     if (cutsParts && service != lastService) {
       if (isFull()) {
