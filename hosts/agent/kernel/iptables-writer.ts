@@ -1,6 +1,7 @@
 // Mode iptables: batches go to iptables-restore and ip6tables-restore, as kube-proxy's do.
 
 import type { Batch, Extension, Family } from "../../shared/contract.ts";
+import { lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
@@ -18,7 +19,7 @@ import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 export interface IptablesWriterOptions {
   readonly run?: RunCommand;
   readonly host?: IptablesHost;
-  /** Milliseconds for each command. */
+  /** Milliseconds for each command, and for each 300 kB of its input. */
   readonly timeout?: number;
 }
 
@@ -28,6 +29,11 @@ export type OpenedIptablesWriter =
   | { readonly outcome: "unavailable"; readonly message: string };
 
 const TIMEOUT = 30_000;
+/**
+ * iptables-restore may take once more as long for each so many bytes of input: 2 MB, 5,000 ports of one Service, took it 4 s of a
+ * processor, and 30 s on a node that had no more than a part of one. Killed, it would begin again, and never end.
+ */
+const BYTES_PER_TIMEOUT = 300_000;
 const RESTORE = ["--noflush", "--counters"];
 
 /**
@@ -181,7 +187,8 @@ export class IptablesWriter implements KernelWriter {
 
   async #restore(family: Family, input: readonly Uint8Array[]): Promise<WriteResult> {
     const { restore } = this.tools.commands[family];
-    const result = await this.#run(restore, [...this.tools.wait, ...RESTORE], { input, timeout: this.#timeout });
+    const timeout = Math.round(this.#timeout * (1 + lengthOf(input) / BYTES_PER_TIMEOUT));
+    const result = await this.#run(restore, [...this.tools.wait, ...RESTORE], { input, timeout });
     return writeResultOf(restore, result, input);
   }
 }
