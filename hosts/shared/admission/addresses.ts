@@ -14,23 +14,33 @@ export function againstAddress(text: string, version: KubeVersion): string | und
   const address = parseAddress(text);
   if (address === undefined) return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
   if (!isStrict(version)) return undefined;
-  if (isMapped(text, address)) return "must not be an IPv4-mapped IPv6 address";
-  return hasLeadingZeros(text) ? "must not have leading 0s" : undefined;
+  if (hasLeadingZeros(text)) return "must not have leading 0s";
+  return isMapped(text, address) ? "must not be an IPv4-mapped IPv6 address" : undefined;
 }
 
-export function* againstCIDR(text: string, version: KubeVersion): Generator<string> {
+/** Of a field in which only one form of an IPv6 address is right (since 1.33). Undefined: it is good. */
+export function againstForm(text: string, version: KubeVersion): string | undefined {
+  const address = parseAddress(text);
+  if (address === undefined || !isAtLeast(version, 1, 33) || text === addressText(address)) return undefined;
+  return `must be in canonical form (${JSON.stringify(addressText(address))})`;
+}
+
+/** Undefined: it is good. */
+export function againstCIDR(text: string, version: KubeVersion): string | undefined {
   const slash = text.indexOf("/");
-  const address = parseAddress(slash === -1 ? "" : text.slice(0, slash));
-  const isMappedRange = address !== undefined && isMapped(text, address) && /^\d{1,3}$/.test(text.slice(slash + 1));
+  const address = slash === -1 ? undefined : parseAddress(text.slice(0, slash));
   const cidr = parseCidr(text);
-  if (address === undefined || (cidr === undefined && !(isMappedRange && Number(text.slice(slash + 1)) <= 128))) {
-    yield "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-    return;
+  const prefix = text.slice(slash + 1);
+  // Its prefix counts the bits of IPv6.
+  const isMappedRange =
+    address !== undefined && isMapped(text, address) && /^\d{1,3}$/.test(prefix) && Number(prefix) <= 128;
+  if (address === undefined || (cidr === undefined && !isMappedRange)) {
+    return "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
   }
-  if (!isStrict(version)) return;
-  if (isMappedRange) yield "must not have an IPv4-mapped IPv6 address";
-  if (hasLeadingZeros(text)) yield "must not have leading 0s in IP or prefix length";
-  if (cidr !== undefined && cidr.base !== address.value) yield "must not have bits set beyond the prefix length";
+  if (!isStrict(version)) return undefined;
+  if (hasLeadingZeros(text)) return "must not have leading 0s in IP or prefix length";
+  if (isMappedRange) return "must not have an IPv4-mapped IPv6 address";
+  return cidr?.base === address.value ? undefined : "must not have bits set beyond the prefix length";
 }
 
 const ranges: readonly (readonly [ranges: readonly string[], why: string])[] = [
@@ -44,7 +54,7 @@ const special = ranges.flatMap(([cidrs, why]) => cidrs.map((text) => ({ cidr: pa
 export function* againstSpecialAddress(text: string): Generator<string> {
   const address = parseAddress(text);
   if (address === undefined) return;
-  if (address.value === 0n) yield `may not be unspecified (${addressText(address)})`;
+  if (address.value === 0n) yield `may not be unspecified (${text})`;
   for (const { cidr, why } of special) if (cidr !== undefined && contains(cidr, address)) yield why;
 }
 

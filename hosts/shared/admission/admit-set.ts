@@ -7,10 +7,8 @@ import { objectsIn, textAt } from "../manifests/scan.ts";
 import { type Admitted, admitEndpointSlice, admitService, hasBeenSeen, isAdmitted } from "./admit.ts";
 import type { Cause } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
-import { decode } from "./decode.ts";
 import { familyOf } from "./ip-families.ts";
 import type { IPFamily, Service, ServiceSpec } from "./objects.ts";
-import { serviceSchema } from "./schema.ts";
 import { type Owner, Taken } from "./taken.ts";
 
 /**
@@ -64,10 +62,21 @@ export function mayHoldNewObjects({ json }: Input): boolean {
   return false;
 }
 
-/** As far as it can be read: a server has sent it. */
+/** What it has taken, as far as it can be read: a server has sent it. A dump has thousands, so it is not decoded. */
 function specOf(fields: Fields): ServiceSpec {
-  const service = decode(fields, serviceSchema, "", []) as { readonly spec?: ServiceSpec } | undefined;
-  return service?.spec ?? {};
+  const spec = fieldsOf(fields.spec);
+  const { healthCheckNodePort } = spec;
+  const clusterIPs = listOf(spec.clusterIPs).map(textOf);
+  return {
+    type: textOf(spec.type),
+    clusterIPs: clusterIPs.length > 0 ? clusterIPs : [textOf(spec.clusterIP)],
+    externalTrafficPolicy: textOf(spec.externalTrafficPolicy),
+    ...(typeof healthCheckNodePort === "number" ? { healthCheckNodePort } : {}),
+    ports: listOf(spec.ports).map((port) => {
+      const { nodePort } = fieldsOf(port);
+      return typeof nodePort === "number" ? { nodePort } : {};
+    }),
+  };
 }
 
 function ownerOf(object: SetObject): Owner {

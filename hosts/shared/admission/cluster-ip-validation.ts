@@ -27,7 +27,7 @@ export function validateClusterIPs(spec: ServiceSpec, settings: ClusterSettings,
     causes.notSupported("spec.ipFamilyPolicy", ipFamilyPolicy, policies);
   }
   if (!areGoodAddresses(clusterIPs, settings, causes)) return;
-  if (new Set(clusterIPs.map(familyOf)).size < clusterIPs.length) {
+  if (clusterIPs.length > 1 && new Set(clusterIPs.map(familyOf)).size < 2) {
     causes.invalid("spec.clusterIPs", clusterIPs, "may specify no more than one IP for each IP family");
   }
   for (const [index, address] of clusterIPs.slice(0, ipFamilies.length).entries()) {

@@ -91,12 +91,3 @@ export function* againstPortName(name: string): Generator<string> {
   if (name.includes("--")) yield "must not contain consecutive hyphens";
   if (name.startsWith("-") || name.endsWith("-")) yield "must not begin or end with a hyphen";
 }
-
-/** Of an endpoint whose address is a name. */
-export function* againstFullyQualifiedName(text: string): Generator<string> {
-  const name = text.endsWith(".") ? text.slice(0, -1) : text;
-  const reasons = [...againstSubdomain(name)];
-  yield* reasons;
-  if (reasons.length > 0) return;
-  if (!name.includes(".")) yield "should be a domain with at least two segments separated by dots";
-}

@@ -59,6 +59,7 @@ export interface Endpoint {
   addresses: string[] | null;
   hostname?: string;
   nodeName?: string;
+  deprecatedTopology?: Record<string, string>;
   zone?: string;
   hints?: { forZones?: { name?: string }[]; forNodes?: { name?: string }[] };
 }

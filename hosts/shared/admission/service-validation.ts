@@ -1,4 +1,5 @@
 // What is wrong with a Service (Kubernetes 1.37: ValidateService in pkg/apis/core/validation), in the server's order.
+import type { KubeVersion } from "../config/kube-version.ts";
 import { againstAddress, againstCIDR, againstSpecialAddress } from "./addresses.ts";
 import type { Causes } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
@@ -39,7 +40,7 @@ export function validateService(service: Service, { kubeVersion }: ClusterSettin
     }
   }
   validateUniquePorts(ports, causes);
-  validateSourceRanges(service, (text) => againstCIDR(text, kubeVersion), causes);
+  validateSourceRanges(service, kubeVersion, causes);
   validateLoadBalancer(spec, causes);
   validateExternalTraffic(spec, causes);
   supported("spec.internalTrafficPolicy", spec.internalTrafficPolicy, ["Cluster", "Local"], causes);
@@ -92,26 +93,23 @@ function validateAffinity({ sessionAffinity, sessionAffinityConfig }: ServiceSpe
 }
 
 /** By the field, or by the annotation that came before it. Blanks around a range are no mistake. */
-function validateSourceRanges(
-  { metadata, spec }: Service,
-  against: (text: string) => Iterable<string>,
-  causes: Causes,
-): void {
+function validateSourceRanges({ metadata, spec }: Service, version: KubeVersion, causes: Causes): void {
   const { type, loadBalancerSourceRanges: ranges = [] } = spec;
   const { annotations = {} } = metadata;
+  const validate = (field: string, text: string) => {
+    const why = againstCIDR(text, version);
+    if (why !== undefined) causes.invalid(field, text, why);
+  };
   if (ranges.length > 0) {
     // The server writes the field so.
     const field = "spec.LoadBalancerSourceRanges";
     if (type !== "LoadBalancer") causes.forbidden(field, FOR_LOAD_BALANCERS);
-    for (const [index, text] of ranges.entries()) {
-      causes.allInvalid(`${field}[${index}]`, text.trim(), against(text.trim()));
-    }
+    for (const [index, text] of ranges.entries()) validate(`${field}[${index}]`, text.trim());
   } else if (Object.hasOwn(annotations, SOURCE_RANGES)) {
     const field = `metadata.annotations[${SOURCE_RANGES}]`;
     if (type !== "LoadBalancer") causes.forbidden(field, FOR_LOAD_BALANCERS);
     const list = annotations[SOURCE_RANGES]?.trim() ?? "";
-    if (list === "") return;
-    for (const text of list.split(",")) causes.allInvalid(field, text.trim(), against(text.trim()));
+    if (list !== "") for (const text of list.split(",")) validate(field, text.trim());
   }
 }
 

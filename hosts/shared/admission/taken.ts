@@ -49,7 +49,9 @@ function keysOf(spec: ServiceSpec): string[] {
   ];
 }
 
+/** The same for all forms of an address. */
 function addressKey(text: string): string {
+  if (/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return text;
   const address = parseAddress(text);
   return address === undefined ? text : addressText(address);
 }

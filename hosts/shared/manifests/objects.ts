@@ -61,31 +61,50 @@ function groupOf(apiVersion: string): string {
 /** In the order in which they stand, without those that are nested too deeply; what is no JSON ends it. */
 export function* objectsOf(input: Input): Generator<ManifestObject> {
   const places = new Places(input);
-  const documents = wholeOf(input.json) ?? documentsOf(input.json);
-  for (const value of documents) yield* namedIn(value, { apiVersion: "", kind: "", isEvent: false }, places, 0);
+  for (const value of documentsIn(input.json))
+    yield* namedIn(value, { apiVersion: "", kind: "", isEvent: false }, places, 0);
 }
 
-/** The one document that the input is. Undefined: it is several, or broken. */
-function wholeOf(json: Uint8Array): Value[] | undefined {
+/** Most inputs have a document on each line, as YAML becomes, or are one document. */
+function* documentsIn(json: Uint8Array): Generator<Value> {
+  const text = new TextDecoder().decode(json);
+  const lines = text.split("\n");
+  const first = parsed(lines[0] ?? "");
+  if (first === undefined) {
+    const whole = parsed(text);
+    if (whole === undefined) yield* scannedDocuments(json);
+    else yield whole.value;
+    return;
+  }
+  for (const [index, line] of lines.entries()) {
+    if (line.trim() === "") continue;
+    const document = index === 0 ? first : parsed(line);
+    if (document === undefined) {
+      yield* scannedDocuments(new TextEncoder().encode(lines.slice(index).join("\n")));
+      return;
+    }
+    yield document.value;
+  }
+}
+
+function parsed(text: string): { readonly value: Value } | undefined {
   try {
-    return [JSON.parse(new TextDecoder().decode(json))];
+    return { value: JSON.parse(text) };
   } catch {
     return undefined;
   }
 }
 
-function* documentsOf(json: Uint8Array): Generator<Value> {
+function* scannedDocuments(json: Uint8Array): Generator<Value> {
   const decoder = new TextDecoder();
   for (let at = 0; at < json.length; ) {
     const end = endOfValue(json, at);
     const text = decoder.decode(json.subarray(at, end)).trim();
     at = Math.max(end, at + 1);
     if (text === "") continue;
-    try {
-      yield JSON.parse(text);
-    } catch {
-      return;
-    }
+    const document = parsed(text);
+    if (document === undefined) return;
+    yield document.value;
   }
 }
 

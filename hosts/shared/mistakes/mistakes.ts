@@ -34,17 +34,17 @@ export function* findMistakes(
   const read = inputs.filter((input) => input.json.length <= LARGEST && !leftOut.has(input));
   const written = new Written();
   const unfed = new Unfed();
+  let hasSlices = false;
   for (const input of read) {
     if (input.written === null) continue;
-    for (const object of objectsOf(input)) {
-      if (input.written === undefined) yield* written.look(object);
-      unfed.look(object);
-    }
-    if (input.written === undefined) continue;
-    for (const object of objectsOf(input.written)) {
+    for (const object of objectsOf(input.written ?? input)) {
+      hasSlices ||= isEndpointSlice(object);
       yield* written.look(object);
       unfed.lookAtWritten(object);
     }
+  }
+  if (hasSlices) {
+    for (const input of read) if (input.written !== null) for (const object of objectsOf(input)) unfed.look(object);
   }
   yield* written.diagnostics();
   // Where a file was left out, its Services are unknown.
