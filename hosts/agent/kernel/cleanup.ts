@@ -1,5 +1,7 @@
 // `sluice cleanup` and `--cleanup`: removes all rules that any mode of ours writes, which are kube-proxy's as well, and
 // what kube-proxy's own `--cleanup` removes. Nothing else.
+
+import { waitForSuccession } from "./hand-over.ts";
 import {
   findLeftovers,
   isOursAlone,
@@ -9,7 +11,6 @@ import {
   thisIpvsHost,
 } from "./leftovers.ts";
 import { findLiveKubeProxy, type LiveKubeProxyOptions } from "./live-kube-proxy.ts";
-import { waitForSuccession } from "./succession.ts";
 
 export interface CleanupReport {
   /** What is gone, each in one line. */

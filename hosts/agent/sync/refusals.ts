@@ -4,8 +4,8 @@ import type { Batch, Family } from "../../shared/contract.ts";
 import { type EngineInstance, lengthOf } from "../../shared/engine.ts";
 import type { KernelWriter, WriteResult } from "../kernel/writer.ts";
 import type { Clock } from "../time/clock.ts";
+import { findCulprits, type TrialResult } from "./bisection.ts";
 import type { ClusterState } from "./cluster-state.ts";
-import { findCulprits, type TrialResult } from "./culprits.ts";
 import { type Suspects, suspectsOf } from "./suspects.ts";
 
 /** A Service whose rules the kernel refuses. */

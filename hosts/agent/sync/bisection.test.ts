@@ -1,7 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
-import { type Attempt, findCulprits, LARGEST_GROUP, MOST_TRIALS } from "./culprits.ts";
+import { type Attempt, findCulprits, LARGEST_GROUP, MOST_TRIALS } from "./bisection.ts";
 
 /** Refuses whatever has one of these numbers among it. */
 function refusing(bad: ReadonlySet<number>, trials: [number, number][] = []): Attempt {
