@@ -1,7 +1,7 @@
 // `sluice cleanup` and `--cleanup`: removes all rules that any mode of ours writes, which are kube-proxy's as well, and
 // what kube-proxy's own `--cleanup` removes. Nothing else.
 
-import { waitForSuccession } from "./hand-over.ts";
+import { waitForHandOver } from "./hand-over.ts";
 import {
   findLeftovers,
   isOursAlone,
@@ -66,15 +66,15 @@ export type CleanupOutcome =
   | { readonly outcome: "nothing-takes-over"; readonly missing: string };
 
 /** Removes what `cleanupAll` does, once a kube-proxy answers that it is healthy and has written its rules. */
-export async function cleanupAfterSuccession(options: LastRulesOptions): Promise<CleanupOutcome> {
+export async function cleanupAfterHandOver(options: LastRulesOptions): Promise<CleanupOutcome> {
   const { host = thisIpvsHost(), evenIfNothingTakesOver } = options;
   let live = await findLiveKubeProxy(options);
   const { leftovers } = await findLeftovers("none", { host });
   const removable = leftovers.filter((leftover) => live.length === 0 || isOursAlone(leftover));
   if (!evenIfNothingTakesOver && removable.length > 0) {
-    const succession = await waitForSuccession({ ...options, host });
-    if (succession.outcome === "not-yet") return { outcome: "nothing-takes-over", missing: succession.missing };
-    live = [succession.evidence];
+    const handOver = await waitForHandOver({ ...options, host });
+    if (handOver.outcome === "not-yet") return { outcome: "nothing-takes-over", missing: handOver.missing };
+    live = [handOver.evidence];
   }
   return { outcome: "done", ...(await cleanupAll({ host, live })) };
 }

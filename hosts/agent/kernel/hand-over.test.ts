@@ -8,7 +8,7 @@ import { applyJson } from "../../../fixtures/support/engine.ts";
 import { listOf } from "../../../fixtures/support/objects.ts";
 import { runCli } from "../../cli/testing/run-cli.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
-import { type CleanupOutcome, cleanupAfterSuccession } from "./cleanup.ts";
+import { type CleanupOutcome, cleanupAfterHandOver } from "./cleanup.ts";
 import { sendBatches } from "./testing/flat.ts";
 import { flushAll, hasLegacy, listEverything, shell } from "./testing/node.ts";
 
@@ -58,7 +58,7 @@ class Waiting {
   readonly done: Promise<CleanupOutcome>;
   constructor(timeoutMs = 60_000) {
     const say = async (text: string) => void this.said.push(text);
-    this.done = cleanupAfterSuccession({ timeoutMs, evenIfNothingTakesOver: false, say });
+    this.done = cleanupAfterHandOver({ timeoutMs, evenIfNothingTakesOver: false, say });
   }
 
   async says(text: string): Promise<void> {
@@ -154,15 +154,15 @@ inNamespaces(import.meta.url, ["root"], (test) => {
     await kubeProxy.start("iptables");
     const timeoutMs = 0;
     const options = { timeoutMs, evenIfNothingTakesOver: false, say: async () => {} };
-    assert.is((await cleanupAfterSuccession(options)).outcome, "nothing-takes-over");
+    assert.is((await cleanupAfterHandOver(options)).outcome, "nothing-takes-over");
     await kubeProxy.stop();
     await kubeProxy.start("nftables");
-    assert.equal(await cleanupAfterSuccession(options), {
+    assert.equal(await cleanupAfterHandOver(options), {
       outcome: "nothing-takes-over",
       missing: "kube-proxy has not written its rules of IPv6",
     });
     shell("nft delete table ip6 sluice");
-    assert.is((await cleanupAfterSuccession(options)).outcome, "done");
+    assert.is((await cleanupAfterHandOver(options)).outcome, "done");
     assert.not.match(listEverything(), "sluice");
   });
 

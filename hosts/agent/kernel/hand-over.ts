@@ -7,16 +7,16 @@ import type { IpvsHost } from "./ipvs-leftovers.ts";
 import { familiesWeServe, findKubeProxyRules } from "./kube-proxy-rules.ts";
 import { askKubeProxy, type LiveKubeProxyOptions } from "./live-kube-proxy.ts";
 
-export type Succession =
+export type HandOver =
   | { readonly outcome: "taken-over"; readonly evidence: string }
   /** What is missing, in words. */
   | { readonly outcome: "not-yet"; readonly missing: string };
 
-export interface SuccessionOptions extends Pick<LiveKubeProxyOptions, "metrics" | "health"> {
+export interface HandOverOptions extends Pick<LiveKubeProxyOptions, "metrics" | "health"> {
   readonly host: IpvsHost;
 }
 
-export interface WaitOptions extends SuccessionOptions {
+export interface WaitOptions extends HandOverOptions {
   readonly timeoutMs: number;
   /** Called with what is waited for, at first and whenever that changes. */
   readonly say: (text: string) => Promise<void>;
@@ -25,7 +25,7 @@ export interface WaitOptions extends SuccessionOptions {
 const PAUSE_MS = 500;
 
 /** Looks until a kube-proxy has taken over, or `timeoutMs` have passed. Does not throw for anything that the machine does. */
-export async function waitForSuccession(options: WaitOptions): Promise<Succession> {
+export async function waitForHandOver(options: WaitOptions): Promise<HandOver> {
   const { timeoutMs, say } = options;
   const end = performance.now() + timeoutMs;
   let said = "";
@@ -39,8 +39,8 @@ export async function waitForSuccession(options: WaitOptions): Promise<Successio
   }
 }
 
-async function look(options: SuccessionOptions): Promise<Succession> {
-  const notYet = (missing: string): Succession => ({ outcome: "not-yet", missing });
+async function look(options: HandOverOptions): Promise<HandOver> {
+  const notYet = (missing: string): HandOver => ({ outcome: "not-yet", missing });
   const { answer, healthy, mode } = await askKubeProxy(options);
   if (answer === undefined) return notYet("no kube-proxy answers on this node");
   if (!healthy) return notYet(`kube-proxy is not healthy (${answer})`);

@@ -28,7 +28,7 @@ export async function removeRules(
   settings: CleanupSettings & Pick<LiveKubeProxyOptions, "health" | "metrics">,
   io: Io,
 ): Promise<ExitCode> {
-  const [{ cleanupAfterSuccession }, { lockHolder }] = await Promise.all([
+  const [{ cleanupAfterHandOver }, { lockHolder }] = await Promise.all([
     import("../../agent/kernel/cleanup.ts"),
     import("../../agent/running/lock/node-lock.ts"),
   ]);
@@ -37,7 +37,7 @@ export async function removeRules(
     const what = `a sluice agent is running here (${holder.text}), and will write its rules again: stop it first`;
     await write(io.stderr, `sluice: warning: ${what}\n`);
   }
-  const done = await cleanupAfterSuccession({ ...settings, say: (text) => write(io.stderr, `sluice: ${text}\n`) });
+  const done = await cleanupAfterHandOver({ ...settings, say: (text) => write(io.stderr, `sluice: ${text}\n`) });
   if (done.outcome === "nothing-takes-over") {
     const hint =
       "start kube-proxy, or give --even-if-nothing-takes-over where another data plane serves this node or none is needed";
