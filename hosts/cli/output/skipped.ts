@@ -1,7 +1,7 @@
 // Objects that make no rules, told apart.
 import { plural } from "../../shared/plural.ts";
 
-/** API groups of Kubernetes 1.37 and earlier; "" is the core's. */
+/** API groups of Kubernetes 1.37 and earlier; "" is the core's, `sluice` that of our own snapshots. */
 const builtInGroups: ReadonlySet<string> = new Set([
   "",
   "admissionregistration.k8s.io",
@@ -24,6 +24,7 @@ const builtInGroups: ReadonlySet<string> = new Set([
   "rbac.authorization.k8s.io",
   "resource.k8s.io",
   "scheduling.k8s.io",
+  "sluice",
   "storage.k8s.io",
   "storagemigration.k8s.io",
 ]);

@@ -124,7 +124,7 @@ function refusalOf(object: ManifestObject, { labels }: Workload): Diagnostic | u
     const selector = fieldsOf(spec.selector);
     const isEmpty = Object.keys(textsOf(selector.matchLabels)).length + listOf(selector.matchExpressions).length === 0;
     if (isEmpty) {
-      const hint = "write matchLabels with labels of spec.template";
+      const hint = "write matchLabels with labels of spec.template, or build the kustomization that adds them";
       const message = "an API server refuses it without one, so none of its pods is assumed";
       return object.about("warning", "workload-refused", "spec.selector", message, hint);
     }

@@ -26,15 +26,22 @@ test("templates of Helm charts: said once, with the command", () => {
     "shop/values-prod.yaml": "replicas: 3\n",
     "shop/templates/web.yaml": template,
     "shop/templates/db.yaml": `{{- if .Values.db.enabled }}\n${service}{{- end }}\n`,
+    "shop/templates/plain.yaml": service,
     "shop/crds/web.yaml": "kind: CustomResourceDefinition\n",
   });
   assert.equal(found.read, ["shop/crds/web.yaml"]);
   assert.equal(found.said, [
-    "warning helm-templates: 2 Helm templates not rendered, so what they make is unknown: shop/templates/web.yaml, shop/templates/db.yaml",
+    "warning helm-templates: 3 Helm templates not rendered, so what they make is unknown: shop/templates/web.yaml, shop/templates/db.yaml, shop/templates/plain.yaml",
   ]);
   assert.equal(found.hints, ["`helm template shop | sluice render -f -`"]);
   const two = sort({ "a/templates/x.yaml": template, "b/templates/x.yaml": template });
   assert.equal(two.hints, ["`helm template a | sluice render -f -`, and so for each of 2 charts"]);
+});
+
+test("a template that is YAML is told by the names in it", () => {
+  const found = sort({ "deploy/web.yaml": `kind: Service\nmetadata:\n  name: "{{ .Values.name }}"\n` });
+  assert.equal(found.read, []);
+  assert.match(found.said[0] ?? "", "warning helm-templates: ");
 });
 
 test("a template that somebody has named is an error", () => {
@@ -47,6 +54,10 @@ const manifests: [what: string, text: string][] = [
   [
     "a rendered ConfigMap with a template in it",
     `kind: ConfigMap\ndata:\n  alert.tmpl: |\n    {{ define "x" }}{{ .Values }}{{ end }}\n`,
+  ],
+  [
+    "such a ConfigMap with names in it",
+    `kind: ConfigMap\nmetadata: {name: x}\ndata:\n  a: |\n    name: {{ .Values.name }}\n`,
   ],
   ["broken", "kind: Service\nspec: [\n"],
   ["without a kind, but with metadata", "metadata: {name: web}\n"],
@@ -85,6 +96,12 @@ test("a kustomization that nobody can read does no harm", () => {
   assert.equal(sort({ "kustomization.yaml": "resources: [\n", "web.yaml": service }).read, ["web.yaml"]);
 });
 
+test("ytt's templates", () => {
+  const found = sort({ "a.yaml": `#@ load("@ytt:data", "data")\n${service}` });
+  assert.equal([found.read, found.said.length], [[], 1]);
+  assert.match(found.said[0] ?? "", "warning ytt-templates: 1 ytt template not rendered");
+});
+
 test("what is something else is named once", () => {
   const found = sort({
     "docker-compose.yaml": "services: {web: {}}\n",
@@ -96,6 +113,14 @@ test("what is something else is named once", () => {
     "note no-kubernetes-objects: 2 files without Kubernetes objects (neither kind nor apiVersion): docker-compose.yaml, mkdocs.yml",
   ]);
   assert.equal(sort({ "docker-compose.yaml": "services: {}\n" }, false).read, ["docker-compose.yaml"]);
+  const more = sort({
+    "ci/daemonset-values.yaml": "controller:\n  kind: DaemonSet\n",
+    "alertmanager.yaml": 'global:\n  title: \'{{ template "x" . }}\n',
+    "patch.yaml": "- op: replace\n  path: /spec/type\n  value: NodePort\n",
+    "manifest.json": '{"short_name": "x", "icons": [{"kind": 1}]}',
+  });
+  assert.equal(more.read, []);
+  assert.match(more.said[0] ?? "", "3 files without Kubernetes objects");
 });
 
 test.run();

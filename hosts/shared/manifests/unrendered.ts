@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { type Diagnostic, diagnostic } from "../diagnostics.ts";
 import { plural } from "../plural.ts";
 import type { Source } from "./input.ts";
+import { objectsOf } from "./objects.ts";
 import { parseSource } from "./parse.ts";
 import { toUtf8 } from "./text.ts";
 
@@ -11,17 +12,26 @@ export interface SortedSources {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-type FileKind = "manifest" | "helm-template" | "helm-values" | "kustomization" | "kustomize-patch" | "other";
+type FileKind =
+  | "manifest"
+  | "helm-template"
+  | "ytt-template"
+  | "helm-values"
+  | "kustomization"
+  | "kustomize-patch"
+  | "other";
 
 /** Names in one message. */
-const NAMES = 10;
+const NAMES = 3;
 
 /** Tells them apart; what is left out is said once for each kind. */
 export function sortSources(sources: readonly Source[]): SortedSources {
   const patches = new Set(sources.flatMap(patchesNamedBy));
+  const charts = sources.map(({ name }) => /^(.*\/)?Chart\.ya?ml$/.exec(name)).filter((found) => found !== null);
+  const templates = charts.map(([, directory = ""]) => `${directory}templates/`);
   const byKind = new Map<FileKind, Source[]>();
   for (const source of sources) {
-    const kind = patches.has(source.name) && source.isWalked === true ? "kustomize-patch" : kindOf(source);
+    const kind = kindAmong(source, patches, templates);
     const list = byKind.get(kind);
     if (list === undefined) byKind.set(kind, [source]);
     else list.push(source);
@@ -29,11 +39,19 @@ export function sortSources(sources: readonly Source[]): SortedSources {
   return { manifests: byKind.get("manifest") ?? [], diagnostics: [...said(byKind)] };
 }
 
-const templateDirectory = /^(?:(.*)\/)?templates\//;
+const templateDirectory = /^(?:(.*?)\/)?templates\//;
 /** Helm's objects and functions, in an action of a template. Others write `{{ … }}` for themselves, and into strings. */
 const helmAction =
   /\{\{-?\s*(?:\/\*|(?:if|with|range)\s.*[.$](?:Values|Release|Chart|Capabilities)\b|[$.]+(?:Values|Release|Chart|Capabilities|Template|Files)\b|(?:include|template|define|tpl|toYaml)\s)/;
-const names = /^\s+(?:name|namespace):\s*["']?[^\n]*\{\{-?\s*[$.(a-z]/m;
+
+/** What its neighbours say of a file, or else what is in it. */
+function kindAmong(source: Source, patches: ReadonlySet<string>, templates: readonly string[]): FileKind {
+  const { name, isWalked = false } = source;
+  if (isWalked && patches.has(name)) return "kustomize-patch";
+  // Also if it has no action: it goes with those that have.
+  if (isWalked && templates.some((directory) => name.startsWith(directory))) return "helm-template";
+  return kindOf(source);
+}
 
 /** A larger file is a dump. */
 const LARGEST = 2_000_000;
@@ -43,12 +61,33 @@ function kindOf({ name, bytes, isWalked = false }: Source): FileKind {
   if (isKustomization(base)) return "kustomization";
   if (bytes.length > LARGEST) return "manifest";
   const text = new TextDecoder().decode(toUtf8(bytes));
+  const isInTemplates = templateDirectory.test(name);
+  if (isWalked && /^Chart\.ya?ml$/.test(base) && !hasKey(text, "kind")) return "helm-values";
+  if (isWalked && !isInTemplates && isSomethingElse(text)) {
+    return /^(.*[-._])?values([-._].*)?\.ya?ml$/.test(base) ? "helm-values" : "other";
+  }
   if (text.includes("{{") && isTemplate(name, bytes, text)) return "helm-template";
-  if (!isWalked || hasKey(text, "kind")) return "manifest";
-  if (/^(Chart|values([-._].*)?)\.ya?ml$/.test(base)) return "helm-values";
-  // Something else on purpose is a mapping; whatever is no text, or empty, is looked at as a manifest.
-  const isMapping = /^["']?[\w.-]+["']?[ \t]*:/m.test(text) && !text.includes("\0");
-  return isMapping && !hasKey(text, "apiVersion") && !hasKey(text, "metadata") ? "other" : "manifest";
+  return /^#@ /m.test(text) ? "ytt-template" : "manifest";
+}
+
+/** A mapping on purpose, or a JSON patch, and not of an object. Whatever is no text, or empty, is looked at as a manifest. */
+function isSomethingElse(text: string): boolean {
+  const json = jsonKeys(text);
+  if (json !== undefined) return !json.some((key) => objectKeys.includes(key));
+  const isMapping = /^["']?[\w.-]+["']?[ \t]*:/m.test(text) || /^- op:/m.test(text);
+  return isMapping && !text.includes("\0") && !objectKeys.some((key) => hasKey(text, key));
+}
+
+const objectKeys = ["kind", "apiVersion", "metadata", "items"];
+
+/** Keys of the JSON object that the text is. Undefined: it is none. */
+function jsonKeys(text: string): string[] | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    return Object.keys(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
 }
 
 function isKustomization(base: string): boolean {
@@ -57,16 +96,18 @@ function isKustomization(base: string): boolean {
 
 function isTemplate(name: string, bytes: Uint8Array, text: string): boolean {
   if (!helmAction.test(text)) return false;
-  if (templateDirectory.test(name) || names.test(text)) return true;
+  if (templateDirectory.test(name)) return true;
   for (const parsed of parseSource({ name, bytes })) {
-    if ("diagnostic" in parsed && parsed.diagnostic.severity === "error") return true;
+    if ("input" in parsed) {
+      for (const object of objectsOf(parsed.input)) if (object.name.includes("{{")) return true;
+    } else if (parsed.diagnostic.severity === "error") return true;
   }
   return false;
 }
 
-/** Anywhere at the beginning of a line, or as JSON writes it. */
+/** At the left margin, where a document's own keys stand, or in braces that begin there. */
 function hasKey(text: string, key: string): boolean {
-  return new RegExp(`^[\\s-]*["']?${key}["']?\\s*:|"${key}"\\s*:`, "m").test(text);
+  return new RegExp(`^["']?${key}["']?[ \t]*:|^{.*\b${key}["']?[ \t]*:`, "m").test(text);
 }
 
 /** Files that a kustomization patches others with: they hold parts of objects. */
@@ -104,6 +145,11 @@ function* said(byKind: ReadonlyMap<FileKind, readonly Source[]>): Generator<Diag
     const charts = [...new Set(templates.map(({ name }) => templateDirectory.exec(name)?.[1] ?? "CHART"))];
     const hint = `\`helm template ${charts[0]} | sluice render -f -\`${charts.length > 1 ? `, and so for each of ${charts.length} charts` : ""}`;
     yield diagnostic(severityOf(templates), "helm-templates", message, { hint });
+  }
+  const ytt = byKind.get("ytt-template") ?? [];
+  if (ytt.length > 0) {
+    const message = `${plural(ytt.length, "ytt template")} not rendered, so what they make is unknown: ${listOf(ytt)}`;
+    yield diagnostic(severityOf(ytt), "ytt-templates", message, { hint: "`ytt -f DIRECTORY | sluice render -f -`" });
   }
   const kustomizations = byKind.get("kustomization") ?? [];
   if (kustomizations.length > 0) {

@@ -106,6 +106,8 @@ test("the same object twice", () => {
     "f1:1:1 warning object-twice  (remove one, or rename it)",
   ]);
   assert.equal(found(`${service("")}---\n${service("")}`), ["f0:6:1 note object-twice "]);
+  const all = [0, 1, 2, 3].map((index) => service("", `name: web-${index}`)).join("---\n");
+  assert.equal(found(`${all}---\n${all}`).length, 1, "many are said once");
   const event = (type: string) => JSON.stringify({ type, object: JSON.parse(JSON.stringify(shop)) });
   assert.equal(found(`${event("ADDED")}\n${event("MODIFIED")}\n`), [], "of a watch");
   const list = {

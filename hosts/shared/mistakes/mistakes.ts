@@ -75,5 +75,6 @@ class Written {
   *diagnostics(): Generator<Diagnostic> {
     for (const service of this.#services) yield* placeholders(service, this.#serviceCIDRs);
     yield* this.#unknown.diagnostics();
+    yield* this.#repeated.diagnostics();
   }
 }

@@ -1,9 +1,14 @@
 // The same object twice: the last one counts, and the other one's rules are missing.
-import { type Diagnostic, placeText } from "../diagnostics.ts";
+import { type Diagnostic, objectName, placeText } from "../diagnostics.ts";
 import type { ManifestObject } from "../manifests/objects.ts";
+
+/** So many that are the same are said one by one: a repository that keeps what it rendered has all of them twice. */
+const SAME = 3;
 
 export class RepeatedObjects {
   readonly #first = new Map<string, ManifestObject>();
+  /** Objects that were given before, with that place. */
+  readonly #same: { object: ManifestObject; before: string }[] = [];
 
   *look(object: ManifestObject): Generator<Diagnostic> {
     if (object.isEvent) return;
@@ -13,15 +18,25 @@ export class RepeatedObjects {
     this.#first.set(key, object);
     if (first === undefined) return;
     const before = placeText(first.about("note", "", "", "", ""));
-    const isSame = JSON.stringify(first.fields) === JSON.stringify(object.fields);
-    yield isSame
-      ? object.about("note", "object-twice", "", `it is given twice, and is the same at ${before}`, "")
-      : object.about(
-          "warning",
-          "object-twice",
-          "",
-          `it is given twice: this one counts, and not the one at ${before}`,
-          "remove one, or rename it",
-        );
+    if (JSON.stringify(first.fields) === JSON.stringify(object.fields)) {
+      this.#same.push({ object, before });
+      return;
+    }
+    const message = `it is given twice: this one counts, and not the one at ${before}`;
+    yield object.about("warning", "object-twice", "", message, "remove one, or rename it");
+  }
+
+  /** Of those that are the same. */
+  *diagnostics(): Generator<Diagnostic> {
+    const [first] = this.#same;
+    if (first === undefined) return;
+    if (this.#same.length > SAME) {
+      const message = `it is given twice, and is the same at ${first.before}; so are ${this.#same.length - 1} more objects, such as ${objectName(this.#same[1]?.object ?? first.object)}`;
+      yield first.object.about("note", "object-twice", "", message, "");
+      return;
+    }
+    for (const { object, before } of this.#same) {
+      yield object.about("note", "object-twice", "", `it is given twice, and is the same at ${before}`, "");
+    }
   }
 }
