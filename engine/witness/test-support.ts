@@ -26,7 +26,7 @@ export function complaints(result: LoadResult): string[] {
   return result.problems.map(({ line, code, message }) => `${line} ${code}: ${message}`);
 }
 
-const protocols: Record<string, number> = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58 };
+const protocols: Record<string, number> = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58, other: 253 };
 
 /** A new TCP connection from outside to `destination:port`, and what `fields` say otherwise. */
 export function packet(destination: string, port: number, fields: Partial<Packet> = {}): Packet {

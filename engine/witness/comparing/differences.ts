@@ -11,6 +11,7 @@ import { number64, writeEndings } from "../tracing/answer";
 import { Interface, interfaceIsPrefix, interfaceName } from "../tracing/interfaces";
 import { Outcomes } from "../tracing/outcomes";
 import { Dim, highOf, lowOf, Origin, packet, valueOf } from "../tracing/packet";
+import { protocolOfRank } from "../tracing/protocol-ranks";
 import { endpointText, nameText, protocolText } from "../tracing/wording";
 import { DifferenceKind, writeKind } from "./kinds";
 
@@ -163,7 +164,7 @@ function writeGroup(group: Group): void {
   lit(',"destination":');
   ranksText(group.family, group.daddrLow, group.daddrHigh);
   lit(',"protocol":"');
-  protocolText(group.protocol);
+  protocolText(protocolOfRank(group.protocol));
   lit('","port":[');
   decimal(group.portLow);
   byte(0x2c);

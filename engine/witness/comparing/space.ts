@@ -5,6 +5,7 @@ import { hasPorts } from "../model/protocols";
 import { isAbsent, isLocal, rangeLast } from "../tracing/facts";
 import { Interface, interfaceCount } from "../tracing/interfaces";
 import { Dim, Origin, packet, valueOf } from "../tracing/packet";
+import { lastProtocol, protocolOfRank } from "../tracing/protocol-ranks";
 
 /** The last value that packets can have in a dimension. */
 export function lastValue(dim: u32): u32 {
@@ -13,10 +14,10 @@ export function lastValue(dim: u32): u32 {
     case Dim.SADDR:
       return lastRank(packet.family);
     case Dim.PROTOCOL:
-      return 255;
+      return lastProtocol;
     case Dim.DPORT:
     case Dim.SPORT:
-      return hasPorts(valueOf(Dim.PROTOCOL)) ? 0xffff : 0;
+      return hasPorts(protocolOfRank(valueOf(Dim.PROTOCOL))) ? 0xffff : 0;
   }
   return interfaceCount() - 1;
 }

@@ -57,12 +57,14 @@ export class Chain {
   ruleCount: u32 = 0;
   // What tracing makes of it: see tracing/chain-index.ts.
   start: u32 = 0;
-  indexField: u32 = 0;
-  keys: u32 = 0;
-  keyCount: u32 = 0;
+  isIndexed: bool = false;
+  isForLocal: bool = false;
+  addressKeys: u32 = 0;
+  addressCount: u32 = 0;
+  portKeys: u32 = 0;
+  portCount: u32 = 0;
   wildStart: u32 = 0;
   wildCount: u32 = 0;
-  prepared: u32 = 0;
 }
 
 /** Addresses of Table and Chain records by number. */

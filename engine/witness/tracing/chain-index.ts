@@ -4,17 +4,11 @@ import { Vector } from "../../bytes/memory";
 import { sortVector } from "../../bytes/sort";
 import { rankOf } from "../model/addresses";
 import { ABSENT } from "../model/pairs";
-import { code, Flag, nextRule, Op, ruleEnd, ruleStart } from "../model/rules";
+import { code, Field, Flag, nextRule, Op, ruleEnd, ruleStart } from "../model/rules";
 import { Chain } from "../model/tables";
 
 /** Shorter chains are walked as they are. */
 const INDEXED: u32 = 16;
-
-export namespace IndexField {
-  export const NONE: u32 = 0;
-  export const DADDR: u32 = 1;
-  export const DPORT: u32 = 2;
-}
 
 /** Rules of all chains, chain after chain. */
 const order = new Vector();
@@ -45,6 +39,15 @@ function pointOf(rule: u32, op: u32): u32 {
   return ABSENT;
 }
 
+/** The rule is for packets to the node's own addresses alone. */
+function asksForLocal(rule: u32): bool {
+  for (let at = ruleStart(rule); at < ruleEnd(rule); at += (code.get(at) >> 16) + 1) {
+    const word = code.get(at);
+    if ((word & 0xff) == Op.LOCAL && ((word >> 8) & Flag.NOT) == 0 && code.get(at + 1) == Field.DADDR) return true;
+  }
+  return false;
+}
+
 const pairs = new Vector();
 const pairKeys = new Vector();
 function compareKeys(a: u32, b: u32): i32 {
@@ -55,70 +58,78 @@ function compareKeys(a: u32, b: u32): i32 {
 
 export function prepareChain(chain: Chain): void {
   chain.start = order.length;
-  chain.indexField = IndexField.NONE;
   for (let rule = chain.firstRule; rule != ABSENT; rule = nextRule(rule)) order.push(rule);
-  if (chain.ruleCount < INDEXED) return;
-  const half = chain.ruleCount >> 1;
-  if (withPoint(chain, Op.DADDR) > half) makeIndex(chain, Op.DADDR, IndexField.DADDR);
-  else if (withPoint(chain, Op.DPORT) > half) makeIndex(chain, Op.DPORT, IndexField.DPORT);
-}
-
-function withPoint(chain: Chain, op: u32): u32 {
-  let count: u32 = 0;
-  for (let i: u32 = 0; i < chain.ruleCount; i++) if (pointOf(ruleAt(chain, i), op) != ABSENT) count++;
-  return count;
-}
-
-function makeIndex(chain: Chain, op: u32, field: u32): void {
-  chain.indexField = field;
+  chain.isIndexed = chain.ruleCount >= INDEXED;
+  if (!chain.isIndexed) return;
+  // Rules with an address go by it, rules with a port alone by that; the rest is tried each time.
   chain.wildStart = wild.length;
+  chain.isForLocal = true;
+  chain.addressKeys = makeIndex(chain, true);
+  chain.addressCount = pairs.length;
+  chain.portKeys = makeIndex(chain, false);
+  chain.portCount = pairs.length;
+  chain.wildCount = wild.length - chain.wildStart;
+}
+
+/** Returns where the index begins in `keys`; `pairs` has its rules. */
+function makeIndex(chain: Chain, byAddress: bool): u32 {
   pairs.clear();
   pairKeys.clear();
   for (let i: u32 = 0; i < chain.ruleCount; i++) {
-    const point = pointOf(ruleAt(chain, i), op);
+    const rule = ruleAt(chain, i);
+    const address = pointOf(rule, Op.DADDR);
+    const point = byAddress ? address : address != ABSENT ? ABSENT : pointOf(rule, Op.DPORT);
     pairKeys.push(point);
-    if (point == ABSENT) wild.push(i);
-    else pairs.push(i);
+    if (point != ABSENT) {
+      pairs.push(i);
+      if (!byAddress && !asksForLocal(rule)) chain.isForLocal = false;
+    } else if (!byAddress && address == ABSENT) {
+      wild.push(i);
+    }
   }
-  chain.wildCount = wild.length - chain.wildStart;
   sortVector(pairs, 0, pairs.length, compareKeys);
-  chain.keys = keys.length;
-  chain.keyCount = pairs.length;
+  const start = keys.length;
   for (let i: u32 = 0; i < pairs.length; i++) {
     keys.push(pairKeys.get(pairs.get(i)));
     keys.push(pairs.get(i));
   }
+  return start;
 }
 
-/** What `nextPosition` has found out about the key: it is one of the rules', or lies between `gapFirst` and `gapLast`. */
+/** What `nextByKey` has found out about the key: it is one of the rules', or lies between `gapFirst` and `gapLast`. */
 export let isKey: bool = false;
 export let gapFirst: u32 = 0;
 export let gapLast: u32 = 0;
 
-/** Position of the first rule from `position` on that may match the key, or the chain's length. */
-export function nextPosition(chain: Chain, key: u32, position: u32): u32 {
+/**
+ * Position of the first rule from `position` on that an index has for the key, or ABSENT. `base` and `count`: the index's place
+ * in `keys`, and how many rules it has.
+ */
+export function nextByKey(base: u32, count: u32, key: u32, position: u32): u32 {
   // The first pair that does not come before (key, position).
   let low: u32 = 0;
-  let high = chain.keyCount;
-  const base = chain.keys;
+  let high = count;
   while (low < high) {
     const middle = (low + high) >> 1;
     const k = keys.get(base + (middle << 1));
     if (k < key || (k == key && keys.get(base + (middle << 1) + 1) < position)) low = middle + 1;
     else high = middle;
   }
-  let found = chain.ruleCount;
-  const isHere = low < chain.keyCount && keys.get(base + (low << 1)) == key;
-  if (isHere) found = keys.get(base + (low << 1) + 1);
+  const isHere = low < count && keys.get(base + (low << 1)) == key;
   isKey = isHere || (low > 0 && keys.get(base + (low << 1) - 2) == key);
   gapFirst = low == 0 ? 0 : keys.get(base + (low << 1) - 2) + 1;
-  gapLast = low < chain.keyCount ? keys.get(base + (low << 1)) - 1 : u32.MAX_VALUE;
-  low = 0;
-  high = chain.wildCount;
+  gapLast = low < count ? keys.get(base + (low << 1)) - 1 : u32.MAX_VALUE;
+  return isHere ? keys.get(base + (low << 1) + 1) : ABSENT;
+}
+
+/** Position of the first rule from `position` on that no index has, or ABSENT. */
+export function nextWild(chain: Chain, position: u32): u32 {
+  let low: u32 = 0;
+  let high = chain.wildCount;
   while (low < high) {
     const middle = (low + high) >> 1;
     if (wild.get(chain.wildStart + middle) < position) low = middle + 1;
     else high = middle;
   }
-  return low < chain.wildCount ? min(found, wild.get(chain.wildStart + low)) : found;
+  return low < chain.wildCount ? wild.get(chain.wildStart + low) : ABSENT;
 }

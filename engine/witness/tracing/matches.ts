@@ -9,6 +9,7 @@ import { isLocal, rangeFirst, rangeLast } from "./facts";
 import { Interface, interfaceMatches } from "./interfaces";
 import { lookUp } from "./lookups";
 import { Dim, narrow, narrowByRange, Origin, packet, valueOf } from "./packet";
+import { protocolRank } from "./protocol-ranks";
 import { inInterface, outInterface } from "./stages";
 import { state } from "./state";
 
@@ -74,8 +75,12 @@ function holds(at: u32, narrows: bool): bool {
       if (narrows) narrowByRange(Dim.SADDR, first, last);
       return isInRange(valueOf(Dim.SADDR), first, last);
     }
-    case Op.PROTOCOL:
-      return isPlain(Dim.PROTOCOL, at, narrows);
+    case Op.PROTOCOL: {
+      const first = protocolRank(code.get(at + 1));
+      const last = protocolRank(code.get(at + 2));
+      if (narrows) narrowByRange(Dim.PROTOCOL, first, last);
+      return isInRange(valueOf(Dim.PROTOCOL), first, last);
+    }
     case Op.DPORT:
       if (state.isPortNew) return isInRange(state.dport, code.get(at + 1), code.get(at + 2));
       return isPlain(Dim.DPORT, at, narrows);

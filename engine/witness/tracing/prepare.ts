@@ -10,6 +10,7 @@ import { chainAt, chainCount } from "../model/tables";
 import { prepareChain, resetChains } from "./chain-index";
 import { prepareFacts } from "./facts";
 import { interfaceClass, noteInterface, resetInterfaces } from "./interfaces";
+import { forgetProtocols, nameProtocols, rankProtocols } from "./protocol-ranks";
 import { chooseOrder, prepareSet } from "./set-index";
 import { prepareStages } from "./stages";
 
@@ -50,6 +51,7 @@ export function prepare(): void {
 /** What rules say about interfaces, sets and lists. */
 function readRules(): void {
   resetInterfaces(LOOPBACK);
+  forgetProtocols();
   for (let i: u32 = 0; i < chainCount(); i++) {
     let list: u32 = ABSENT;
     for (let rule = chainAt(i).firstRule; rule != ABSENT; rule = nextRule(rule)) list = readRule(rule, list);
@@ -57,19 +59,24 @@ function readRules(): void {
   for (let i: u32 = 0; i < setCount(); i++) {
     const set = setAt(i);
     for (let column: u32 = 0; column < set.columns; column++) {
-      if (columnType(set, column) != Column.INTERFACE) continue;
+      const type = columnType(set, column);
+      if (type != Column.INTERFACE && type != Column.PROTOCOL) continue;
       for (let row: u32 = 0; row < set.rowCount; row++) {
-        interfaceClass(load<u32>(rowAt(set, row) + ((<usize>column) << 3)), false);
+        const at = rowAt(set, row) + ((<usize>column) << 3);
+        if (type == Column.INTERFACE) interfaceClass(load<u32>(at), false);
+        else nameProtocols(load<u32>(at), load<u32>(at, 4));
       }
     }
   }
+  rankProtocols();
 }
 
 /** `list`: the one that the chain's rules before have put the client on; returns it, or the one that this rule does. */
 function readRule(rule: u32, list: u32): u32 {
   for (let at = ruleStart(rule); at < ruleEnd(rule); at += (code.get(at) >> 16) + 1) {
     const op = code.get(at) & 0xff;
-    if (op == Op.INTERFACE) noteInterface(code.get(at), code.get(at + 2));
+    if (op == Op.PROTOCOL) nameProtocols(code.get(at + 1), code.get(at + 2));
+    else if (op == Op.INTERFACE) noteInterface(code.get(at), code.get(at + 2));
     else if (op == Op.LOOKUP || op == Op.VMAP || op == Op.DNAT_MAP) {
       chooseOrder(setAt(code.get(at + 1)), code.get(at + 2) == Field.SADDR);
     } else if (op == Op.STICK) list = code.get(at + 1);

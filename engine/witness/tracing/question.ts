@@ -7,6 +7,7 @@ import { ABSENT } from "../model/pairs";
 import { CtState } from "../model/rules";
 import { Interface, interfaceCount, interfaceIsPrefix, interfaceMatches, interfaceName } from "./interfaces";
 import { Dim, packet, resetBox, setValue } from "./packet";
+import { protocolRank } from "./protocol-ranks";
 
 /** `record packet` of witness.wit, as the canonical ABI lays it out. */
 @unmanaged
@@ -84,7 +85,7 @@ export function ask(question: Question): bool {
   packet.ctStatus = <u32>question.isTranslated;
   packet.stuckAddress = literalOf(question.sticksTo, question.sticksToLength);
   packet.stuckPort = question.sticksToPort;
-  setValue(Dim.PROTOCOL, question.protocol);
+  setValue(Dim.PROTOCOL, protocolRank(question.protocol));
   setValue(Dim.DPORT, question.destinationPort);
   setValue(Dim.SPORT, question.sourcePort);
   setValue(Dim.IIF, classOf(question.inInterface, question.inInterfaceLength));

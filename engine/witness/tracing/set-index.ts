@@ -5,6 +5,7 @@ import { sortVector } from "../../bytes/sort";
 import { IPV4, IPV6, rankOf } from "../model/addresses";
 import { ABSENT } from "../model/pairs";
 import { Column, columnType, ElementSet, rowAt, rowWords, Value } from "../model/sets";
+import { protocolRank } from "./protocol-ranks";
 
 /** Column that stands at a level of the sorted rows. */
 export function columnAt(set: ElementSet, level: u32): u32 {
@@ -63,6 +64,9 @@ export function prepareSet(set: ElementSet): void {
         const family = type == Column.IPV6 ? IPV6 : IPV4;
         first = rankOf(family, first);
         last = rankOf(family, last);
+      } else if (type == Column.PROTOCOL) {
+        first = protocolRank(first);
+        last = protocolRank(last);
       }
       store<u32>(to + ((<usize>level) << 3), first);
       store<u32>(to + ((<usize>level) << 3), last, 4);

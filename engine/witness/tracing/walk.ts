@@ -5,13 +5,13 @@ import { ABSENT } from "../model/pairs";
 import { code, Op, ruleEnd, ruleLine, ruleStart } from "../model/rules";
 import { setAt, Value } from "../model/sets";
 import { Chain, chainAt } from "../model/tables";
-import { gapFirst, gapLast, IndexField, isKey, nextPosition, ruleAt } from "./chain-index";
+import { gapFirst, gapLast, isKey, nextByKey, nextWild, ruleAt } from "./chain-index";
 import { frameBelow, frameChain, framePosition, pushFrame, resetFrames } from "./frames";
 import { foundEnd, foundFirst, lookUp, modulus, rowOfSlot, rowPort, rowValue } from "./lookups";
 import { asked, chance, firstStatement, matches, Outcome, tryRule } from "./matches";
 import { Ending, Outcomes } from "./outcomes";
 import { Dim, narrow, Origin, packet, valueOf } from "./packet";
-import { baseChains, followingStage, hookOf, isPastNat, RULESETS, Stage } from "./stages";
+import { baseChains, followingStage, goesToNode, hookOf, isPastNat, RULESETS, Stage } from "./stages";
 import { dropState, restoreState, State, saveState, state } from "./state";
 import { keepPath, noting, StepKind, step } from "./steps";
 import { multiplyWeight } from "./weights";
@@ -66,19 +66,29 @@ function run(): void {
   }
 }
 
-/** Position of the next rule that may match. */
+/** Position of the next rule that may match, or one behind the chain's end. */
 function seek(chain: Chain): u32 {
-  if (chain.indexField == IndexField.NONE) return state.position;
-  const isAddress = chain.indexField == IndexField.DADDR;
-  const isFixed = isAddress ? state.isAddressNew : state.isPortNew;
-  const dim = isAddress ? Dim.DADDR : Dim.DPORT;
-  const key = isFixed ? (isAddress ? state.daddr : state.dport) : valueOf(dim);
-  const position = nextPosition(chain, key, state.position);
-  if (!isFixed) {
-    if (isKey) narrow(dim, key, key);
-    else narrow(dim, gapFirst, gapLast);
+  const position = state.position;
+  if (!chain.isIndexed) return position;
+  let found = nextWild(chain, position);
+  if (chain.addressCount > 0) {
+    const key = state.isAddressNew ? state.daddr : valueOf(Dim.DADDR);
+    found = min(found, nextByKey(chain.addressKeys, chain.addressCount, key, position));
+    if (!state.isAddressNew) narrowByKey(Dim.DADDR, key);
   }
-  return position;
+  // Node ports: what is not for this node fails for that, whatever its port is.
+  if (chain.portCount > 0 && !(chain.isForLocal && !goesToNode())) {
+    const key = state.isPortNew ? state.dport : valueOf(Dim.DPORT);
+    found = min(found, nextByKey(chain.portKeys, chain.portCount, key, position));
+    if (!state.isPortNew) narrowByKey(Dim.DPORT, key);
+  }
+  return found;
+}
+
+/** After `nextByKey`: the box keeps the key, or what lies between its neighbours. */
+function narrowByKey(dim: u32, key: u32): void {
+  if (isKey) narrow(dim, key, key);
+  else narrow(dim, gapFirst, gapLast);
 }
 
 /** Goes on to the next base chain that is for this packet; false: it is through. */

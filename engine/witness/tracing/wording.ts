@@ -52,6 +52,7 @@ export function protocolText(protocol: u32): void {
   else if (protocol == 132) lit("sctp");
   else if (protocol == 1) lit("icmp");
   else if (protocol == 58) lit("icmpv6");
+  else if (protocol > 255) lit("other");
   else decimal(protocol);
 }
 
