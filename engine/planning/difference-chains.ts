@@ -17,7 +17,7 @@ import { Named, Objects, Part } from "../encodings/netlink-objects";
 import { nft } from "../encodings/nft";
 import { cutIfLong } from "../layouts/nft/cuts";
 import { beginBatch, endNftBatch } from "../transactions/batches";
-import { serviceOf } from "../transactions/refusals";
+import { causeOf } from "../transactions/refusals";
 import {
   copyElements,
   copyMessage,
@@ -60,7 +60,7 @@ export function writeObject(wanted: Named): void {
   if (found == 0) {
     drift.missing++;
     noteName(wanted);
-    writeForService(serviceOf(wanted.message));
+    writeForService(causeOf(wanted.message));
     copyMessage(wanted.isSet ? Message.NEW_SET : Message.NEW_CHAIN, Flag.CREATE, wanted.start, wanted.end);
     if (!wanted.isSet) noteToFill(wanted);
     return;
@@ -116,7 +116,7 @@ export function deleteBaseChain(chain: Named): void {
 
 /** Writes the rules of a chain; the kernel has it, with others (`seen`) or with none. */
 export function fillChain(chain: Named): void {
-  writeForService(serviceOf(chain.message));
+  writeForService(causeOf(chain.message));
   if (chain.seen) nameMessage(Message.DELETE_RULE, chain, Attribute.RULE_CHAIN);
   for (let at = chain.first; at != 0; at = changetype<Part>(at).next) copyRule(changetype<Part>(at));
 }

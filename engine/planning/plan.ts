@@ -3,9 +3,9 @@ import { outReset } from "../bytes/out";
 import { isSpent } from "../bytes/slices";
 import { Change, noteChange, Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
-import { forgetFlatChains } from "../layouts/flat/chains";
+import { FlatChain, forgetFlatChains, stopKeeping } from "../layouts/flat/chains";
 import { beginFlatPlan, continueFlatPlan } from "../layouts/flat/layout";
-import { forgetHeldNeeds, restoreNeeds } from "../layouts/flat/needs";
+import { forgetHeldNeeds, needsChain, restoreNeeds } from "../layouts/flat/needs";
 import { forgetLacking } from "../layouts/iptables/extensions";
 import { beginIptablesPlan, continueIptablesPlan } from "../layouts/iptables/plan";
 import { keepStaleOnce } from "../layouts/iptables/stale-chains";
@@ -270,13 +270,27 @@ function replan(): void {
   planFrom(plannedFamily);
 }
 
+/** Adds the Services that need a shared chain of our own layout to `refused`. */
+function addNeeding(family: u32, chain: usize): void {
+  stopKeeping(changetype<FlatChain>(chain));
+  const services = sortedServices();
+  for (let i: u32 = 0; i < services.length; i++) {
+    for (let at = changetype<Service>(<usize>services.get(i)).ports; at != 0; at = changetype<ServicePort>(at).next) {
+      const port = changetype<ServicePort>(at).family(family);
+      if (port == 0 || !needsChain(changetype<FamilyPort>(port), chain)) continue;
+      refused.push(services.get(i));
+      break;
+    }
+  }
+}
+
 /**
  * The kernel has refused the batch because of messages with these sequence numbers: as `close` for one that has failed,
  * and the Services that they belong to are left out from now on. transactions/refusals.ts has them afterwards.
  */
 export function closeRefused(id: u32, sequences: usize, count: u32, now: u64): void {
   const family = familyOfBatch(id);
-  findRefused(family, sequences, isPlanned(id) ? count : 0);
+  findRefused(family, sequences, isPlanned(id) ? count : 0, addNeeding);
   if (deletionRefused) keepStaleOnce(family);
   leaveOutRefused(id, family, now);
 }

@@ -22,15 +22,16 @@ const databaseEndpoints = (...ips: string[]) => makeSlice("shop/database-1", "da
 
 const address = (ip: string): Buffer => Buffer.from(ip.split(".").map(Number));
 
-/** Sends what is planned to a kernel that refuses each message with that address; returns what was named, and sent. */
-function send(engine: EngineInstance, now: number, refuse?: string): { named: string[]; sent: Buffer } {
+/** Sends what is planned to a kernel that refuses each message with that address, or bytes; returns what was named, and sent. */
+function send(engine: EngineInstance, now: number, refuse?: string | Buffer): { named: string[]; sent: Buffer } {
   const sent: Buffer[] = [];
   const named: string[] = [];
   let broken = false;
   for (const { id, family, data, notBeforeMs } of engine.plan(now)) {
     if (broken || family === "ipv6") continue;
     const bytes = Buffer.from(joinPieces(data));
-    const bad = messagesOf(bytes).filter((message) => refuse !== undefined && message.includes(address(refuse)));
+    const refusedBytes = typeof refuse === "string" ? address(refuse) : refuse;
+    const bad = messagesOf(bytes).filter((message) => refusedBytes !== undefined && message.includes(refusedBytes));
     if (bad.length === 0) {
       sent.push(bytes);
       engine.committed(id, now + notBeforeMs);
@@ -173,5 +174,37 @@ for (const mode of ["flat", "nftables"] as const) {
     }
   });
 }
+
+test("flat: a chain that Services share is refused to all that need it, at once; the others go in", () => {
+  for (const refused of ["\0lb-2\0", "\0masquerade-lb-2\0"].map((name) => Buffer.from(name))) {
+    const engine = started("flat");
+    put(
+      engine,
+      makeService("shop/mail", { ip: "10.96.0.3", externalIPs: ["192.0.2.7"] }),
+      makeSlice("shop/mail-1", "mail", ["10.0.0.5", "10.0.0.6"]),
+      makeService("shop/single", { ip: "10.96.0.4" }),
+      makeSlice("shop/single-1", "single", ["10.0.0.7"]),
+    );
+    const needing = refused.includes("masquerade") ? ["shop/mail"] : ["shop/mail", "shop/web"];
+    assert.equal(new Set(send(engine, 0, refused).named), new Set(needing));
+    assert.equal(leftOut(engine), needing);
+    const { named, sent } = send(engine, 1, refused);
+    assert.equal(named, []);
+    assert.ok(sent.includes(address("10.0.0.7")) && !sent.includes(address("10.0.0.5")));
+    engine.retry();
+    assert.ok(send(engine, 2).sent.includes(address("10.0.0.5")));
+  }
+});
+
+test("flat: a chain that is kept ready and that the kernel does not take is done without", () => {
+  const engine = started("flat");
+  engine.keepChains(4);
+  const refused = Buffer.from("\0lb-4\0");
+  assert.equal(new Set(send(engine, 0, refused).named), new Set(["/"]));
+  const { named, sent } = send(engine, 1, refused);
+  assert.equal(named, []);
+  assert.ok(sent.includes(address("10.0.0.1")) && sent.includes(Buffer.from("\0lb-3\0")));
+  assert.equal(leftOut(engine), []);
+});
 
 test.run();

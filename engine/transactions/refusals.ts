@@ -29,13 +29,27 @@ export function writeFor(service: usize): void {
   rows.push(<u32>service);
 }
 
+/** Marks, among causes, the address of what several Services share. */
+const SHARED: usize = 1;
+
+/** What is written from now on is caused by all Services that need something that they share. */
+export function writeForAllWhoNeed(shared: usize): void {
+  writeFor(shared | SHARED);
+}
+
 /** What `writeFor` was called with last. */
 export function writtenFor(): usize {
   return current;
 }
 
-/** The Service that caused the message of that number in the last plan; 0: none. */
+/** The Service that caused the message of that number in the last plan; 0: none, or several that share it. */
 export function serviceOf(message: u32): u32 {
+  const cause = causeOf(message);
+  return (cause & <u32>SHARED) != 0 ? 0 : cause;
+}
+
+/** The same, or what `writeFor` takes for those that share it. */
+export function causeOf(message: u32): u32 {
   // Numbers go up by one and wrap.
   let low: u32 = 0;
   let high = rows.length >> 1;
@@ -47,11 +61,11 @@ export function serviceOf(message: u32): u32 {
   return low == 0 ? 0 : rows.get((low << 1) - 1);
 }
 
-/** Says for each of `count` sequence numbers at `at`, in its place, which Service caused the message. */
+/** Says for each of `count` sequence numbers at `at`, in its place, which Service caused the message, or what Services share. */
 export function findCauses(at: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
     const number = at + ((<usize>i) << 2);
-    store<u32>(number, serviceOf(load<u32>(number)));
+    store<u32>(number, causeOf(load<u32>(number)));
   }
 }
 
@@ -65,15 +79,29 @@ function compareOwners(a: u32, b: u32): i32 {
   return compareServices(a, b);
 }
 
-/** Fills `refused` for `count` sequence numbers (iptables mode: numbers of lines) at `at`, of a batch of that family. */
-export function findRefused(family: u32, at: usize, count: u32): void {
+/**
+ * Fills `refused` for `count` sequence numbers (iptables mode: numbers of lines) at `at`, of a batch of that family. `addNeeding`
+ * adds the Services that need something that they share.
+ */
+export function findRefused(
+  family: u32,
+  at: usize,
+  count: u32,
+  addNeeding: (family: u32, shared: usize) => void,
+): void {
   refused.clear();
   deletionRefused = false;
   for (let i: u32 = 0; i < count; i++) {
     const number = load<u32>(at + ((<usize>i) << 2));
-    let cause = options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : serviceOf(number);
+    let cause = options().mode == Mode.IPTABLES ? serviceOfLine(family, number) : causeOf(number);
     if (cause == <u32>DELETION) {
       deletionRefused = true;
+      cause = 0;
+    }
+    if (cause != 0 && (cause & <u32>SHARED) != 0) {
+      const before = refused.length;
+      addNeeding(family, <usize>cause & ~SHARED);
+      if (refused.length != before) continue;
       cause = 0;
     }
     refused.push(cause);

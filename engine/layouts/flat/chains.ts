@@ -11,7 +11,7 @@ import { ownedByNobody } from "../../encodings/owners";
 import { masqueradeMark } from "../../routing/family-facts";
 import { journal } from "../../transactions/batches";
 import { doNothing, journalKind } from "../../transactions/journal";
-import { writeFor } from "../../transactions/refusals";
+import { writeFor, writeForAllWhoNeed } from "../../transactions/refusals";
 import { nothingStale } from "../../transactions/stale-chains";
 import { leavesOutSpares } from "../../transactions/waves";
 import { cutAnywhere, hasRoom, longestTransaction, makeRoom, makeRoomForAll, whenCut } from "../nft/cuts";
@@ -104,9 +104,16 @@ export function askForFirewall(at: usize, service: usize): void {
   changetype<FlatChain>(at).askedIn = plan;
 }
 
-/** What is refused of the chain is laid at the door of a Service that needs it; 0: of none. */
-function blamed(chain: FlatChain): usize {
-  return chain.kind == FlatKind.FIREWALL && chain.askedIn == plan && !fullText ? chain.askedBy : 0;
+/** What is refused of the chain is laid at the door of the Service that has asked for it, or of all that need it. */
+function writeForChain(chain: FlatChain): void {
+  if (fullText) writeFor(0);
+  else if (chain.kind != FlatKind.FIREWALL) writeForAllWhoNeed(changetype<usize>(chain));
+  else writeFor(chain.askedIn == plan ? chain.askedBy : 0);
+}
+
+/** The kernel does not take the chain: it is written only where it is needed. */
+export function stopKeeping(chain: FlatChain): void {
+  chain.kept = false;
 }
 
 const ipv4 = new Table();
@@ -281,7 +288,7 @@ function fillLargeSets(): void {
     if (longestTransaction() == 0 || hasRoom(size)) continue;
     chain.filled = true;
     if (chain.committed) continue;
-    writeFor(blamed(chain));
+    writeForChain(chain);
     reviveChain(chain);
     makeRoomForAll(size);
     nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
@@ -373,13 +380,13 @@ function writeChains(from: u32, to: u32): void {
   ownedByNobody();
   for (let i = from; i < to; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
-    writeFor(blamed(chain));
+    writeForChain(chain);
     nft.chain(Verb.ADD, "", chain.key, chain.keyLength);
     nft.chain(Verb.FLUSH, "", chain.key, chain.keyLength);
   }
   for (let i = from; i < to; i++) {
     const chain = changetype<FlatChain>(<usize>list.get(i));
-    writeFor(blamed(chain));
+    writeForChain(chain);
     writeRules(chain);
   }
   writeFor(0);

@@ -88,6 +88,15 @@ function takeNeeds(port: FamilyPort): void {
   port.sharedChains = blockOfNeeds();
 }
 
+/** The service port needs that shared chain. */
+export function needsChain(port: FamilyPort, chain: usize): bool {
+  const block = port.sharedChains;
+  for (let i: usize = 1; block != 0 && i <= <usize>load<u32>(block); i++) {
+    if (<usize>load<u32>(block + (i << 2)) == chain) return true;
+  }
+  return false;
+}
+
 /** Their number, then their addresses; 0 if there are none. */
 function blockOfNeeds(): usize {
   if (needs.length == 0) return 0;

@@ -36,7 +36,8 @@ function netlinkSuspects(batch: Batch, writer: KernelWriter, use: Use): Suspects
   const suspectOf = new Map<number, number>();
   messages.forEach((message, index) => {
     const cause = causes[index] ?? 0;
-    if (cause === 0) return;
+    // What several Services share goes with each of them.
+    if (cause === 0 || cause % 2 === 1) return;
     const number = numbers.get(cause) ?? samples.push(message) - 1;
     numbers.set(cause, number);
     suspectOf.set(message, number);
