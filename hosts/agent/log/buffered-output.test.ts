@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BufferedOutput } from "./buffered-output.ts";
 
-const test = suite("agent: paced output");
+const test = suite("agent: buffered output");
 
 function capture() {
   const writes: string[] = [];

@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { ManualClock } from "../time/testing/manual-clock.ts";
 import { PostSync, type PostSyncParts } from "./post-sync.ts";
 
-const test = suite("agent: after a write");
+const test = suite("agent: after a sync");
 
 /** An engine of which only what is asked for after each write is there; a run over the flows takes `cost` ms. */
 function started(cost: number, kind = "udp") {
