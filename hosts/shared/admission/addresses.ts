@@ -43,10 +43,12 @@ export function againstCIDR(text: string, version: KubeVersion): string | undefi
   return cidr?.base === address.value ? undefined : "must not have bits set beyond the prefix length";
 }
 
+const MULTICAST = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
 const ranges: readonly (readonly [ranges: readonly string[], why: string])[] = [
   [["127.0.0.0/8", "::1/128"], "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
   [["169.254.0.0/16", "fe80::/10"], "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
-  [["224.0.0.0/24", "ff02::/16"], "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
+  // Whatever the flags in its third digit.
+  [["224.0.0.0/24", ...[..."0123456789abcdef"].map((flags) => `ff${flags}2::/16`)], MULTICAST],
 ];
 const special = ranges.flatMap(([cidrs, why]) => cidrs.map((text) => ({ cidr: parseCidr(text), why })));
 

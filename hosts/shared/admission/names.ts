@@ -42,20 +42,25 @@ const labelValueForm = wants(
   LABEL_VALUE,
 );
 
-function longest(characters: number): string {
-  return `must be no more than ${characters} characters`;
+/** The server counts bytes, and says so in some places. */
+function isLonger(text: string, bytes: number): boolean {
+  return text.length > bytes || (text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes);
+}
+
+function longest(bytes: number, unit: "bytes" | "characters" = "characters"): string {
+  return `must be no more than ${bytes} ${unit}`;
 }
 
 /** Of a Service, a port, a host. */
 export function* againstLabel(text: string): Generator<string> {
-  if (text.length > 63) yield longest(63);
+  if (isLonger(text, 63)) yield longest(63);
   if (isLabel.test(text)) return;
   yield isSubdomain.test(text) ? "must not contain dots" : labelForm;
 }
 
 /** Of an EndpointSlice, a Node, an external name. */
-export function* againstSubdomain(text: string): Generator<string> {
-  if (text.length > 253) yield longest(253);
+export function* againstSubdomain(text: string, unit?: "bytes"): Generator<string> {
+  if (isLonger(text, 253)) yield longest(253, unit);
   if (!isSubdomain.test(text)) yield subdomainForm;
 }
 
@@ -64,18 +69,18 @@ export function* againstQualifiedName(text: string): Generator<string> {
   const parts = text.split("/");
   const [prefix, name] = parts.length === 1 ? [undefined, parts[0]] : parts;
   if (parts.length > 2 || name === undefined) {
-    yield `a qualified name ${nameForm} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
+    yield `a valid label key ${nameForm} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`;
     return;
   }
   if (prefix === "") yield "prefix part must be non-empty";
-  else if (prefix !== undefined) for (const why of againstSubdomain(prefix)) yield `prefix part ${why}`;
+  else if (prefix !== undefined) for (const why of againstSubdomain(prefix, "bytes")) yield `prefix part ${why}`;
   if (name === "") yield "name part must be non-empty";
-  else if (name.length > 63) yield `name part ${longest(63)}`;
+  else if (isLonger(name, 63)) yield `name part ${longest(63, "bytes")}`;
   if (!isName.test(name)) yield `name part ${nameForm}`;
 }
 
 export function* againstLabelValue(text: string): Generator<string> {
-  if (text.length > 63) yield longest(63);
+  if (isLonger(text, 63)) yield longest(63, "bytes");
   if (!isLabelValue.test(text)) yield labelValueForm;
 }
 
@@ -85,7 +90,7 @@ export function* againstPortNumber(port: number): Generator<string> {
 
 /** Of a container's port (RFC 6335). */
 export function* againstPortName(name: string): Generator<string> {
-  if (name.length > 15) yield longest(15);
+  if (isLonger(name, 15)) yield longest(15);
   if (!/^[-a-z0-9]+$/.test(name)) yield "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
   if (!/[a-z]/.test(name)) yield "must contain at least one letter (a-z)";
   if (name.includes("--")) yield "must not contain consecutive hyphens";

@@ -12,7 +12,6 @@ const FOR_LOAD_BALANCERS = "may only be used when `type` is 'LoadBalancer'";
 const SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges";
 const TOPOLOGY_HINTS = "service.kubernetes.io/topology-aware-hints";
 const TOPOLOGY_MODE = "service.kubernetes.io/topology-mode";
-const KUBELET_PORT = 10_250;
 /** A day. */
 const MOST_AFFINITY_SECONDS = 86_400;
 
@@ -62,14 +61,7 @@ function validateTopologyAnnotations({ metadata: { annotations = {} } }: Service
 }
 
 function validateByType(spec: ServiceSpec, causes: Causes): void {
-  const { type, ports = [], clusterIPs = [], ipFamilies = [], externalName = "" } = spec;
-  if (type === "LoadBalancer") {
-    for (const [index, { port }] of ports.entries()) {
-      if (port !== KUBELET_PORT) continue;
-      const why = `may not expose port ${KUBELET_PORT} externally since it is used by kubelet`;
-      causes.invalid(`spec.ports[${index}]`, KUBELET_PORT, why);
-    }
-  }
+  const { type, clusterIPs = [], ipFamilies = [], externalName = "" } = spec;
   if ((type === "LoadBalancer" || type === "NodePort") && isHeadless(spec)) {
     causes.invalid("spec.clusterIPs[0]", clusterIPs[0], `may not be set to 'None' for ${type} services`);
   }
