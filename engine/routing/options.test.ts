@@ -314,6 +314,12 @@ for (const mode of ["flat", "nftables", "iptables"] as const) {
     assert.match(render(engine), "10.244.4.0/24");
     remove(engine, node);
     assert.is(answersOf(render(engine), mode), "192.0.2.7");
+    // Made anew with another address, and gone again before it has podCIDRs.
+    put(engine, makeNode("node-a", { ips: ["192.0.2.1"] }));
+    assert.is(engine.node().ipv4, "192.0.2.1");
+    remove(engine, node);
+    assert.is(answersOf(render(engine), mode), "192.0.2.1");
+    assert.match(render(engine), "10.244.4.0/24");
     engine.configure({ ...defaultOptions(mode), ...options, nodeName: "node-b" });
     assert.is(answersOf(render(engine), mode), all, "nothing is known of another node");
   });

@@ -18,9 +18,12 @@ export let nodeRecord: usize = 0;
 export let addressRecord: usize = 0;
 /** The same for pod CIDRs. */
 export let podCIDRRecord: usize = 0;
-/** A copy of the last record of this node that had addresses, with the node's name behind it; 0: none. */
-let lastNode: usize = 0;
-let lastNodeNameLength: usize = 0;
+/** Copies of the last record of this node that had addresses, and of the last that had pod CIDRs; 0: none. */
+let lastWithAddresses: usize = 0;
+let lastWithPodCIDRs: usize = 0;
+/** Name of the node that they are of. */
+let lastName: usize = heap.alloc(0);
+let lastNameLength: usize = 0;
 let keepsLastNode: bool = false;
 /** Bytes of the zone; length 0 if unknown. */
 export let zone: usize = 0;
@@ -31,26 +34,22 @@ export function keepLastNode(): void {
   keepsLastNode = true;
 }
 
-/** The record that counts, where `record` says nothing. */
-function lastInstead(record: usize, says: bool): usize {
-  return says || lastNode == 0 ? record : lastNode;
-}
-
-function rememberNode(): void {
-  const size = <usize>changetype<NodeRecord>(nodeRecord).size;
-  lastNodeNameLength = options().nodeNameLength;
-  lastNode = heap.realloc(lastNode == 0 ? heap.alloc(0) : lastNode, sizeOf(<u32>(size + lastNodeNameLength), 1, SLACK));
-  memory.copy(lastNode, nodeRecord, size);
-  memory.copy(lastNode + size, options().nodeName, lastNodeNameLength);
+/** Memory that is made large enough for so many bytes, and filled with them. */
+function copied(to: usize, from: usize, length: usize): usize {
+  const copy = heap.realloc(to == 0 ? heap.alloc(0) : to, sizeOf(<u32>length, 1, SLACK));
+  memory.copy(copy, from, length);
+  return copy;
 }
 
 /** What was remembered of a node of another name is of no use. */
 function forgetOtherNode(): void {
-  if (lastNode == 0) return;
-  const name = lastNode + <usize>changetype<NodeRecord>(lastNode).size;
-  if (equalBytes(name, lastNodeNameLength, options().nodeName, options().nodeNameLength)) return;
-  heap.free(lastNode);
-  lastNode = 0;
+  if (equalBytes(lastName, lastNameLength, options().nodeName, options().nodeNameLength)) return;
+  lastNameLength = options().nodeNameLength;
+  lastName = copied(lastName, options().nodeName, lastNameLength);
+  if (lastWithAddresses != 0) heap.free(lastWithAddresses);
+  if (lastWithPodCIDRs != 0) heap.free(lastWithPodCIDRs);
+  lastWithAddresses = 0;
+  lastWithPodCIDRs = 0;
 }
 
 /** Looks the Node up by its name. */
@@ -60,11 +59,14 @@ export function findNode(): void {
   const hasAddresses = nodeRecord != 0 && changetype<NodeRecord>(nodeRecord).addressCount != 0;
   const hasPodCIDRs = nodeRecord != 0 && changetype<NodeRecord>(nodeRecord).podCIDRCount != 0;
   forgetOtherNode();
-  const isMore = lastNode == 0 || hasPodCIDRs || changetype<NodeRecord>(lastNode).podCIDRCount == 0;
-  if (keepsLastNode && hasAddresses && isMore) rememberNode();
-  addressRecord = lastInstead(nodeRecord, hasAddresses);
-  podCIDRRecord = lastInstead(nodeRecord, hasPodCIDRs);
-  const zoneRecord = lastInstead(nodeRecord, nodeRecord != 0);
+  if (keepsLastNode && nodeRecord != 0) {
+    const size = <usize>changetype<NodeRecord>(nodeRecord).size;
+    if (hasAddresses) lastWithAddresses = copied(lastWithAddresses, nodeRecord, size);
+    if (hasPodCIDRs) lastWithPodCIDRs = copied(lastWithPodCIDRs, nodeRecord, size);
+  }
+  addressRecord = hasAddresses || lastWithAddresses == 0 ? nodeRecord : lastWithAddresses;
+  podCIDRRecord = hasPodCIDRs || lastWithPodCIDRs == 0 ? nodeRecord : lastWithPodCIDRs;
+  const zoneRecord = nodeRecord != 0 || lastWithAddresses == 0 ? nodeRecord : lastWithAddresses;
   zoneLength = 0;
   if (zoneRecord != 0) {
     zone = zoneRecord + changetype<NodeRecord>(zoneRecord).zoneOffset;

@@ -81,6 +81,10 @@ test("what the node's object said last outlives it, also for an instance and a s
   const state = new ClusterState(engineModule, options, undefined, recorded().events, lastNode);
   list(state, "node", makeNode("node-a", { ips: ["192.0.2.1"] }));
   list(state, "node");
+  // As a kubelet makes it anew: addresses come a moment later.
+  list(state, "node", makeNode("node-a", { ips: [], zone: "z1" }));
+  list(state, "node", makeNode("node-a", { ips: [], zone: "z2" }));
+  list(state, "node");
   const next = new ClusterState(engineModule, options, undefined, recorded().events, lastNode);
   for (const each of [state, next]) {
     const { known, ipv4 } = each.use((engine) => engine.node());

@@ -6,7 +6,7 @@ import type { ReflectorStore } from "../kube/decoding/reflector-store.ts";
 import { step, yieldIfDue } from "../time/yield.ts";
 import { type InTurn, SLICE, takeUp } from "./engine-slices.ts";
 import { InvalidOptionsError, startEngine } from "./engine-start.ts";
-import type { LastNode } from "./last-node.ts";
+import { type LastNode, noteNode } from "./last-node.ts";
 import { ObjectRecord } from "./object-record.ts";
 import { traps } from "./trap-trial.ts";
 import { findTrapping, type TrappingObject, TrappingObjects } from "./trapping-objects.ts";
@@ -251,7 +251,7 @@ export class ClusterState {
     const result = this.use((engine) => engine.apply(data));
     if (result.problems.length > 0) this.#events.problems(result.problems, result.moreProblems);
     if (kind === "node" && result.changed > 0 && this.use((engine) => engine.node().known)) {
-      this.#lastNode.json = data.slice();
+      noteNode(this.#lastNode, data.slice());
     }
     if (result.changed > 0) this.#changed(kind, result.changed);
     return result;

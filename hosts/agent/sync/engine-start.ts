@@ -43,17 +43,19 @@ export interface EngineSettings {
 export function startEngine(settings: EngineSettings): EngineInstance {
   const { lastNode } = settings;
   const engine = emptyEngine(settings);
-  if (lastNode.json === undefined) return engine;
+  if (lastNode.said === undefined) return engine;
   try {
-    engine.apply(lastNode.json);
-    // It takes note of the node's addresses when it is asked for them.
-    engine.node();
+    for (const json of lastNode.said) {
+      engine.apply(json);
+      // It takes note of the node's addresses when it is asked for them.
+      engine.node();
+    }
     engine.beginList("node");
     engine.endList("node");
     return engine;
   } catch (error) {
     if (!(error instanceof EngineTrapError)) throw error;
-    delete lastNode.json;
+    delete lastNode.said;
     return emptyEngine(settings);
   }
 }

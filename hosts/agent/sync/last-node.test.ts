@@ -42,8 +42,8 @@ function rules(mode: Mode, nodePortAddresses: string[], last?: LastNode): string
   applyJson(engine, listOf(objects));
   engine.keepLastNode();
   if (last === undefined) applyJson(engine, node);
-  else if (last.json !== undefined) {
-    engine.apply(last.json);
+  else if (last.said !== undefined) {
+    for (const json of last.said) engine.apply(json);
     engine.node();
     engine.beginList("node");
     engine.endList("node");
@@ -114,8 +114,8 @@ inNamespaces(import.meta.url, ["user"], (test) => {
     shell("nft -f -", `${ipv4}${ipv6}`);
     assert.equal(await recall([]), primary, "it is the default");
     assert.equal(await recall(["192.0.2.0/24"]), []);
-    const last = { json: new Uint8Array() };
-    assert.equal([await recall(["primary"], last), last.json.length], [[], 0]);
+    const last = { said: [new Uint8Array()] };
+    assert.equal([await recall(["primary"], last), last.said.length], [[], 1]);
     await writer.close();
   });
 });

@@ -4,9 +4,16 @@ import { BlockList, isIP, isIPv4 } from "node:net";
 import type { AgentConfig } from "../config/agent-config.ts";
 import type { KernelWriter } from "../kernel/writer.ts";
 
-/** What the API server has sent last of it, or an object with the same addresses. */
+/** What the API server has sent of it, or an object with the same addresses; the latest comes last. */
 export interface LastNode {
-  json?: Uint8Array;
+  said?: readonly Uint8Array[];
+}
+
+/** The latest may say less than the one before: a kubelet that makes the object anew gives it addresses a moment later. */
+const KEPT = 4;
+
+export function noteNode(last: LastNode, json: Uint8Array): void {
+  last.said = [...(last.said ?? []), json].slice(-KEPT);
 }
 
 /**
@@ -24,12 +31,12 @@ export async function recallNode(
 ): Promise<readonly string[]> {
   const { nodePortAddresses } = rules;
   const meansPrimary = nodePortAddresses.includes("primary") || (nodePortAddresses.length === 0 && mode !== "iptables");
-  if (last.json !== undefined || !meansPrimary) return [];
+  if (last.said !== undefined || !meansPrimary) return [];
   const found = primaryOf((await writer.nodePortAddresses?.()) ?? [], nodePortAddresses);
   if (found.length === 0) return [];
   const addresses = found.map((address) => ({ type: "InternalIP", address }));
   const node = { apiVersion: "v1", kind: "Node", metadata: { name }, status: { addresses } };
-  last.json = new TextEncoder().encode(JSON.stringify(node));
+  noteNode(last, new TextEncoder().encode(JSON.stringify(node)));
   return found;
 }
 
