@@ -10,7 +10,7 @@ import {
   sendBatch,
 } from "../netlink/batches/batch.ts";
 import { BatchWriter } from "../netlink/messages/batch-writer.ts";
-import { EEXIST, ENOENT } from "../netlink/messages/errno.ts";
+import { EBUSY, EEXIST, ENOENT } from "../netlink/messages/errno.ts";
 import { NFPROTO } from "../netlink/messages/protocol-family.ts";
 import { NLM_F_ACK, NLM_F_CREATE } from "../netlink/messages/uapi.ts";
 import { probeKernel } from "../netlink/probe/probe.ts";
@@ -229,8 +229,17 @@ function refused(errors: readonly BatchError[]): WriteResult {
     // A refusal of the whole batch says nothing about its first message.
     sequences: errors.filter(({ subject }) => subject.kind !== "batch").map(({ sequence }) => sequence),
     transient: errors.length > 0 && errors.every(({ transient }) => transient),
-    contradicted: errors.length > 0 && errors.every(({ errno }) => errno === ENOENT || errno === EEXIST),
+    contradicted: isContradiction(errors.map(({ errno }) => errno)),
   };
+}
+
+/**
+ * Something is there that should not be, or the other way round. What it uses is busy then: a chain that somebody has renamed
+ * keeps its sets.
+ */
+function isContradiction(numbers: readonly number[]): boolean {
+  const contradicts = (errno: number) => errno === ENOENT || errno === EEXIST;
+  return numbers.some(contradicts) && numbers.every((errno) => contradicts(errno) || errno === EBUSY);
 }
 
 function tooLarge({ bytes, limit }: { readonly bytes: number; readonly limit: number }): string {

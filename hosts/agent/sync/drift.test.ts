@@ -208,6 +208,25 @@ function difference(before: readonly string[], after: readonly string[]): string
 inNamespaces(import.meta.url, ["user"], (test) => {
   test.before.each(() => nft("flush ruleset"));
 
+  test("nftables: a renamed chain of a Service that goes just then is somebody else's doing, and the Service is not blamed", async () => {
+    const node = await Node.start("nftables");
+    node.put(...all);
+    await node.settle();
+    const [, chain = ""] = /chain (endpoint-\S+shop\/database\S+) /.exec(listing().join("\n")) ?? [];
+    // Its rules keep the set of clients busy that goes with it.
+    nft(`rename chain ip kube-proxy ${chain} theirs`);
+    node.remove(database, databaseSlice);
+    assert.is(await node.synchronizer.checkForDrift(), true);
+    assert.is((await node.run()).failed, false, JSON.stringify(node.reports));
+    const found = node.reports.find(({ family }) => family === "ipv4");
+    assert.equal([found?.leftOut, found?.isForeign], [[], true]);
+    assert.ok(found?.drift?.names.includes("theirs"), JSON.stringify(found?.drift));
+    node.clock.spend(2000);
+    await node.settle();
+    assert.equal(await node.difference([web, webSlice, cidr]), []);
+    await node.writer.close();
+  });
+
   for (const mode of ["flat", "nftables"] as const) {
     const table = TABLES[mode];
 
