@@ -13,8 +13,9 @@ import type { Owner, Taken } from "./taken.ts";
 export function validateAllocations(spec: ServiceSpec, key: string, cluster: Cluster, causes: Causes): void {
   if (spec.type === "ExternalName") return;
   validateAddresses(spec, key, cluster, causes);
-  if (causes.list.length === 0 && hasNodePorts(spec)) validateNodePorts(spec, key, cluster, causes);
-  if (causes.list.length === 0 && needsHealthCheck(spec)) validateHealthCheckPort(spec, key, cluster, causes);
+  if (causes.list.length > 0 || !hasNodePorts(spec)) return;
+  const own = validateNodePorts(spec, key, cluster, causes);
+  if (causes.list.length === 0 && needsHealthCheck(spec)) validateHealthCheckPort(spec, key, own, cluster, causes);
 }
 
 export interface Cluster {
@@ -37,18 +38,31 @@ function validateAddresses(spec: ServiceSpec, key: string, { settings, taken }: 
   }
 }
 
-function validateNodePorts({ ports = [] }: ServiceSpec, key: string, cluster: Cluster, causes: Causes): void {
-  for (const [index, { nodePort = 0 }] of ports.entries()) {
-    const found = againstNodePort(nodePort, key, cluster);
-    if (found === undefined) continue;
-    causes.invalid(`spec.ports[${index}].nodePort`, nodePort, found.why, found.hint);
-    return;
+/** Ports of one number may share a node port, others not, whatever their protocols. */
+function validateNodePorts({ ports = [] }: ServiceSpec, key: string, cluster: Cluster, causes: Causes): Set<number> {
+  const own = new Set<number>();
+  const firstOf = new Map<number, number>();
+  for (const [index, { port = 0, nodePort = 0 }] of ports.entries()) {
+    if (nodePort === 0 || firstOf.get(port) === nodePort) continue;
+    const found = againstNodePort(nodePort, key, own, cluster);
+    if (found !== undefined) {
+      causes.invalid(`spec.ports[${index}].nodePort`, nodePort, found.why, found.hint);
+      break;
+    }
+    own.add(nodePort);
+    if (!firstOf.has(port)) firstOf.set(port, nodePort);
   }
+  return own;
 }
 
-function validateHealthCheckPort(spec: ServiceSpec, key: string, cluster: Cluster, causes: Causes): void {
-  const { healthCheckNodePort = 0 } = spec;
-  const found = againstNodePort(healthCheckNodePort, key, cluster);
+function validateHealthCheckPort(
+  { healthCheckNodePort = 0 }: ServiceSpec,
+  key: string,
+  own: ReadonlySet<number>,
+  cluster: Cluster,
+  causes: Causes,
+): void {
+  const found = againstNodePort(healthCheckNodePort, key, own, cluster);
   if (found === undefined) return;
   const message = `failed to allocate requested HealthCheck NodePort ${healthCheckNodePort}: ${found.why}`;
   causes.list.push({ reason: "InternalError", field: "spec.healthCheckNodePort", message, hint: found.hint });
@@ -57,14 +71,18 @@ function validateHealthCheckPort(spec: ServiceSpec, key: string, cluster: Cluste
 const ADDRESS_TAKEN = "provided IP is already allocated";
 const PORT_TAKEN = "provided port is already allocated";
 
-/** 0 is to be chosen by the cluster. */
-function againstNodePort(port: number, key: string, { settings, taken }: Cluster) {
+/**
+ * 0 is to be chosen by the cluster.
+ * @param own what the Service has got so far
+ */
+function againstNodePort(port: number, key: string, own: ReadonlySet<number>, { settings, taken }: Cluster) {
   if (port === 0) return undefined;
   const { first, last } = settings.nodePorts;
   if (port < first || port > last) {
     const why = `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
     return { why, hint: "choose another, or say the cluster's range: --service-node-port-range" };
   }
+  if (own.has(port)) return { why: PORT_TAKEN, hint: "another port of this Service has it: choose another" };
   const owner = taken.ofPort(port, key);
   return owner === undefined ? undefined : { why: PORT_TAKEN, hint: takenHint(owner) };
 }

@@ -27,6 +27,8 @@ export function setServiceDefaults({ spec, status }: Service): void {
 }
 
 export function setEndpointSliceDefaults(slice: EndpointSlice): void {
+  // Of discovery.k8s.io/v1beta1; v1 has no way to write it.
+  for (const endpoint of slice.endpoints ?? []) delete endpoint.deprecatedTopology;
   slice.addressType ??= "";
   for (const port of slice.ports ?? []) {
     port.name ??= "";

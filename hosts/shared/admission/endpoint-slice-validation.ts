@@ -4,7 +4,7 @@ import type { KubeVersion } from "../config/kube-version.ts";
 import { addressWarnings, againstAddress, againstForm, againstSpecialAddress } from "./addresses.ts";
 import type { Causes } from "./causes.ts";
 import { familyOf } from "./ip-families.ts";
-import { validateLabels, validateMetadata } from "./metadata-validation.ts";
+import { validateMetadata } from "./metadata-validation.ts";
 import { againstLabel, againstLabelValue, againstQualifiedName, againstSubdomain } from "./names.ts";
 import type { Endpoint, EndpointPort, EndpointSlice } from "./objects.ts";
 import type { Warning } from "./warning.ts";
@@ -13,7 +13,7 @@ const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 /** What these write is trusted. */
 const controllers = ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
 
-const MOST = { endpoints: 1000, addresses: 100, ports: 20_000, hints: 8, topologyLabels: 16 };
+const MOST = { endpoints: 1000, addresses: 100, ports: 20_000, hints: 8 };
 
 export function validateEndpointSlice(slice: EndpointSlice, version: KubeVersion, causes: Causes): void {
   validateMetadata(slice.metadata, againstSubdomain, causes);
@@ -49,7 +49,7 @@ function validatePorts(ports: readonly EndpointPort[], causes: Causes): void {
 }
 
 function validateEndpoint(
-  { addresses, hostname, nodeName, deprecatedTopology = {}, hints }: Endpoint,
+  { addresses, hostname, nodeName, hints }: Endpoint,
   addressType: string,
   field: string,
   version: KubeVersion,
@@ -62,10 +62,6 @@ function validateEndpoint(
     validateAddress(address, addressType, `${field}.addresses`, index, version, causes);
   }
   if (nodeName !== undefined) causes.allInvalid(`${field}.nodeName`, nodeName, againstSubdomain(nodeName));
-  const topology = `${field}.deprecatedTopology`;
-  const topologyLabels = Object.keys(deprecatedTopology).length;
-  if (topologyLabels > MOST.topologyLabels) causes.tooMany(topology, topologyLabels, MOST.topologyLabels);
-  validateLabels(topology, deprecatedTopology, causes);
   if (hostname !== undefined) causes.allInvalid(`${field}.hostname`, hostname, againstLabel(hostname));
   if (hints === undefined) return;
   // The server looks no further where there are too many.
