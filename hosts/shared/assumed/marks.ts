@@ -115,7 +115,10 @@ function countsOf(
   for (const { slice } of slices) {
     endpoints += slice.workloads.length;
     for (const workload of slice.workloads) workloads.add(workload);
-    for (const endpoint of listOf(slice.fields.endpoints)) nodes.add(fieldsOf(endpoint).nodeName);
+    for (const endpoint of listOf(slice.fields.endpoints)) {
+      const { nodeName } = fieldsOf(endpoint);
+      if (nodeName !== undefined) nodes.add(nodeName);
+    }
   }
   return {
     addresses: sum(({ clusterIPs, loadBalancerIPs }) => clusterIPs.length + loadBalancerIPs.length),

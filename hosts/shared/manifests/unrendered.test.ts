@@ -59,6 +59,8 @@ const manifests: [what: string, text: string][] = [
     "such a ConfigMap with names in it",
     `kind: ConfigMap\nmetadata: {name: x}\ndata:\n  a: |\n    name: {{ .Values.name }}\n`,
   ],
+  ["in braces", "{apiVersion: v1, kind: Service, metadata: {name: web}}\n"],
+  ["a list of objects, which Kubernetes takes for none", "- apiVersion: v1\n  kind: Service\n"],
   ["broken", "kind: Service\nspec: [\n"],
   ["without a kind, but with metadata", "metadata: {name: web}\n"],
   ["a List in JSON", '{"items":[],"kind":"List"}'],
@@ -116,11 +118,14 @@ test("what is something else is named once", () => {
   const more = sort({
     "ci/daemonset-values.yaml": "controller:\n  kind: DaemonSet\n",
     "alertmanager.yaml": 'global:\n  title: \'{{ template "x" . }}\n',
+    "index.yaml": "apiVersion: v1\nentries: {}\n",
+    "empty-values.yaml": "",
+    "templates/app.yaml": "message: '{{.app.metadata.name}}'\n",
     "patch.yaml": "- op: replace\n  path: /spec/type\n  value: NodePort\n",
     "manifest.json": '{"short_name": "x", "icons": [{"kind": 1}]}',
   });
   assert.equal(more.read, []);
-  assert.match(more.said[0] ?? "", "3 files without Kubernetes objects");
+  assert.match(more.said[0] ?? "", "4 files without Kubernetes objects");
 });
 
 test.run();

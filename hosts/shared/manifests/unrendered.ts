@@ -61,20 +61,24 @@ function kindOf({ name, bytes, isWalked = false }: Source): FileKind {
   if (isKustomization(base)) return "kustomization";
   if (bytes.length > LARGEST) return "manifest";
   const text = new TextDecoder().decode(toUtf8(bytes));
-  const isInTemplates = templateDirectory.test(name);
-  if (isWalked && /^Chart\.ya?ml$/.test(base) && !hasKey(text, "kind")) return "helm-values";
-  if (isWalked && !isInTemplates && isSomethingElse(text)) {
-    return /^(.*[-._])?values([-._].*)?\.ya?ml$/.test(base) ? "helm-values" : "other";
+  const hasActions = text.includes("{{");
+  if (hasActions && templateDirectory.test(name) && helmAction.test(text)) return "helm-template";
+  if (isWalked) {
+    if (helmFile.test(base) && !hasKey(text, "kind")) return "helm-values";
+    if (isSomethingElse(text)) return "other";
   }
-  if (text.includes("{{") && isTemplate(name, bytes, text)) return "helm-template";
+  if (hasActions && isTemplate(name, bytes, text)) return "helm-template";
   return /^#@ /m.test(text) ? "ytt-template" : "manifest";
 }
 
-/** A mapping on purpose, or a JSON patch, and not of an object. Whatever is no text, or empty, is looked at as a manifest. */
+/** What Helm itself reads: of a chart, its values, and of a repository of charts. */
+const helmFile = /^(Chart|index|(.*[-._])?values([-._].*)?)\.ya?ml$/;
+
+/** A mapping on purpose, or a list, and not of an object. Whatever is no text, or empty, is looked at as a manifest. */
 function isSomethingElse(text: string): boolean {
   const json = jsonKeys(text);
   if (json !== undefined) return !json.some((key) => objectKeys.includes(key));
-  const isMapping = /^["']?[\w.-]+["']?[ \t]*:/m.test(text) || /^- op:/m.test(text);
+  const isMapping = /^["']?[\w.-]+["']?[ \t]*:/m.test(text) || /^- /m.test(text);
   return isMapping && !text.includes("\0") && !objectKeys.some((key) => hasKey(text, key));
 }
 
@@ -96,7 +100,6 @@ function isKustomization(base: string): boolean {
 
 function isTemplate(name: string, bytes: Uint8Array, text: string): boolean {
   if (!helmAction.test(text)) return false;
-  if (templateDirectory.test(name)) return true;
   for (const parsed of parseSource({ name, bytes })) {
     if ("input" in parsed) {
       for (const object of objectsOf(parsed.input)) if (object.name.includes("{{")) return true;
@@ -105,9 +108,9 @@ function isTemplate(name: string, bytes: Uint8Array, text: string): boolean {
   return false;
 }
 
-/** At the left margin, where a document's own keys stand, or in braces that begin there. */
+/** At the left margin, where a document's own keys stand, first in an item of a list, or in braces that begin there. */
 function hasKey(text: string, key: string): boolean {
-  return new RegExp(`^["']?${key}["']?[ \t]*:|^{.*\b${key}["']?[ \t]*:`, "m").test(text);
+  return new RegExp(`^(?:- )?["']?${key}["']?[ \\t]*:|^\\{.*\\b${key}["']?[ \\t]*:`, "m").test(text);
 }
 
 /** Files that a kustomization patches others with: they hold parts of objects. */
