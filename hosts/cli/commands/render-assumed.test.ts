@@ -94,6 +94,15 @@ test("--blame leads to the workload and says what is assumed", async ({ file }) 
   assert.match(stdout, `# Service shop/web spec.ports[0].nodePort (${path}:19), assumed\n`);
 });
 
+test("an address that is chosen is nobody's assumption, and leads to its line", async () => {
+  const chosen = both.replace("spec:\n  type", "spec:\n  clusterIP: 10.96.0.12\n  type");
+  const { stdout } = await render(["-f", "-", "--blame", "--family", "ipv4"], chosen);
+  assert.match(
+    stdout,
+    "# Service shop/web spec.clusterIPs[0] (stdin:16)\nadd element ip sluice cluster-ips { 10.96.0.12 }",
+  );
+});
+
 test("--no-assume: no address, no rules, as the files stand", async () => {
   const { code, stdout, stderr } = await render(["-f", "-", "--no-assume"], both);
   assert.is(code, 0);

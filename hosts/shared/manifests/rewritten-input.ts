@@ -49,7 +49,12 @@ export function rewritten(input: Input, changes: ReadonlyMap<number, Change>): I
     if (!piece.isReplaced) return piece.origin + offset - piece.start;
     const path = pathAt(json, piece.start, offset);
     const isKey = offset < fieldAt(json, piece.start, path).value;
-    const field = fieldAt(old, piece.origin, path);
+    let field = fieldAt(old, piece.origin, path);
+    // The first address may have been given by either field.
+    if (!field.found && path.join(".").startsWith("spec.clusterIPs")) {
+      const other = fieldAt(old, piece.origin, ["spec", "clusterIP"]);
+      if (other.found) field = other;
+    }
     return field.found && !isKey ? field.value : field.key;
   };
   return {
