@@ -1,4 +1,4 @@
-// The table of what follows what; reflector-faults.test.ts shows it at work.
+// The table of what follows what; reflector-*-faults.test.ts show it at work.
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ApiError, apiError, ConnectionError } from "../client/api-error.ts";
