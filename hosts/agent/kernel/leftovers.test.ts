@@ -327,7 +327,8 @@ COMMIT
       await sendBatches(engine, engine.plan(5000), 5000);
       const listing = shell("nft -s list ruleset");
       // A set that is what it should be stays as it is: its comment is nothing that a packet meets.
-      const uncommented = (text: string) => text.replaceAll(/^\t\tcomment ".*"\n/gm, "");
+      const uncommented = (text: string) =>
+        text.replaceAll(/^\t(?:set|map) .*\n(?:\t\t.*\n)*/gm, (set) => set.replace(/^\t\tcomment ".*"\n/m, ""));
       const shown = way === "reconcile" ? uncommented : (text: string) => text;
       assert.is(report(way, compareNft(shown(each.listings.nftables), shown(listing), { unreachable: true })), "");
       for (const gone of ["filter-prerouting {", "filter-output-post-dnat", "priority -90"]) {
