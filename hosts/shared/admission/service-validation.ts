@@ -1,5 +1,5 @@
 // What is wrong with a Service (Kubernetes 1.37: ValidateService in pkg/apis/core/validation), in the server's order.
-import type { KubeVersion } from "../config/kube-version.ts";
+import { isAtLeast, type KubeVersion } from "../config/kube-version.ts";
 import { againstAddress, againstCIDR, againstSpecialAddress } from "./addresses.ts";
 import type { Causes } from "./causes.ts";
 import type { ClusterSettings } from "./cluster-settings.ts";
@@ -43,7 +43,9 @@ export function validateService(service: Service, { kubeVersion }: ClusterSettin
   validateLoadBalancer(spec, causes);
   validateExternalTraffic(spec, causes);
   supported("spec.internalTrafficPolicy", spec.internalTrafficPolicy, ["Cluster", "Local"], causes);
-  const distributions = ["PreferClose", "PreferSameZone", "PreferSameNode"];
+  const distributions = isAtLeast(kubeVersion, 1, 34)
+    ? ["PreferClose", "PreferSameZone", "PreferSameNode"]
+    : ["PreferClose"];
   supported("spec.trafficDistribution", spec.trafficDistribution, distributions, causes);
 }
 
