@@ -17,9 +17,9 @@ import { walk } from "./tracing/walk";
 
 export { cabi_realloc } from "../abi/lists";
 
-export function witness__load(ruleset: u32, text: usize, length: usize, assumed: u32): usize {
+export function witness__load(ruleset: u32, text: usize, length: usize, assumed: u32, firstLine: u32): usize {
   resetUnknowns();
-  const format = parseText(ruleset, text, length, assumed);
+  const format = parseText(ruleset, text, length, assumed, firstLine);
   loaded();
   countRuleset(ruleset);
   store<u8>(RESULT, <u8>format, 0);

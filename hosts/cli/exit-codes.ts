@@ -3,10 +3,10 @@ export const exitCode = {
   done: 0,
   /** Bad input, or something failed. */
   failure: 1,
-  /** Kept for commands with results: something differs. */
+  /** Something differs. */
   different: 2,
-  /** Kept for commands with results: a gate is violated. */
-  violated: 3,
+  /** No clean verdict: something is not understood, or was not compared to its end; a gate is violated. */
+  unclear: 3,
   /** Wrong usage (EX_USAGE of sysexits.h). */
   usage: 64,
 } as const;

@@ -7,11 +7,17 @@ Usage:
   sluice cleanup           removes all rules that the agent or kube-proxy has written on this node
   sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules, without a cluster
   sluice snapshot          a cluster → one file that the other commands read, if wanted with other names and addresses
+  sluice trace             one packet → where it goes and why, through a node's rules or those of manifests
+  sluice verify            does a node's kernel do what the objects ask, for every packet? Or what another one does?
   sluice help [COMMAND]    what a command does, with examples
   sluice --version
 
-Exit codes of all commands: 0 done, 1 bad input or failure, 64 wrong usage (an unknown option or flag, or one whose value is
-none; agent and cleanup too).
+Exit codes of all commands:
+   0  done, or no difference
+   1  bad input or failure
+   2  something differs (verify)
+   3  no clean verdict: something is not understood, or was not compared to its end (trace, verify)
+  64  wrong usage (an unknown option or flag, or one whose value is none; agent and cleanup too)
 `;
 
 export const cleanupHelp = `Removes what the agent has written in any of its modes, and what kube-proxy has: tables sluice and kube-proxy of nftables,

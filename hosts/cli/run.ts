@@ -6,8 +6,11 @@ import { agent, agentHelp } from "./commands/agent.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { render } from "./commands/render.ts";
 import { snapshot } from "./commands/snapshot.ts";
+import { trace } from "./commands/trace.ts";
+import { verify } from "./commands/verify.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
 import { cleanupHelp, generalHelp, renderHelp, snapshotHelp } from "./help.ts";
+import { traceHelp, verifyHelp } from "./help-rules.ts";
 import { type Io, write } from "./io.ts";
 import { version } from "./version.ts";
 
@@ -21,6 +24,8 @@ const commands: Record<string, Command> = {
   cleanup: { help: () => cleanupHelp, run: cleanup },
   render: { help: () => renderHelp, run: render },
   snapshot: { help: () => snapshotHelp, run: snapshot },
+  trace: { help: () => traceHelp, run: trace },
+  verify: { help: () => verifyHelp, run: verify },
 };
 
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {

@@ -65,8 +65,9 @@ export class Witness {
     return this.#memoryBytes();
   }
 
-  load(ruleset: number, text: Uint8Array, assumed: Family = "ipv4"): LoadResult {
-    return this.#call("load", (witness) => witness.load(ruleset, text, assumed));
+  /** `firstLine`: the number of the text's first line. */
+  load(ruleset: number, text: Uint8Array, assumed: Family = "ipv4", firstLine = 1): LoadResult {
+    return this.#call("load", (witness) => witness.load(ruleset, text, assumed, firstLine));
   }
 
   /** Addresses, CIDRs and ranges; returns how many are none. */

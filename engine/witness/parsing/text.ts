@@ -14,7 +14,7 @@ export namespace Format {
 export let family: u32 = 0;
 
 /** Reads a text into a rule set; returns its format. */
-export function parseText(ruleset: u32, bytes: usize, length: usize, assumed: u32): u32 {
+export function parseText(ruleset: u32, bytes: usize, length: usize, assumed: u32, firstLine: u32): u32 {
   const format = detectFormat(bytes, length);
   if (format == Format.NONE) {
     badText(
@@ -26,10 +26,10 @@ export function parseText(ruleset: u32, bytes: usize, length: usize, assumed: u3
   }
   if (format == Format.IPTABLES) {
     family = detectFamily(bytes, length, assumed);
-    words.openText(bytes, length, true);
+    words.openText(bytes, length, true, firstLine);
     parseIptables(ruleset, family);
   } else {
-    words.openText(bytes, length, false);
+    words.openText(bytes, length, false, firstLine);
     parseNft(ruleset);
   }
   return format;

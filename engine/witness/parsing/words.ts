@@ -14,7 +14,7 @@ export namespace Kind {
 export let kind: u32 = Kind.END;
 export let bytes: usize = 0;
 export let length: usize = 0;
-/** Line of the word, counted from 1. */
+/** Line of the word, counted from the number that `openText` was given. */
 export let line: u32 = 1;
 
 let at: usize = 0;
@@ -23,11 +23,11 @@ let nextLine: u32 = 1;
 /** iptables: nothing but blanks and quotes parts words. */
 let plain: bool = false;
 
-export function openText(from: usize, size: usize, isPlain: bool): void {
+export function openText(from: usize, size: usize, isPlain: bool, firstLine: u32 = 1): void {
   at = from;
   end = from + size;
-  nextLine = 1;
-  line = 1;
+  nextLine = firstLine;
+  line = firstLine;
   plain = isPlain;
   kind = Kind.NEWLINE;
 }

@@ -76,6 +76,7 @@ async function makePackage(architecture) {
 
   copyFiles(join(root, "build/cli"), join(lib, "cli"), /\.js$/);
   copyFiles(join(root, "build/engine"), join(lib, "engine"), /^engine(\.core\d*)?\.(js|wasm)$/);
+  copyFiles(join(root, "build/witness"), join(lib, "witness"), /^witness(\.core\d*)?\.(js|wasm)$/);
   writeFileSync(join(lib, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
 
   const koffi = join(root, "node_modules/koffi");

@@ -1,23 +1,13 @@
-// sluice render: objects → rules.
-import { readFile } from "node:fs/promises";
-import { admitSet } from "../../shared/admission/admit-set.ts";
-import { assumeSet } from "../../shared/assumed/assume-set.ts";
-import type { Marks } from "../../shared/assumed/marks.ts";
-import { parseCidrs } from "../../shared/assumed/options.ts";
-import { Cluster } from "../../shared/cluster.ts";
-import { type ConfigResult, configFromFlags, readConfig } from "../../shared/config/config.ts";
+import type { Cluster } from "../../shared/cluster.ts";
 import {
   decidedLocalhost,
   localhostNodePortsGate,
   looksAfterLocalhost,
   namesLoopback,
 } from "../../shared/config/localhost-gate.ts";
-import { engineOptions, type ProxyConfig } from "../../shared/config/rules.ts";
-import { asStrict } from "../../shared/config/strict.ts";
+import type { ProxyConfig } from "../../shared/config/rules.ts";
 import type { Mode } from "../../shared/contract.ts";
-import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
-import { fileError } from "../../shared/manifests/files.ts";
-import { ManifestSet } from "../../shared/manifests/manifest-set.ts";
+import { diagnostic } from "../../shared/diagnostics.ts";
 import { plural } from "../../shared/plural.ts";
 import { printable } from "../../shared/printable.ts";
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
@@ -25,7 +15,7 @@ import type { Io } from "../io.ts";
 import { assumedCounts } from "../output/assumed.ts";
 import { Reporter } from "../output/diagnostics.ts";
 import { skippedText, withoutWorkloads } from "../output/skipped.ts";
-import { readManifests } from "./read-manifests.ts";
+import { type Configured, clusterOfFiles, configOf } from "./cluster-of-files.ts";
 import { parseRenderOptions, type RenderOptions } from "./render-options.ts";
 import { writeRendered } from "./render-output.ts";
 
@@ -48,26 +38,9 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   const { config, mode, place } = configured;
   checkOutput(options, mode);
 
-  const cluster = new Cluster(await io.loadEngine(), reporter.report);
-  const { inputs, origins } = await readManifests(options.files, io, reporter);
-  const set = new ManifestSet(inputs);
-  for (const found of admitSet(set, options.cluster)) reporter.report(found);
-  const marks = addAssumed(set, options, config, reporter);
-  const taken = set.inputs().filter((input) => cluster.apply(input));
-  cluster.finish();
-  if (taken.length === 0) {
-    if (reporter.errors === 0) reporter.report(diagnostic("error", "no-objects", "the input holds no objects"));
-    reporter.say("sluice: nothing could be read, so nothing is written");
-    return false;
-  }
-
-  const node = nodeName(options, config, cluster, marks, reporter);
-  const accepted = cluster.configure(
-    engineOptions(config, { mode, node, nfacct: options.nfacct, kubeVersion: options.kubeVersion }),
-    (problem) => place(problem.field),
-  );
-  if (!accepted) return false;
-  cluster.reportConflicts();
+  const loaded = await clusterOfFiles(options, configured, io, reporter);
+  if (loaded === undefined) return false;
+  const { cluster, marks, origins } = loaded;
   sayLocalhost(config, mode, options, place, reporter);
 
   const failure = await writeRendered({ options, mode, config, cluster, marks, origins, io });
@@ -76,30 +49,6 @@ async function renderInto(options: RenderOptions, io: Io, reporter: Reporter): P
   const assumed = marks === undefined ? "" : assumedCounts(marks);
   if (assumed !== "") reporter.say(`sluice: assumed: ${assumed} (--no-assume leaves it out)`);
   return failure === undefined;
-}
-
-type Configured = { config: ProxyConfig; mode: Mode; place: (field: string) => Partial<Diagnostic> };
-
-/** The configuration, --mode in its place. Undefined: it is wrong, and that is reported. */
-async function configOf(options: RenderOptions, io: Io, reporter: Reporter): Promise<Configured | undefined> {
-  const { config: path, mode } = options;
-  const flags = mode === undefined ? [] : [{ field: "mode", value: mode, flag: "--mode" }];
-  let result: ConfigResult;
-  if (path === undefined) result = configFromFlags(flags);
-  else {
-    try {
-      const bytes = path === "-" ? await io.readStdin() : await readFile(path);
-      result = readConfig({ name: path === "-" ? "stdin" : path, bytes }, flags);
-    } catch (error) {
-      reporter.report(fileError(path, error));
-      return undefined;
-    }
-  }
-  const { config, place } = result;
-  const diagnostics = options.strict ? asStrict(result.diagnostics) : result.diagnostics;
-  for (const found of diagnostics) reporter.report(found);
-  if (config === undefined || diagnostics.some(({ severity }) => severity === "error")) return undefined;
-  return { config: config.rules, mode: config.mode, place };
 }
 
 /** Node ports that are asked for on loopback addresses, and are not there. */
@@ -129,68 +78,6 @@ function checkOutput({ family, output, describe, netlink }: RenderOptions, mode:
   const hint = "write -o DIR/ to get iptables.rules and ip6tables.rules";
   if (output === undefined) throw new UsageError("iptables rules of both families are two files", hint);
   if (!output.isDirectory) throw new UsageError(`-o ${output.path}: two files need a directory`, hint);
-}
-
-/** Undefined: nothing is to be assumed, or nothing is left open. */
-function addAssumed(
-  set: ManifestSet,
-  options: RenderOptions,
-  config: ProxyConfig,
-  reporter: Reporter,
-): Marks | undefined {
-  if (options.assume === undefined) return undefined;
-  const given = parseCidrs(config.clusterCidr);
-  const podCidrs = typeof given === "string" ? options.assume.podCidrs : given;
-  const { nodePorts } = options.cluster;
-  const assumed = assumeSet(set, { ...options.assume, podCidrs, nodePorts, nodeName: wantedNode(options, config) });
-  for (const found of assumed?.diagnostics ?? []) reporter.report(found);
-  return assumed?.marks;
-}
-
-/** Empty: nobody has said it. */
-function wantedNode(options: RenderOptions, config: ProxyConfig): string {
-  return options.node ?? config.hostnameOverride;
-}
-
-/** Names listed in a message; a cluster may have thousands. */
-const namesAtMost = 10;
-
-function nodeName(
-  options: RenderOptions,
-  config: ProxyConfig,
-  cluster: Cluster,
-  marks: Marks | undefined,
-  reporter: Reporter,
-): string {
-  const nodes = cluster.ask((engine) => engine.nodes());
-  const list = nodes.slice(0, namesAtMost).join(", ") + (nodes.length > namesAtMost ? ", …" : "");
-  const wanted = wantedNode(options, config);
-  if (marks?.firstNode !== undefined) {
-    const name = wanted === "" ? marks.firstNode.name : wanted;
-    const message = `no Node object was given: ${plural(nodes.length, "Node")} assumed, and these are the rules of ${name}`;
-    const hint = "give the Nodes too, or say --nodes N, --zones a,b and --node NAME";
-    reporter.report(diagnostic("note", "no-node", message, { hint }));
-    return name;
-  }
-  if (wanted === "") {
-    if (nodes.length > 1) {
-      throw new UsageError(`the input has ${nodes.length} Nodes: ${list}`, "say whose rules to render: --node NAME");
-    }
-    if (nodes[0] !== undefined) return nodes[0];
-    const message = "no Node object was given: a node without addresses, zone and podCIDRs is assumed";
-    reporter.report(diagnostic("note", "no-node", message));
-    return "";
-  }
-  if (nodes.includes(wanted)) return wanted;
-  const assumed = `node ${wanted} is assumed to have no addresses, zone and podCIDRs`;
-  const found =
-    nodes.length === 0
-      ? diagnostic("note", "no-node", `no Node object was given: ${assumed}`)
-      : diagnostic("warning", "unknown-node", `none of the Nodes is ${wanted}: ${assumed}`, {
-          hint: `there is ${list}`,
-        });
-  reporter.report(found);
-  return wanted;
 }
 
 function sayCounts({ counts }: Cluster, options: RenderOptions, reporter: Reporter): void {

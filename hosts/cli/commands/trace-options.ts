@@ -1,0 +1,130 @@
+import { parseArgs } from "node:util";
+import { UsageError } from "../exit-codes.ts";
+import { type ReportTarget, reportTargets } from "../output/reports.ts";
+import { withDefaultValues } from "./assume-options.ts";
+import type { FileOptions } from "./cluster-of-files.ts";
+import { fileArguments, fileOptions } from "./file-options.ts";
+
+export type From =
+  | { readonly kind: "address"; readonly address: string; readonly port: number }
+  | { readonly kind: "node" }
+  | { readonly kind: "outside" };
+
+export type To =
+  | { readonly kind: "address"; readonly address: string; readonly port: number }
+  /** An entry point of a Service: a ClusterIP, a load balancer's address. Port by number or name; empty: the only one. */
+  | { readonly kind: "ClusterIP" | "LoadBalancerIP"; readonly service: string; readonly port: string }
+  | { readonly kind: "NodePort"; readonly port: number };
+
+export interface TraceOptions {
+  readonly rules: readonly string[];
+  readonly live: boolean;
+  readonly files: FileOptions;
+  readonly from: From;
+  readonly to: To;
+  /** Undefined: what the Service's port says, else TCP. */
+  readonly protocol: "tcp" | "udp" | "sctp" | undefined;
+  readonly inInterface: string;
+  readonly addresses: string | undefined;
+  /** One line for each path. */
+  readonly table: boolean;
+  readonly reports: readonly ReportTarget[];
+  readonly verbose: boolean;
+}
+
+/** Throws a UsageError. */
+export function parseTraceOptions(args: string[]): TraceOptions {
+  const values = parse(args);
+  const { rules = [], live = false, protocol, from = "outside", to } = { ...values, protocol: values.proto };
+  const files = fileOptions(values);
+  if (to === undefined) throw new UsageError("where to? give --to ADDRESS:PORT", "see `sluice help trace`");
+  if (live && rules.length > 0)
+    throw new UsageError("--live and --rules are two sources of rules", "leave out one of them");
+  if (!live && rules.length === 0 && files.files.length === 0) {
+    throw new UsageError("which rules? give --rules FILE, --live, or -f FILE", "see `sluice help trace`");
+  }
+  if (protocol !== undefined && protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp") {
+    throw new UsageError(`--proto: ${JSON.stringify(protocol)} is not followed`, "use tcp, udp or sctp");
+  }
+  const target = toOption(to);
+  if (target.kind !== "address" && target.kind !== "NodePort" && files.files.length === 0) {
+    throw new UsageError(`--to ${to}: rules name no Services`, "give -f FILE too, or an address and port");
+  }
+  return {
+    rules,
+    live,
+    files,
+    from: fromOption(from),
+    to: target,
+    protocol,
+    inInterface: values["in-interface"] ?? "",
+    addresses: values.addresses,
+    table: values.table ?? false,
+    reports: reportTargets(values.report, ["text", "json"]),
+    verbose: values.verbose ?? false,
+  };
+}
+
+/** `A:P`, `[A]:P`, `A`; undefined: it is none of them. */
+function hostAndPort(text: string): { address: string; port: number | undefined } | undefined {
+  const [, bracketed, plain, port] =
+    /^(?:\[([\da-f:.]+)\]|([\d.]+|[\da-f]*:[\da-f:.]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  const address = bracketed ?? plain;
+  if (address === undefined) return undefined;
+  const number = port === undefined ? undefined : Number(port);
+  return number !== undefined && number > 65_535 ? undefined : { address, port: number };
+}
+
+function fromOption(text: string): From {
+  if (text === "node" || text === "outside") return { kind: text };
+  const found = hostAndPort(text);
+  if (found !== undefined) return { kind: "address", address: found.address, port: found.port ?? 40_000 };
+  throw new UsageError(
+    `--from: ${JSON.stringify(text)} is no place`,
+    "write an address, ADDRESS:PORT, node or outside",
+  );
+}
+
+function toOption(text: string): To {
+  const [, kind = "", name = "", port = ""] = /^(svc|lb|nodeport):?\/?([^:]*)(?::(.*))?$/.exec(text) ?? [];
+  if (kind === "nodeport" && /^\d{1,5}$/.test(name)) return { kind: "NodePort", port: Number(name) };
+  if ((kind === "svc" || kind === "lb") && /^[^/]+\/[^/]+$/.test(name)) {
+    return { kind: kind === "svc" ? "ClusterIP" : "LoadBalancerIP", service: name, port };
+  }
+  const found = hostAndPort(text);
+  if (found?.port !== undefined) return { kind: "address", address: found.address, port: found.port };
+  const hint = "write ADDRESS:PORT, svc/NAMESPACE/NAME:PORT, lb:NAMESPACE/NAME:PORT or nodeport:PORT";
+  throw new UsageError(`--to: ${JSON.stringify(text)} is no destination`, hint);
+}
+
+function parse(args: string[]) {
+  try {
+    const { values, positionals } = parseArgs({
+      args: withDefaultValues(args),
+      allowPositionals: true,
+      options: {
+        rules: { type: "string", multiple: true },
+        live: { type: "boolean" },
+        from: { type: "string" },
+        to: { type: "string" },
+        proto: { type: "string" },
+        "in-interface": { type: "string" },
+        addresses: { type: "string" },
+        table: { type: "boolean" },
+        report: { type: "string", multiple: true },
+        ...fileArguments,
+        verbose: { type: "boolean", short: "v" },
+      },
+    });
+    if (positionals[0] !== undefined) {
+      throw new UsageError(
+        `what is ${JSON.stringify(positionals[0])} for?`,
+        `to read its rules, write --rules ${positionals[0]}`,
+      );
+    }
+    return values;
+  } catch (error) {
+    if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
+    throw new UsageError(error.message.split("\n")[0]?.replace(/ To specify a positional.*/, "") ?? "wrong options");
+  }
+}

@@ -1,0 +1,87 @@
+// What a comparison has found, as people and machines read it: by entry point, with the lines that decide.
+import type { EntryPoints } from "../../shared/entry-points.ts";
+import type { RuleLines } from "../../shared/rule-lines.ts";
+import type { Comparison, Difference, Ending } from "../../shared/witness-answers.ts";
+import { type Place, placed } from "./trace-report.ts";
+
+/** One side of a comparison. */
+export interface Side {
+  readonly name: string;
+  readonly lines: RuleLines;
+  readonly entryPoints?: EntryPoints | undefined;
+}
+
+export interface ReportedDifference extends Omit<Difference, "a" | "b"> {
+  /** `namespace/service:port` whose entry point it is; empty: nobody's. */
+  readonly service: string;
+  readonly a: readonly ReportedEnding[];
+  readonly b: readonly ReportedEnding[];
+}
+
+export interface ReportedEnding extends Omit<Ending, "line"> {
+  /** The rule that decides; absent where none does. */
+  readonly at?: Place;
+}
+
+/** schemas/verify-report.json describes it. Fields may be added. */
+export interface VerifyReport {
+  readonly format_version: 1;
+  readonly result: Comparison["result"];
+  /** Everything was compared. */
+  readonly complete: boolean;
+  readonly a: string;
+  readonly b: string;
+  readonly assumptions: readonly string[];
+  readonly classes: number;
+  readonly differentClasses: number;
+  readonly unknownClasses: number;
+  readonly kinds: Comparison["kinds"];
+  readonly differences: readonly ReportedDifference[];
+}
+
+export interface Compared {
+  readonly comparison: Comparison;
+  readonly a: Side;
+  readonly b: Side;
+  readonly local: readonly string[];
+  readonly flows: boolean;
+}
+
+export function reportOf({ comparison, a, b, local, flows }: Compared): VerifyReport {
+  const { result, complete, classes, differentClasses, unknownClasses, kinds, differences } = comparison;
+  const reported = ({ line, ...ending }: Ending, { lines }: Side) => ({ ...ending, ...placed(lines, line) });
+  return {
+    format_version: 1,
+    result,
+    complete,
+    a: a.name,
+    b: b.name,
+    assumptions: assumptions(local, flows),
+    classes,
+    differentClasses,
+    unknownClasses,
+    kinds,
+    differences: differences.map((difference) => ({
+      ...difference,
+      service: serviceOf(difference, b.entryPoints),
+      a: difference.a.map((ending) => reported(ending, a)),
+      b: difference.b.map((ending) => reported(ending, b)),
+    })),
+  };
+}
+
+function assumptions(local: readonly string[], flows: boolean): string[] {
+  const addresses = ["127.0.0.0/8", "::1", ...local.filter((address) => address !== "127.0.0.1" && address !== "::1")];
+  return [
+    `the node's own addresses are ${addresses.join(", ")}`,
+    "what the node sends has one of them as its source, and what comes in has none",
+    "packets have no mark when they come in",
+    flows ? "new, established and invalid connections" : "new connections alone",
+  ];
+}
+
+function serviceOf({ destination, protocol, port }: Difference, entryPoints: EntryPoints | undefined): string {
+  // A range of addresses is no Service's, even if it begins with one's.
+  if (entryPoints === undefined || destination.includes("-")) return "";
+  return entryPoints.at(destination, protocol, port[0]) ?? entryPoints.hasAddress(destination) ?? "";
+}
