@@ -42,25 +42,33 @@ const keyOf = ({ base, length, bits }: Block): string => `${bits} ${base}/${leng
 export class AddressMap {
   /** Block → first address of the new one. */
   readonly #moved = new Map<string, bigint>();
+  /** As they were given → new. */
+  readonly #texts = new Map<string, string>();
 
   /** @param texts all addresses and ranges that there are; what is neither is passed over */
   constructor(texts: Iterable<string>) {
     const given = new Map<string, Block>();
     for (const text of texts) {
       const block = blockOf(text);
-      if (block !== undefined) given.set(keyOf(block), block);
+      if (block !== undefined) given.set(text, block);
     }
-    const all = [...given.values()];
+    const all = [...new Map([...given.values()].map((block) => [keyOf(block), block])).values()];
     for (const family of families) {
       const own = all.filter(({ bits }) => bits === family.pools[0]?.bits);
       this.#place(treeOf(own), family);
     }
+    for (const [text, block] of given) this.#texts.set(text, this.#textOf(text, block) ?? "");
   }
 
   /** The new address or range, in canonical form. Undefined: the text is none of those that were given. */
   get(text: string): string | undefined {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
     const block = blockOf(text);
-    if (block === undefined) return undefined;
+    return block === undefined ? undefined : this.#textOf(text, block);
+  }
+
+  #textOf(text: string, block: Block): string | undefined {
     const base = this.#moved.get(keyOf(block));
     if (base === undefined) return undefined;
     const address = addressText({ ...block, base });

@@ -5,6 +5,8 @@
 /** Names of objects, ports and label values may all have this form. A port's name has 15 characters at most. */
 const PREFIXES = ["n", "name", "x", "word", "nn", "xx", "xn", "nx"];
 
+const halves = /[\ud800-\udfff]/;
+
 export class NameMap {
   readonly #renamed = new Map<string, string>();
 
@@ -27,9 +29,10 @@ export class NameMap {
   }
 }
 
-/** As Go and the engine compare: by their UTF-8. Code points sort alike; UTF-16 units do not. */
+/** As Go and the engine compare: by their UTF-8. Code points sort alike; UTF-16 units do where none of them is half of one. */
 function byBytes(a: string, b: string): number {
   if (a === b) return 0;
+  if (!halves.test(a) && !halves.test(b)) return a < b ? -1 : 1;
   const [left, right] = [[...a], [...b]];
   for (let i = 0; i < left.length && i < right.length; i++) {
     const difference = (left[i]?.codePointAt(0) ?? 0) - (right[i]?.codePointAt(0) ?? 0);

@@ -1,6 +1,5 @@
 // Makes a snapshot that can be given away: other names, other addresses, the same rules up to these. No name, label, uid and
 // address of the cluster is left; numbers of ports, times and whatever Kubernetes itself named stay.
-import { blockOf } from "./address-block.ts";
 import { AddressMap } from "./address-map.ts";
 import type { Snapshot, SnapshotObject } from "./document.ts";
 import { kindOf } from "./kinds.ts";
@@ -18,8 +17,10 @@ export interface Redacted {
 /** Objects of kinds that a snapshot does not know of are left out: nobody can say what in them is private. */
 export function redact({ header, objects }: Snapshot): Redacted {
   const found = collect(objects);
-  const names = new NameMap(found.names);
   const addresses = new AddressMap(found.addresses);
+  // Where an address should be, a name can stand: of a host, or of anything by mistake.
+  const others = [...found.addresses].filter((text) => addresses.get(text) === undefined);
+  const names = new NameMap([...found.names, ...others]);
   const uids = uidsFor(found.uids);
   const leaf: Leaf = (value, role) => {
     if (typeof value !== "string" || !isPrivate(value, role)) return value;
@@ -48,8 +49,7 @@ function collect(objects: readonly SnapshotObject[]) {
   walk(objects, (value: Primitive, role: LeafRole) => {
     if (typeof value !== "string" || !isPrivate(value, role)) return value;
     if (role === "uid") uids.add(value);
-    // Where an address should be, a name can stand: of a host, or of anything by mistake.
-    else if (isAddress(role) && blockOf(value) !== undefined) addresses.add(value);
+    else if (isAddress(role)) addresses.add(value);
     else names.add(value);
     return value;
   });

@@ -46,8 +46,12 @@ function labels(value: { readonly [key: string]: unknown }, leaf: Leaf): Mapping
   return mapped(value, (key, text) => [String(leaf(key, "label-key")), labelValue(key, text, leaf)]);
 }
 
-function annotations(value: { readonly [key: string]: unknown }, leaf: Leaf): Mapping {
-  return mapped(value, (key, text) => (keptAnnotations.has(key) ? [key, leaf(text, "annotation-value")] : undefined));
+/** Undefined: none of them is kept. */
+function annotations(value: { readonly [key: string]: unknown }, leaf: Leaf): Mapping | undefined {
+  const kept = mapped(value, (key, text) =>
+    keptAnnotations.has(key) ? [key, leaf(text, "annotation-value")] : undefined,
+  );
+  return Object.keys(kept).length === 0 ? undefined : kept;
 }
 
 /** Labels whose values are enumerations of Kubernetes, or say which of its controllers is in charge. */
