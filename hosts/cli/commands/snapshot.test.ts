@@ -255,9 +255,9 @@ test("--node-rules adds what the node's tools list, or fails", async (context) =
   assert.is(rules?.metadata.name, hostname().toLowerCase());
   const listings = { nft: "table ip sluice { # list ruleset\n}\n", "iptables-save": "*nat\n", "ip6tables-save": "" };
   assert.equal(rules?.listings, listings);
-  const rendered = await runCli(["render", "-f", file, "--node", "node-a", "-v"], { engine: engineModule });
+  const rendered = await runCli(["render", "-f", file, "--node", "node-a"], { engine: engineModule });
   assert.is(rendered.code, 0);
-  assert.match(rendered.stderr, /skipped 1 object of other kinds:\n .*1 NodeRules\.sluice$/m);
+  assert.not.match(rendered.stderr, /skipped/, "it is no object of a kind that nobody knows");
 });
 
 test("a snapshot of a form that is not known yet is not read as if it were known", async (context) => {

@@ -33,6 +33,9 @@ const builtInGroups: ReadonlySet<string> = new Set([
 const workloads =
   /^((Pod|ReplicationController)|(Deployment|StatefulSet|DaemonSet|ReplicaSet)\.apps|(Job|CronJob)\.batch|HorizontalPodAutoscaler\.autoscaling)$/;
 
+/** Of a snapshot: what a kernel held makes no rules. */
+const NODE_RULES = "NodeRules.sluice";
+
 const DEFINITION = "CustomResourceDefinition.apiextensions.k8s.io";
 
 /** @param kinds as the engine names them: `Secret`, `Ingress.networking.k8s.io` */
@@ -50,7 +53,9 @@ export function withoutWorkloads(
 /** `3 objects of other kinds`, and which sort they are if they are not all Kubernetes' own; empty: there are none. */
 export function skippedText(skipped: ReadonlyMap<string, ReadonlyMap<string, number>>): string {
   const sorts = { builtIn: 0, definitions: 0, custom: 0 };
-  for (const kinds of skipped.values()) for (const [kind, count] of kinds) sorts[sortOf(kind)] += count;
+  for (const kinds of skipped.values()) {
+    for (const [kind, count] of kinds) if (kind !== NODE_RULES) sorts[sortOf(kind)] += count;
+  }
   const { builtIn, definitions, custom } = sorts;
   const total = builtIn + definitions + custom;
   if (total === 0) return "";

@@ -61,8 +61,26 @@ function groupOf(apiVersion: string): string {
 /** In the order in which they stand, without those that are nested too deeply; what is no JSON ends it. */
 export function* objectsOf(input: Input): Generator<ManifestObject> {
   const places = new Places(input);
-  for (const value of documentsIn(input.json))
+  for (const value of remembered(input, knownDocuments, (json) => [...documentsIn(json)]))
     yield* namedIn(value, { apiVersion: "", kind: "", isEvent: false }, places, 0);
+}
+
+/** Several steps look at the same inputs. Of what is larger, memory is dearer than time. */
+const REMEMBERED_BYTES = 8_000_000;
+const knownDocuments = new WeakMap<Input, readonly Value[]>();
+const knownPlaces = new WeakMap<Input, readonly ObjectAt[]>();
+
+function remembered<T>(input: Input, known: WeakMap<Input, T>, make: (json: Uint8Array) => T): T {
+  const found = known.get(input);
+  if (found !== undefined) return found;
+  const made = make(input.json);
+  if (input.json.length <= REMEMBERED_BYTES) known.set(input, made);
+  return made;
+}
+
+/** Where its objects stand, in the order of `objectsOf`. */
+export function placesIn(input: Input): readonly ObjectAt[] {
+  return remembered(input, knownPlaces, (json) => [...objectsIn(json)]);
 }
 
 /** Most inputs have a document on each line, as YAML becomes, or are one document. */
@@ -148,7 +166,6 @@ function isDeeper(value: Value, levels: number): boolean {
 /** Where the objects of an input stand: scanned once something is to be said of one. */
 class Places {
   readonly #input: Input;
-  #objects: readonly ObjectAt[] | undefined;
   #count = 0;
 
   constructor(input: Input) {
@@ -170,8 +187,7 @@ class Places {
 
   #place(index: number, field: string, part: "key" | "value"): Partial<Diagnostic> {
     const { file, json } = this.#input;
-    this.#objects ??= [...objectsIn(json)];
-    const object = this.#objects[index];
+    const object = placesIn(this.#input)[index];
     if (object === undefined) return { file };
     const at = fieldAt(json, object.start, parsePath(field));
     const hint = at.found ? this.#input.hint(at.value) : "";

@@ -1,7 +1,7 @@
 // An input with some of its objects replaced or left out.
 import type { Input } from "./input.ts";
-import type { Fields } from "./objects.ts";
-import { endOfValue, fieldAt, objectsIn, pathAt } from "./scan.ts";
+import { type Fields, placesIn } from "./objects.ts";
+import { endOfValue, fieldAt, pathAt } from "./scan.ts";
 import { isBlank, skipBlanks } from "./text.ts";
 
 /** What an object has become. */
@@ -27,7 +27,7 @@ export function rewritten(input: Input, changes: ReadonlyMap<number, Change>): I
   const out = new Output();
   let at = 0;
   let index = 0;
-  for (const { start } of objectsIn(old)) {
+  for (const { start } of placesIn(input)) {
     const change = changes.get(index++);
     if (change === undefined) continue;
     out.keep(old, at, start);
