@@ -1,5 +1,5 @@
 // What becomes of a Service that the kernel refuses: it is named and left out, and all others go in. The kernel here is a
-// model that refuses messages with certain bytes; hosts/agent/kernel/netlink-writer.test.ts asks a real one.
+// model that refuses messages with certain bytes; hosts/agent/kernel/writers/netlink-writer.test.ts asks a real one.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {

@@ -14,10 +14,10 @@ import {
 } from "../../../fixtures/support/engine-tests.ts";
 import type { Batch, Mode } from "../../shared/contract.ts";
 import type { EngineInstance } from "../../shared/engine.ts";
-import { IptablesWriter } from "../kernel/iptables-writer.ts";
-import { openNetlinkWriter } from "../kernel/netlink-writer.ts";
 import { flushAll } from "../kernel/testing/node.ts";
 import type { KernelWriter } from "../kernel/writer.ts";
+import { IptablesWriter } from "../kernel/writers/iptables-writer.ts";
+import { openNetlinkWriter } from "../kernel/writers/netlink-writer.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { ConntrackReconciler, type FlowRemoval } from "./reconciler.ts";
 import { flushFlows, listFlows } from "./testing/kernel.ts";

@@ -3,8 +3,8 @@
 import { readdirSync } from "node:fs";
 import type { Family, Mode } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { countElements, listDynamicSets } from "../kernel/nft-listing.ts";
-import { readIfThere } from "../kernel/read-if-there.ts";
+import { countElements, listDynamicSets } from "../kernel/listing/nft-listing.ts";
+import { readIfThere } from "../kernel/listing/read-if-there.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { Hazard } from "./hazard.ts";
 

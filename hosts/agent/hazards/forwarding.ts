@@ -3,8 +3,8 @@
 // does not help: a packet is gone once any chain on the hook drops it.
 import type { Family } from "../../shared/contract.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import { readLegacyTable } from "../kernel/legacy-table.ts";
-import { type ForwardDrop, listForwardDrops } from "../kernel/nft-listing.ts";
+import { readLegacyTable } from "../kernel/listing/legacy-table.ts";
+import { type ForwardDrop, listForwardDrops } from "../kernel/listing/nft-listing.ts";
 import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import type { Hazard } from "./hazard.ts";
 

@@ -5,7 +5,7 @@ import { testNeeding } from "../../../fixtures/support/needing.ts";
 import { joinPieces } from "../../shared/engine.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
 import { HealthState } from "../http/health-state.ts";
-import { countElements } from "../kernel/nft-listing.ts";
+import { countElements } from "../kernel/listing/nft-listing.ts";
 import { engineFor, flushAll, lackingLegacy, prepareNode, shell } from "../kernel/testing/node.ts";
 import { NetlinkSocket } from "../netlink/sockets/socket.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";

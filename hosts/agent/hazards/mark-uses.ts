@@ -1,8 +1,8 @@
 // Who else uses bits of the packet mark? WireGuard, tailscale, Calico and others keep a number there, as we keep one bit.
 // Read from routing rules, nf_tables (iptables-nft's extensions among it) and legacy iptables.
 import { FAMILIES } from "../../shared/families.ts";
-import { type LegacyExtension, type LegacyRule, readLegacyTable } from "../kernel/legacy-table.ts";
-import { listOthersRules } from "../kernel/nft-listing.ts";
+import { type LegacyExtension, type LegacyRule, readLegacyTable } from "../kernel/listing/legacy-table.ts";
+import { listOthersRules } from "../kernel/listing/nft-listing.ts";
 import {
   type Attribute,
   findAttribute,

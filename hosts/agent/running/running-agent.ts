@@ -14,7 +14,7 @@ import { type InterfaceWatch, watchInterfaces } from "../host/interfaces.ts";
 import { readNfacct } from "../host/nfacct.ts";
 import { settingDiagnostics, thisMachine } from "../host/setting.ts";
 import { HealthState } from "../http/health-state.ts";
-import { findLiveKubeProxy, liveKubeProxyMessage } from "../kernel/live-kube-proxy.ts";
+import { findLiveKubeProxy, liveKubeProxyMessage } from "../kernel/leftovers/live-kube-proxy.ts";
 import { ApiClient, type ApiClientOptions } from "../kube/client/api-client.ts";
 import { readServerVersion } from "../kube/client/server-version.ts";
 import { userAgent } from "../kube/client/user-agent.ts";

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
 import { World } from "../../../fixtures/random/world.ts";
 import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/support/engine-tests.ts";
-import type { NetlinkMode } from "../kernel/netlink-writer.ts";
+import type { NetlinkMode } from "../kernel/writers/netlink-writer.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";
 import { Node } from "./testing/node.ts";

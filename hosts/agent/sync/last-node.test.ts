@@ -13,10 +13,10 @@ import { testNeeding } from "../../../fixtures/support/needing.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { joinPieces } from "../../shared/engine.ts";
 import { type AgentConfig, parseAgentConfig } from "../config/agent-config.ts";
-import { IptablesWriter } from "../kernel/iptables-writer.ts";
-import { openNetlinkWriter } from "../kernel/netlink-writer.ts";
 import { flushAll, lackingLegacy, prepareNode, shell } from "../kernel/testing/node.ts";
 import type { KernelWriter } from "../kernel/writer.ts";
+import { IptablesWriter } from "../kernel/writers/iptables-writer.ts";
+import { openNetlinkWriter } from "../kernel/writers/netlink-writer.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { type LastNode, recallNode } from "./last-node.ts";
 

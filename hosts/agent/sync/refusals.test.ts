@@ -5,7 +5,7 @@ import { makeService, makeServiceCIDR, makeSlice } from "../../../fixtures/suppo
 import type { KubernetesObject } from "../../../fixtures/support/objects.ts";
 import { lengthOf } from "../../shared/engine.ts";
 import { FAMILIES } from "../../shared/families.ts";
-import type { NetlinkMode } from "../kernel/netlink-writer.ts";
+import type { NetlinkMode } from "../kernel/writers/netlink-writer.ts";
 import { EMLINK, EMSGSIZE, ENOBUFS, ENOMEM, EPERM } from "../netlink/messages/errno.ts";
 import { inNamespaces } from "../netlink/testing/namespace.ts";
 import { nft } from "../netlink/testing/nft.ts";

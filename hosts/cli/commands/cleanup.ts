@@ -1,7 +1,7 @@
 // sluice cleanup, and sluice agent --cleanup.
 import { parseArgs } from "node:util";
 import type { CleanupSettings } from "../../agent/config/command.ts";
-import type { LiveKubeProxyOptions } from "../../agent/kernel/live-kube-proxy.ts";
+import type { LiveKubeProxyOptions } from "../../agent/kernel/leftovers/live-kube-proxy.ts";
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
 
@@ -29,7 +29,7 @@ export async function removeRules(
   io: Io,
 ): Promise<ExitCode> {
   const [{ cleanupAfterHandOver }, { lockHolder }] = await Promise.all([
-    import("../../agent/kernel/cleanup.ts"),
+    import("../../agent/kernel/leftovers/cleanup.ts"),
     import("../../agent/running/lock/node-lock.ts"),
   ]);
   const holder = await lockHolder();

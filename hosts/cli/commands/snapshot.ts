@@ -63,7 +63,7 @@ async function take(
 
 async function nodeRules({ env }: Io, reporter: Reporter) {
   const [{ commandRunner }, { listNodeRules, NodeRulesError }] = await Promise.all([
-    import("../../agent/kernel/run-command.ts"),
+    import("../../agent/kernel/commands/run-command.ts"),
     import("../snapshot/node-rules.ts"),
   ]);
   try {

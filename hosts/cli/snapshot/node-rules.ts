@@ -1,5 +1,5 @@
 // What this node's kernel holds, as the node's own tools list it. They only read.
-import type { RunCommand } from "../../agent/kernel/run-command.ts";
+import type { RunCommand } from "../../agent/kernel/commands/run-command.ts";
 import { printable } from "../../shared/printable.ts";
 
 /** Which tools, and how they are asked. */

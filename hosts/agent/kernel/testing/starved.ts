@@ -1,6 +1,6 @@
 // Run by a test with a low limit of open files: what becomes of a child process when none is left, and afterwards.
 import { closeSync, openSync } from "node:fs";
-import { commandRunner } from "../run-command.ts";
+import { commandRunner } from "../commands/run-command.ts";
 
 const run = commandRunner();
 const held: number[] = [];

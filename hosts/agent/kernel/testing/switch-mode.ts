@@ -4,8 +4,8 @@ import { text } from "node:stream/consumers";
 import { configured } from "../../../../fixtures/conformance/run.ts";
 import { applyJson, newEngine, type Options } from "../../../../fixtures/support/engine.ts";
 import type { EngineInstance } from "../../../shared/engine.ts";
-import { IptablesWriter } from "../iptables-writer.ts";
-import { findLeftovers, removeLeftovers } from "../leftovers.ts";
+import { findLeftovers, removeLeftovers } from "../leftovers/leftovers.ts";
+import { IptablesWriter } from "../writers/iptables-writer.ts";
 import { sendBatches } from "./flat.ts";
 
 export interface SwitchRequest {

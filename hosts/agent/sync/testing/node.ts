@@ -5,8 +5,8 @@ import { defaultOptions, listOf } from "../../../../fixtures/support/engine-test
 import type { KubernetesObject } from "../../../../fixtures/support/objects.ts";
 import type { Batch, Family, Mode } from "../../../shared/contract.ts";
 import { FAMILIES } from "../../../shared/families.ts";
-import { type NetlinkMode, openNetlinkWriter } from "../../kernel/netlink-writer.ts";
 import type { BatchLimits, Dump, Intactness, KernelWriter, WriteResult } from "../../kernel/writer.ts";
+import { type NetlinkMode, openNetlinkWriter } from "../../kernel/writers/netlink-writer.ts";
 import type { Libc } from "../../netlink/sockets/libc.ts";
 import { ManualClock } from "../../time/testing/manual-clock.ts";
 import { ClusterState } from "../cluster-state.ts";

@@ -3,8 +3,9 @@
 //
 // Our rules translate a packet before IPVS sees it, so leftovers do no harm if they stay for a while. No test machine had IPVS:
 // only a fake checks the commands.
-import { RemovalError } from "./nft-removal.ts";
-import type { RunCommand } from "./run-command.ts";
+
+import type { RunCommand } from "../commands/run-command.ts";
+import { RemovalError } from "../removal/nft-removal.ts";
 
 export interface IpvsLeftovers {
   /** kube-ipvs0 is there. */

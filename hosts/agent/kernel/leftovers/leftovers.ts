@@ -7,19 +7,19 @@
 // Old rules that reject or drop before the translation may be out of date, for as long as they stay. Connections keep their
 // translation in conntrack when the rules go.
 
-import type { Family, Mode } from "../../shared/contract.ts";
-import { FAMILIES } from "../../shared/families.ts";
-import { plural } from "../../shared/plural.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import type { KeptChain } from "./chain-removal.ts";
-import type { IptablesTools, IptablesVariant } from "./iptables-tools.ts";
+import type { Family, Mode } from "../../../shared/contract.ts";
+import { FAMILIES } from "../../../shared/families.ts";
+import { plural } from "../../../shared/plural.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import type { IptablesTools, IptablesVariant } from "../commands/iptables-tools.ts";
+import { commandRunner } from "../commands/run-command.ts";
+import { listChains, listTables } from "../listing/nft-listing.ts";
+import { readIfThere } from "../listing/read-if-there.ts";
+import type { KeptChain } from "../removal/chain-removal.ts";
+import { isIpvsChain, isKubeProxyChain, isXTable, type XTable } from "../removal/kube-proxy-chains.ts";
+import { deleteLegacyChains, legacyTables, removeLegacyChains, saveLegacyTable } from "../removal/legacy-removal.ts";
+import { deleteChains, removeChains, removeTable } from "../removal/nft-removal.ts";
 import { findIpvs, type IpvsHost, removeIpsets, removeIpvsServers } from "./ipvs-leftovers.ts";
-import { isIpvsChain, isKubeProxyChain, isXTable, type XTable } from "./kube-proxy-chains.ts";
-import { deleteLegacyChains, legacyTables, removeLegacyChains, saveLegacyTable } from "./legacy-removal.ts";
-import { listChains, listTables } from "./nft-listing.ts";
-import { deleteChains, removeChains, removeTable } from "./nft-removal.ts";
-import { readIfThere } from "./read-if-there.ts";
-import { commandRunner } from "./run-command.ts";
 import { findStaleChains } from "./stale-chains.ts";
 
 export type Leftover =

@@ -1,12 +1,12 @@
 // Finds and removes iptables chains in legacy tables (x_tables), which only iptables' own commands can read.
-import type { Family } from "../../shared/contract.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { bareJump, bareJumps } from "../commands/iptables-jumps.ts";
+import { writeResultOf } from "../commands/iptables-refusal.ts";
+import type { RunCommand } from "../commands/run-command.ts";
+import { readIfThere } from "../listing/read-if-there.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
-import { bareJump, bareJumps } from "./iptables-jumps.ts";
-import { writeResultOf } from "./iptables-refusal.ts";
 import { isKubeProxyComment, isXTable, type XTable } from "./kube-proxy-chains.ts";
 import { RemovalError } from "./nft-removal.ts";
-import { readIfThere } from "./read-if-there.ts";
-import type { RunCommand } from "./run-command.ts";
 
 const COMMANDS: Readonly<Record<Family, { names: string; save: string; restore: string }>> = {
   ipv4: { names: "/proc/net/ip_tables_names", save: "iptables-legacy-save", restore: "iptables-legacy-restore" },

@@ -2,8 +2,8 @@
 // other's rules.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
-import { serverName } from "../http/limited-server.ts";
-import { get } from "../http/node-http.ts";
+import { serverName } from "../../http/limited-server.ts";
+import { get } from "../../http/node-http.ts";
 import type { KubeProxyMode } from "./kube-proxy-rules.ts";
 
 export interface LiveKubeProxyOptions {

@@ -1,12 +1,18 @@
 // Reads names of tables and chains, and the rules of single chains, from nf_tables. iptables-nft keeps its chains there too.
-import type { Family } from "../../shared/contract.ts";
-import { type Attribute, findAttribute, readAttributes, readString, readU32 } from "../netlink/messages/attributes.ts";
-import { ENOENT, errnoName, NetlinkError } from "../netlink/messages/errno.ts";
-import { ATTRIBUTES, type Message, messageFamily, request } from "../netlink/messages/messages.ts";
-import { NFPROTO } from "../netlink/messages/protocol-family.ts";
-import * as uapi from "../netlink/messages/uapi.ts";
-import { requestDump, requestOne } from "../netlink/sockets/requests.ts";
-import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
+import type { Family } from "../../../shared/contract.ts";
+import {
+  type Attribute,
+  findAttribute,
+  readAttributes,
+  readString,
+  readU32,
+} from "../../netlink/messages/attributes.ts";
+import { ENOENT, errnoName, NetlinkError } from "../../netlink/messages/errno.ts";
+import { ATTRIBUTES, type Message, messageFamily, request } from "../../netlink/messages/messages.ts";
+import { NFPROTO } from "../../netlink/messages/protocol-family.ts";
+import * as uapi from "../../netlink/messages/uapi.ts";
+import { requestDump, requestOne } from "../../netlink/sockets/requests.ts";
+import type { NetlinkSocket } from "../../netlink/sockets/socket.ts";
 
 export interface NftTable {
   readonly family: Family;

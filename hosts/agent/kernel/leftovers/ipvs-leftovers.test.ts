@@ -1,8 +1,8 @@
 // No kernel here has IPVS: what is shown is which commands are run, against a fake that answers as they do.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { CommandResult } from "../commands/run-command.ts";
 import { findIpvs, type IpvsHost, removeIpsets, removeIpvsServers } from "./ipvs-leftovers.ts";
-import type { CommandResult } from "./run-command.ts";
 
 const test = suite("leftovers of mode ipvs");
 

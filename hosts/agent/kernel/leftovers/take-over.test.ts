@@ -1,8 +1,8 @@
 import * as assert from "uvu/assert";
-import { oracleCases } from "../../../fixtures/oracle/oracle.ts";
-import { inNamespaces } from "../netlink/testing/namespace.ts";
+import { oracleCases } from "../../../../fixtures/oracle/oracle.ts";
+import { inNamespaces } from "../../netlink/testing/namespace.ts";
+import { flushAll, loadKubeProxyIptables, loadKubeProxyNft, prepareNode, shell } from "../testing/node.ts";
 import { TakeOver } from "./take-over.ts";
-import { flushAll, loadKubeProxyIptables, loadKubeProxyNft, prepareNode, shell } from "./testing/node.ts";
 
 const each = oracleCases()[31];
 if (each === undefined) throw new Error("no such case");

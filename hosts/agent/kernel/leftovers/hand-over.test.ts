@@ -1,16 +1,16 @@
 // A node's last rules stay until a kube-proxy answers and has written its own: real tables, and a kube-proxy's answers.
 import { createServer, type Server } from "node:http";
 import * as assert from "uvu/assert";
-import { freshEngine, prepareNodeA } from "../../../fixtures/agent/node.ts";
-import { shopObjects } from "../../../fixtures/api-server/shop.ts";
-import { recording } from "../../../fixtures/recordings/recordings.ts";
-import { applyJson } from "../../../fixtures/support/engine.ts";
-import { listOf } from "../../../fixtures/support/objects.ts";
-import { runCli } from "../../cli/testing/run-cli.ts";
-import { inNamespaces } from "../netlink/testing/namespace.ts";
+import { freshEngine, prepareNodeA } from "../../../../fixtures/agent/node.ts";
+import { shopObjects } from "../../../../fixtures/api-server/shop.ts";
+import { recording } from "../../../../fixtures/recordings/recordings.ts";
+import { applyJson } from "../../../../fixtures/support/engine.ts";
+import { listOf } from "../../../../fixtures/support/objects.ts";
+import { runCli } from "../../../cli/testing/run-cli.ts";
+import { inNamespaces } from "../../netlink/testing/namespace.ts";
+import { sendBatches } from "../testing/flat.ts";
+import { flushAll, hasLegacy, listEverything, shell } from "../testing/node.ts";
 import { type CleanupOutcome, cleanupAfterHandOver } from "./cleanup.ts";
-import { sendBatches } from "./testing/flat.ts";
-import { flushAll, hasLegacy, listEverything, shell } from "./testing/node.ts";
 
 const HEALTH = "http://127.0.0.1:10256/livez";
 const nft = recording("kube-proxy.nftables.nft.txt");

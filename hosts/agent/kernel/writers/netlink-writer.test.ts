@@ -1,18 +1,18 @@
 // The engine's batches in a real kernel, by netlink: written, refused, read back, and touched by others.
 import { spawnSync } from "node:child_process";
 import * as assert from "uvu/assert";
-import { families } from "../../../fixtures/support/engine.ts";
-import { makeEngine, makeService, makeSlice, put, remove } from "../../../fixtures/support/engine-tests.ts";
-import type { ServiceName } from "../../shared/contract.ts";
-import type { EngineInstance } from "../../shared/engine.ts";
-import { EPROTONOSUPPORT } from "../netlink/messages/errno.ts";
-import { readGeneration } from "../netlink/ruleset/generation.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import { fakeLibc } from "../netlink/testing/fake-libc.ts";
-import { inNamespaces } from "../netlink/testing/namespace.ts";
-import { nft } from "../netlink/testing/nft.ts";
+import { families } from "../../../../fixtures/support/engine.ts";
+import { makeEngine, makeService, makeSlice, put, remove } from "../../../../fixtures/support/engine-tests.ts";
+import type { ServiceName } from "../../../shared/contract.ts";
+import type { EngineInstance } from "../../../shared/engine.ts";
+import { EPROTONOSUPPORT } from "../../netlink/messages/errno.ts";
+import { readGeneration } from "../../netlink/ruleset/generation.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { fakeLibc } from "../../netlink/testing/fake-libc.ts";
+import { inNamespaces } from "../../netlink/testing/namespace.ts";
+import { nft } from "../../netlink/testing/nft.ts";
+import type { WriteResult } from "../writer.ts";
 import { type NetlinkMode, NetlinkWriter, openNetlinkWriter } from "./netlink-writer.ts";
-import type { WriteResult } from "./writer.ts";
 
 const web = makeService("shop/web", { ip: "10.96.0.12,fd00::12" });
 const webIPv4 = makeSlice("shop/web-1", "web", ["10.0.0.1", "10.0.0.2"]);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { limitedServer, sendText, serverName } from "../http/limited-server.ts";
+import { limitedServer, sendText, serverName } from "../../http/limited-server.ts";
 import { findLiveKubeProxy, liveKubeProxyMessage } from "./live-kube-proxy.ts";
 
 const test = suite("live kube-proxy");

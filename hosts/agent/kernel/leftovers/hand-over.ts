@@ -1,8 +1,8 @@
 // Hands the node over to a kube-proxy: waits until one has written its rules. Our rules must not go before, or connections to
 // Services would fail.
 
-import { formatDuration } from "../../shared/config/duration.ts";
-import { familyName } from "../../shared/families.ts";
+import { formatDuration } from "../../../shared/config/duration.ts";
+import { familyName } from "../../../shared/families.ts";
 import type { IpvsHost } from "./ipvs-leftovers.ts";
 import { familiesWeServe, findKubeProxyRules } from "./kube-proxy-rules.ts";
 import { askKubeProxy, type LiveKubeProxyOptions } from "./live-kube-proxy.ts";

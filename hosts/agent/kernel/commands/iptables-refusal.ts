@@ -1,6 +1,7 @@
 // Reads the error output of a failed iptables command, and makes one line of it for the log.
+
+import type { WriteResult } from "../writer.ts";
 import type { CommandResult } from "./run-command.ts";
-import type { WriteResult } from "./writer.ts";
 
 /** Exit code of resource problems: the lock is held, out of memory, no permission. */
 export const RESOURCE_PROBLEM = 4;

@@ -1,10 +1,10 @@
 // Reads a table of legacy iptables (x_tables) by the same getsockopt calls as iptables itself (linux/netfilter_ipv4/ip_tables.h,
 // ip6_tables.h). No command is needed, and CAP_NET_ADMIN is enough.
-import type { Family } from "../../shared/contract.ts";
-import { viewOf } from "../netlink/messages/attributes.ts";
-import { EAGAIN } from "../netlink/messages/errno.ts";
-import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM } from "../netlink/messages/uapi.ts";
-import { type Libc, loadLibc } from "../netlink/sockets/libc.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { viewOf } from "../../netlink/messages/attributes.ts";
+import { EAGAIN } from "../../netlink/messages/errno.ts";
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_DGRAM } from "../../netlink/messages/uapi.ts";
+import { type Libc, loadLibc } from "../../netlink/sockets/libc.ts";
 import { readIfThere } from "./read-if-there.ts";
 
 /** Of struct ipt_entry and ip6t_entry: what stands before its matches, and where it says how long it is. */

@@ -1,20 +1,20 @@
 // Mode iptables: batches go to iptables-restore and ip6tables-restore, as kube-proxy's do.
 
-import type { Batch, Extension, Family } from "../../shared/contract.ts";
-import { lengthOf } from "../../shared/engine.ts";
-import { FAMILIES } from "../../shared/families.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
+import type { Batch, Extension, Family } from "../../../shared/contract.ts";
+import { lengthOf } from "../../../shared/engine.ts";
+import { FAMILIES } from "../../../shared/families.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { findMissingExtensions, type MissingExtension, missingText } from "../commands/iptables-extensions.ts";
+import { checkArguments, insertionInput, JUMPS, type Jump, withoutComment } from "../commands/iptables-jumps.ts";
+import { RESOURCE_PROBLEM, writeResultOf } from "../commands/iptables-refusal.ts";
+import { findIptables, type IptablesHost, type IptablesTools, thisHost } from "../commands/iptables-tools.ts";
+import { commandRunner, type RunCommand } from "../commands/run-command.ts";
+import { isKubeProxyChain, XTABLES } from "../removal/kube-proxy-chains.ts";
+import { removeLegacyChains } from "../removal/legacy-removal.ts";
+import { removeChains } from "../removal/nft-removal.ts";
+import type { Dump, Intactness, KernelWriter, WriteResult } from "../writer.ts";
 import { CANARY_INPUT, IptablesCanary } from "./iptables-canary.ts";
-import { findMissingExtensions, type MissingExtension, missingText } from "./iptables-extensions.ts";
-import { checkArguments, insertionInput, JUMPS, type Jump, withoutComment } from "./iptables-jumps.ts";
-import { RESOURCE_PROBLEM, writeResultOf } from "./iptables-refusal.ts";
-import { findIptables, type IptablesHost, type IptablesTools, thisHost } from "./iptables-tools.ts";
-import { isKubeProxyChain, XTABLES } from "./kube-proxy-chains.ts";
-import { removeLegacyChains } from "./legacy-removal.ts";
-import { removeChains } from "./nft-removal.ts";
 import { readIptablesNodePortAddresses } from "./node-port-addresses.ts";
-import { commandRunner, type RunCommand } from "./run-command.ts";
-import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
 export interface IptablesWriterOptions {
   readonly run?: RunCommand;

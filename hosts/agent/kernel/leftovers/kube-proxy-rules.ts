@@ -1,11 +1,11 @@
 // Has kube-proxy written its rules? Being Ready proves nothing: kube-proxy answers before its first write. In each mode the first
 // write has all Services of a family, `default/kubernetes` among them.
-import type { Family } from "../../shared/contract.ts";
-import { FAMILIES } from "../../shared/families.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { FAMILIES } from "../../../shared/families.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { findChain, hasElements, listChains, listRules, type NftChain } from "../listing/nft-listing.ts";
+import { legacyTables, saveLegacyTable, targetsOf } from "../removal/legacy-removal.ts";
 import type { IpvsHost } from "./ipvs-leftovers.ts";
-import { legacyTables, saveLegacyTable, targetsOf } from "./legacy-removal.ts";
-import { findChain, hasElements, listChains, listRules, type NftChain } from "./nft-listing.ts";
 
 export type KubeProxyMode = "iptables" | "ipvs" | "nftables";
 

@@ -3,14 +3,14 @@
 // The empty chains KUBE-PROXY-CANARY in three tables disappear when somebody deletes all chains; other programs watch them too.
 // For chains in nf_tables the kernel tells more: whether anything has changed at all, how many rules a chain has, and how many
 // lead to it. So flushed chains and missing jumps are noticed as well, soon, and without a process.
-import type { DriftReport, Family } from "../../shared/contract.ts";
-import { readGeneration } from "../netlink/ruleset/generation.ts";
-import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import { JUMPS } from "./iptables-jumps.ts";
-import type { IptablesTools } from "./iptables-tools.ts";
-import { findChain } from "./nft-listing.ts";
-import type { RunCommand } from "./run-command.ts";
-import type { Intactness } from "./writer.ts";
+import type { DriftReport, Family } from "../../../shared/contract.ts";
+import { readGeneration } from "../../netlink/ruleset/generation.ts";
+import type { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { JUMPS } from "../commands/iptables-jumps.ts";
+import type { IptablesTools } from "../commands/iptables-tools.ts";
+import type { RunCommand } from "../commands/run-command.ts";
+import { findChain } from "../listing/nft-listing.ts";
+import type { Intactness } from "../writer.ts";
 
 const CANARY = "KUBE-PROXY-CANARY";
 /** Exit code of `iptables -S` for a chain that is not there. */

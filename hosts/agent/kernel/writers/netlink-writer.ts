@@ -1,28 +1,28 @@
 // Writes the batches of the modes flat and nftables as netlink, without any binary.
-import type { Batch, Family, Mode } from "../../shared/contract.ts";
-import { joinPieces } from "../../shared/engine.ts";
-import { FAMILIES } from "../../shared/families.ts";
+import type { Batch, Family, Mode } from "../../../shared/contract.ts";
+import { joinPieces } from "../../../shared/engine.ts";
+import { FAMILIES } from "../../../shared/families.ts";
 import {
   type BatchError,
   type BatchResult,
   InvalidBatchError,
   RECOMMENDED_BATCH_BYTES,
   sendBatch,
-} from "../netlink/batches/batch.ts";
-import { BatchWriter } from "../netlink/messages/batch-writer.ts";
-import { EBUSY, EEXIST, ENOENT } from "../netlink/messages/errno.ts";
-import { NFPROTO } from "../netlink/messages/protocol-family.ts";
-import { NLM_F_ACK, NLM_F_CREATE } from "../netlink/messages/uapi.ts";
-import { probeKernel } from "../netlink/probe/probe.ts";
-import { dumpTable } from "../netlink/ruleset/dump.ts";
-import { readGeneration } from "../netlink/ruleset/generation.ts";
-import type { TableName } from "../netlink/ruleset/monitor.ts";
-import { readTable } from "../netlink/ruleset/table.ts";
-import type { Libc } from "../netlink/sockets/libc.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
+} from "../../netlink/batches/batch.ts";
+import { BatchWriter } from "../../netlink/messages/batch-writer.ts";
+import { EBUSY, EEXIST, ENOENT } from "../../netlink/messages/errno.ts";
+import { NFPROTO } from "../../netlink/messages/protocol-family.ts";
+import { NLM_F_ACK, NLM_F_CREATE } from "../../netlink/messages/uapi.ts";
+import { probeKernel } from "../../netlink/probe/probe.ts";
+import { dumpTable } from "../../netlink/ruleset/dump.ts";
+import { readGeneration } from "../../netlink/ruleset/generation.ts";
+import type { TableName } from "../../netlink/ruleset/monitor.ts";
+import { readTable } from "../../netlink/ruleset/table.ts";
+import type { Libc } from "../../netlink/sockets/libc.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import type { Dump, Intactness, KernelWriter, WriteResult } from "../writer.ts";
 import { partOf, sequencesOf } from "./netlink-trial.ts";
 import { readNftNodePortAddresses } from "./node-port-addresses.ts";
-import type { Dump, Intactness, KernelWriter, WriteResult } from "./writer.ts";
 
 export type NetlinkMode = Exclude<Mode, "iptables">;
 

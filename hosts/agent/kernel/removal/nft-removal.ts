@@ -1,16 +1,16 @@
 // Removes tables and iptables chains from nf_tables, by netlink: no nft or iptables binary is needed, and one transaction
 // takes all jumps out at once.
 
-import type { Family } from "../../shared/contract.ts";
-import { sendBatch } from "../netlink/batches/batch.ts";
-import { BatchWriter } from "../netlink/messages/batch-writer.ts";
-import { NFPROTO } from "../netlink/messages/protocol-family.ts";
-import * as uapi from "../netlink/messages/uapi.ts";
-import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { sendBatch } from "../../netlink/batches/batch.ts";
+import { BatchWriter } from "../../netlink/messages/batch-writer.ts";
+import { NFPROTO } from "../../netlink/messages/protocol-family.ts";
+import * as uapi from "../../netlink/messages/uapi.ts";
+import type { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { bareJump, bareJumps } from "../commands/iptables-jumps.ts";
+import { listChains, listRules, type NftChain, type NftTable } from "../listing/nft-listing.ts";
 import { type KeptChain, type OutsideRule, planRemoval } from "./chain-removal.ts";
-import { bareJump, bareJumps } from "./iptables-jumps.ts";
 import { isKubeProxyComment } from "./kube-proxy-chains.ts";
-import { listChains, listRules, type NftChain, type NftTable } from "./nft-listing.ts";
 
 /** The kernel did not do it; the message says what and why. */
 export class RemovalError extends Error {

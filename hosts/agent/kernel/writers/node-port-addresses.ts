@@ -1,11 +1,11 @@
 // On which addresses the rules that the kernel has let node ports answer: what a process before this one has written.
-import type { Family } from "../../shared/contract.ts";
-import { FAMILIES } from "../../shared/families.ts";
-import { addressText } from "../host/address-list.ts";
-import type { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import type { IptablesTools } from "./iptables-tools.ts";
-import { listKeys } from "./nft-listing.ts";
-import type { RunCommand } from "./run-command.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { FAMILIES } from "../../../shared/families.ts";
+import { addressText } from "../../host/address-list.ts";
+import type { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import type { IptablesTools } from "../commands/iptables-tools.ts";
+import type { RunCommand } from "../commands/run-command.ts";
+import { listKeys } from "../listing/nft-listing.ts";
 
 /** Without it node ports answer on every address. */
 const SET = "nodeport-ips";

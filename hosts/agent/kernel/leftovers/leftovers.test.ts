@@ -1,16 +1,13 @@
 import * as assert from "uvu/assert";
-import { report } from "../../../fixtures/kernel/diff.ts";
-import { compareIptables } from "../../../fixtures/kernel/normalise-iptables.ts";
-import { compareNft } from "../../../fixtures/kernel/normalise-nft.ts";
-import { type OracleCase, oracleCases } from "../../../fixtures/oracle/oracle.ts";
-import type { Mode } from "../../shared/contract.ts";
-import { NFPROTO_IPV4 } from "../netlink/messages/uapi.ts";
-import { dumpTable } from "../netlink/ruleset/dump.ts";
-import { inNamespaces } from "../netlink/testing/namespace.ts";
-import { cleanupAll } from "./cleanup.ts";
-import { IptablesWriter } from "./iptables-writer.ts";
-import { findLeftovers, type Leftover, removeLeftovers } from "./leftovers.ts";
-import { sendBatches } from "./testing/flat.ts";
+import { report } from "../../../../fixtures/kernel/diff.ts";
+import { compareIptables } from "../../../../fixtures/kernel/normalise-iptables.ts";
+import { compareNft } from "../../../../fixtures/kernel/normalise-nft.ts";
+import { type OracleCase, oracleCases } from "../../../../fixtures/oracle/oracle.ts";
+import type { Mode } from "../../../shared/contract.ts";
+import { NFPROTO_IPV4 } from "../../netlink/messages/uapi.ts";
+import { dumpTable } from "../../netlink/ruleset/dump.ts";
+import { inNamespaces } from "../../netlink/testing/namespace.ts";
+import { sendBatches } from "../testing/flat.ts";
 import {
   engineFor,
   flushAll,
@@ -21,7 +18,10 @@ import {
   prepareNode,
   sayWhatIsLeftOut,
   shell,
-} from "./testing/node.ts";
+} from "../testing/node.ts";
+import { IptablesWriter } from "../writers/iptables-writer.ts";
+import { cleanupAll } from "./cleanup.ts";
+import { findLeftovers, type Leftover, removeLeftovers } from "./leftovers.ts";
 
 const builtin = {
   filter: ["INPUT", "FORWARD", "OUTPUT"],

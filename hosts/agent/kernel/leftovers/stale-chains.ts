@@ -1,12 +1,12 @@
 // Chains of service ports and endpoints that no rule leads to any more. An earlier process (kube-proxy, or the agent before a
 // restart) has left them in the variant that we write. The engine deletes only chains that it knows.
-import type { Family } from "../../shared/contract.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import type { IptablesVariant } from "./iptables-tools.ts";
-import { isServiceChain } from "./kube-proxy-chains.ts";
-import { legacyTables, saveLegacyTable, targetsOf } from "./legacy-removal.ts";
-import { listChains, listJumps, type NftJump } from "./nft-listing.ts";
-import type { RunCommand } from "./run-command.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import type { IptablesVariant } from "../commands/iptables-tools.ts";
+import type { RunCommand } from "../commands/run-command.ts";
+import { listChains, listJumps, type NftJump } from "../listing/nft-listing.ts";
+import { isServiceChain } from "../removal/kube-proxy-chains.ts";
+import { legacyTables, saveLegacyTable, targetsOf } from "../removal/legacy-removal.ts";
 
 /**
  * Of table nat. To be asked when our rules are in place: until then all chains are in use.

@@ -1,9 +1,9 @@
 // Which iptables this node uses: the commands of one variant, legacy (x_tables) or nf_tables. The kernel applies the rules of both,
 // but each variant's commands see only their own. So everybody on a node has to use the same variant.
-import type { Family } from "../../shared/contract.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
-import { listChains, type NftChain } from "./nft-listing.ts";
-import { readIfThere } from "./read-if-there.ts";
+import type { Family } from "../../../shared/contract.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { listChains, type NftChain } from "../listing/nft-listing.ts";
+import { readIfThere } from "../listing/read-if-there.ts";
 import type { RunCommand } from "./run-command.ts";
 
 export type IptablesVariant = "legacy" | "nf_tables";

@@ -1,6 +1,6 @@
 // Takes a node over from kube-proxy or from another mode of ours: removes what is left of it, once our rules are in place,
 // and notices when somebody keeps making it again.
-import type { Mode } from "../../shared/contract.ts";
+import type { Mode } from "../../../shared/contract.ts";
 import { findLeftovers, type LeftoverOptions, removeLeftovers } from "./leftovers.ts";
 import { findLiveKubeProxy } from "./live-kube-proxy.ts";
 

@@ -1,12 +1,12 @@
 // Which extensions of iptables this node has. `iptables-restore --test` asks the kernel in neither variant. So each extension is
 // tried by a real rule in a chain of our own. Nothing leads to that chain, and the same process removes it.
-import type { Extension, Family } from "../../shared/contract.ts";
-import { FAMILIES } from "../../shared/families.ts";
-import { deleteNfacct, makeNfacct } from "../host/nfacct.ts";
-import { NetlinkSocket } from "../netlink/sockets/socket.ts";
+import type { Extension, Family } from "../../../shared/contract.ts";
+import { FAMILIES } from "../../../shared/families.ts";
+import { deleteNfacct, makeNfacct } from "../../host/nfacct.ts";
+import { NetlinkSocket } from "../../netlink/sockets/socket.ts";
+import { readIfThere } from "../listing/read-if-there.ts";
 import { writeResultOf } from "./iptables-refusal.ts";
 import type { IptablesTools } from "./iptables-tools.ts";
-import { readIfThere } from "./read-if-there.ts";
 import type { RunCommand } from "./run-command.ts";
 
 interface Probe {

@@ -1,8 +1,8 @@
 // Makes a part of a batch for a dry run. If the kernel refuses a batch and does not say which message, parts of it are tried until
 // it is known whose messages it refuses.
 
-import { viewOf } from "../netlink/messages/attributes.ts";
-import { readMessages } from "../netlink/messages/messages.ts";
+import { viewOf } from "../../netlink/messages/attributes.ts";
+import { readMessages } from "../../netlink/messages/messages.ts";
 import {
   NFNL_MSG_BATCH_BEGIN,
   NFNL_MSG_BATCH_END,
@@ -13,7 +13,7 @@ import {
   NFT_MSG_DELSET,
   NFT_MSG_DELSETELEM,
   NLM_F_ACK,
-} from "../netlink/messages/uapi.ts";
+} from "../../netlink/messages/uapi.ts";
 
 function isControl(type: number): boolean {
   return type === NFNL_MSG_BATCH_BEGIN || type === NFNL_MSG_BATCH_END;

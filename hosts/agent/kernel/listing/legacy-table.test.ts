@@ -1,10 +1,10 @@
 // Tables of legacy iptables as the kernel of a network namespace has them.
 import * as assert from "uvu/assert";
-import { testNeeding } from "../../../fixtures/support/needing.ts";
-import { type Libc, loadLibc } from "../netlink/sockets/libc.ts";
-import { inNamespaces } from "../netlink/testing/namespace.ts";
+import { testNeeding } from "../../../../fixtures/support/needing.ts";
+import { type Libc, loadLibc } from "../../netlink/sockets/libc.ts";
+import { inNamespaces } from "../../netlink/testing/namespace.ts";
+import { lackingLegacy, shell } from "../testing/node.ts";
 import { readLegacyTable } from "./legacy-table.ts";
-import { lackingLegacy, shell } from "./testing/node.ts";
 
 /** struct ipt_get_entries and one entry at least: what is shorter says how large the table is. */
 const TABLE_BYTES = 100;

@@ -51,7 +51,7 @@ test("too slow, killed, missing, not executable: each is told", async () => {
 });
 
 test("without file descriptors nothing is started, and later it is", async () => {
-  const script = fileURLToPath(new URL("./testing/starved.ts", import.meta.url));
+  const script = fileURLToPath(new URL("../testing/starved.ts", import.meta.url));
   const command = `ulimit -n 64; exec "${process.execPath}" --import tsx "${script}"`;
   const [refused, starved, later] = JSON.parse(execFileSync("sh", ["-c", command], { encoding: "utf8" }));
   assert.is(refused, "EMFILE");
