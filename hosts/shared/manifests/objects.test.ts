@@ -22,6 +22,13 @@ for (const [how, text, names] of [
   ["over several lines behind one on a line", `${object("a")}\n{"kind":"K",\n"metadata":{"name":"b"}}\n`, "a b"],
   ["broken at the end", `${object("a")}\n${object("b")}\n{"kind":`, "a b"],
   ["with a newline in a text", `${object("a", ',"x":"\\n{}"')}\n${object("b")}`, "a b"],
+  ["two metadata", `{"kind":"K","metadata":{"name":"a"},"metadata":{}}\n${object("b")}`, "b"],
+  ["two metadata, the last no object", `{"metadata":{"name":"a"},"metadata":7}\n${object("b")}`, "b"],
+  ["two items", `{"kind":"List","items":[${object("a")}],"items":7,"metadata":{"name":"l"}}\n${object("b")}`, "l b"],
+  ["two kinds", `{"kind":"List","kind":7,"items":[${object("a")}],"metadata":{"name":"l"}}\n${object("b")}`, "l b"],
+  ["two objects of an event", `{"object":${object("a")},"object":7,"metadata":{"name":"e"}}\n${object("b")}`, "e b"],
+  ["a kind that is no text, in a typed list", `{"kind":"KList","items":[{"kind":7,"metadata":{"name":"a"}}]}`, "a"],
+  ["a name that is no text", `{"kind":"K","metadata":{"name":"a","name":7}}\n${object("b")}`, "b"],
   ["events", `{"type":"ADDED","object":${object("a")}}\n{"type":"ADDED","object":${object("b")}}`, "a b"],
 ] as const) {
   test(how, () => {

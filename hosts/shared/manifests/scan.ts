@@ -116,10 +116,13 @@ function* objectsOf(json: Uint8Array, start: number, kindOfItems: string, depth:
   let items = -1;
   let event = -1;
   for (const { key, valueAt } of members(json, start)) {
-    if (key === "kind") kind = text(json, valueAt);
-    else if (key === "items" && json[valueAt] === openBracket) items = valueAt;
-    else if (key === "object" && json[valueAt] === openBrace) event = valueAt;
+    // The last of duplicate keys counts.
+    if (key === "kind") kind = json[valueAt] === quote ? text(json, valueAt) : kindOfItems;
+    else if (key === "items") items = json[valueAt] === openBracket ? valueAt : -1;
+    else if (key === "object") event = json[valueAt] === openBrace ? valueAt : -1;
     else if (key === "metadata") {
+      name = "";
+      namespace = "";
       for (const member of members(json, valueAt)) {
         if (member.key === "name") name = text(json, member.valueAt);
         else if (member.key === "namespace") namespace = text(json, member.valueAt);
