@@ -1,3 +1,5 @@
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { shopObjects } from "../../../fixtures/api-server/shop.ts";
@@ -231,6 +233,19 @@ test("objects of other kinds are left out", () => {
     ],
   });
   assert.equal(snapshot.objects, []);
+});
+
+test("a browser page can use it: it needs nothing of Node's", async () => {
+  const entry = fileURLToPath(new URL("redact.ts", import.meta.url));
+  const { errors, warnings } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: "browser",
+    format: "esm",
+    logLevel: "silent",
+  });
+  assert.equal([errors, warnings], [[], []]);
 });
 
 test.run();
