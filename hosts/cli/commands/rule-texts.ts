@@ -1,7 +1,7 @@
 // Rules as people have them: files of iptables-save and nft, directories of them, the nodes' rules of a snapshot, this node's kernel.
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { commandRunner } from "../../agent/kernel/run-command.ts";
+import { commandRunner } from "../../agent/kernel/commands/run-command.ts";
 import { diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
 import { plural } from "../../shared/plural.ts";
