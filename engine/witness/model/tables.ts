@@ -37,6 +37,8 @@ export class Table {
   name: u32 = 0;
   /** Of iptables: its chains are upper-case words, and targets may be extensions. */
   isIptables: bool = false;
+  /** Of iptables-nft: nft lists it, too, as a table of its own. */
+  isNft: bool = false;
   /** `flags dormant`, or deleted: no packet sees it. */
   isOff: bool = false;
 }
@@ -106,10 +108,18 @@ function makeTable(ruleset: u32, family: u32, name: u32, isIptables: bool): u32 
   table.family = family;
   table.name = name;
   table.isIptables = isIptables;
+  table.isNft = false;
   table.isOff = false;
   tables.push(<u32>changetype<usize>(table));
   tableNumbers.set(tableKey(ruleset, family, isIptables), name, tables.length - 1);
   return tables.length - 1;
+}
+
+/** What nft lists of a table that iptables-nft has, where iptables-save has listed it as well: the same rules once more. */
+export function isListedTwice(table: Table): bool {
+  if (table.isIptables) return false;
+  const other = tableNumbers.get(tableKey(table.ruleset, table.family, true), table.name);
+  return other != ABSENT && tableAt(other).isNft;
 }
 
 /** Deletes a table: an empty one takes its name, so that what refers to the name later finds that. */

@@ -1,7 +1,7 @@
 // The way of a packet through netfilter's hooks, stage by stage, and which interfaces it has there.
 import { Vector } from "../../bytes/memory";
 import { IPV4 } from "../model/addresses";
-import { Chain, ChainType, chainAt, chainCount, Hook, TableFamily, tableAt } from "../model/tables";
+import { Chain, ChainType, chainAt, chainCount, Hook, isListedTwice, TableFamily, tableAt } from "../model/tables";
 import { isLocal, rangeFirst, rangeLast } from "./facts";
 import { Interface } from "./interfaces";
 import { Dim, narrow, Origin, packet, valueOf } from "./packet";
@@ -52,7 +52,7 @@ export function prepareStages(): void {
   for (let number: u32 = 0; number < chainCount(); number++) {
     const chain = chainAt(number);
     const table = tableAt(chain.table);
-    if (chain.hook == Hook.NONE || table.isOff || table.ruleset >= RULESETS) continue;
+    if (chain.hook == Hook.NONE || table.isOff || table.ruleset >= RULESETS || isListedTwice(table)) continue;
     for (let family: u32 = 0; family < 2; family++) {
       const serves =
         table.family == TableFamily.INET || table.family == (family == IPV4 ? TableFamily.IP : TableFamily.IP6);
