@@ -31,7 +31,7 @@ const builtInGroups: ReadonlySet<string> = new Set([
 
 /** Kinds from which endpoints are assumed, as the engine names them. */
 const workloads =
-  /^((Pod|ReplicationController)|(Deployment|StatefulSet|DaemonSet|ReplicaSet)\.apps|(Job|CronJob)\.batch|HorizontalPodAutoscaler\.autoscaling)$/;
+  /^((Pod|ReplicationController|Endpoints)|(Deployment|StatefulSet|DaemonSet|ReplicaSet)\.apps|(Job|CronJob)\.batch|HorizontalPodAutoscaler\.autoscaling)$/;
 
 /** Of a snapshot: what a kernel held makes no rules. */
 const NODE_RULES = "NodeRules.sluice";

@@ -24,6 +24,9 @@ export function assumeSet(set: ManifestSet, options: AssumeOptions): Assumed | u
     // What is wrong with it is the Service's or the workload's fault, and the Service is what leads to it.
     set.add(slice.fields, service.about("note", "", "spec.selector", "", ""));
   }
+  for (const { endpoints, fields } of assumed.mirrored) {
+    set.add(fields, endpoints.about("note", "", "subsets", "", ""));
+  }
   return assumed;
 }
 

@@ -8,11 +8,12 @@ import { type AssumedSlice, slicesFor } from "./endpoint-slices.ts";
 import { matchesLabels } from "./label-selectors.ts";
 import { Marks } from "./marks.ts";
 import { WorkloadIndex } from "./matching.ts";
+import { isMirrored, mirroredSlices } from "./mirrored-endpoints.ts";
 import { assumedNodes, type ClusterNode, knownNodes, nodeObject } from "./nodes.ts";
 import { isNew, keyOf, namespaceOf, sorted, textsOf } from "./objects.ts";
 import type { AssumeOptions } from "./options.ts";
 import { type Pod, PodMaker } from "./pods.ts";
-import { Autoscalers } from "./replicas.ts";
+import { Autoscalers, MOST_ENDPOINTS_IN_ALL } from "./replicas.ts";
 import { type AddressedService, serviceAddresses } from "./service-addresses.ts";
 import { chosenClusterIPs, familiesOf, hasClusterIP } from "./service-families.ts";
 import { serviceRanges } from "./service-ranges.ts";
@@ -22,6 +23,8 @@ export interface Assumed {
   /** Services with their addresses, whole, in place of those that were given. */
   readonly services: readonly AddressedService[];
   readonly slices: readonly SliceOfService[];
+  /** Slices of Endpoints that somebody has written. */
+  readonly mirrored: readonly { readonly endpoints: ManifestObject; readonly fields: Fields }[];
   /** Nodes that pods were put on although none was given. */
   readonly nodes: readonly Fields[];
   readonly diagnostics: readonly Diagnostic[];
@@ -40,6 +43,7 @@ export function assume(input: AssumeInput, options: AssumeOptions): Assumed {
   return {
     services: addressed.services,
     slices: endpoints.slices,
+    mirrored: endpoints.mirrored.flatMap((each) => mirroredSlices(each).map((fields) => ({ endpoints: each, fields }))),
     nodes: endpoints.assumedNodes.map(nodeObject),
     diagnostics: [...addressed.diagnostics, ...endpoints.diagnostics()],
     marks,
@@ -57,6 +61,10 @@ class Endpoints {
   readonly slices: SliceOfService[] = [];
   /** Services whose endpoints nothing in the files tells. */
   readonly unknown: ManifestObject[] = [];
+  /** Endpoints of Services that have neither a selector nor slices. */
+  readonly mirrored: ManifestObject[] = [];
+  readonly #written: ReadonlyMap<string, ManifestObject>;
+  #count = 0;
   readonly #options: AssumeOptions;
   readonly #nodes: readonly ClusterNode[];
   readonly #index: WorkloadIndex;
@@ -73,9 +81,10 @@ class Endpoints {
     this.#index = new WorkloadIndex(workloads);
     this.#cronJobs = new WorkloadIndex(cronJobs);
     this.#withSlices = new Set(input.slices.map(serviceOfSlice));
+    this.#written = new Map(input.endpoints.filter(isMirrored).map((each) => [keyOf(each), each]));
     this.#pods = new PodMaker(this.#nodes, options.podCidrs, new Autoscalers(input.autoscalers));
     this.#options = options;
-    this.#reasons = new EndpointReasons(diagnostics);
+    this.#reasons = new EndpointReasons(diagnostics, input.outdated);
   }
 
   /** Nodes that pods were put on although none was given. */
@@ -95,25 +104,35 @@ class Endpoints {
     if (this.#withSlices.has(keyOf(service))) return;
     const selector = textsOf(spec.selector);
     if (Object.keys(selector).length === 0) {
-      this.#reasons.add("no-selector", service);
+      const written = this.#written.get(keyOf(service));
+      if (written === undefined) this.#reasons.add("no-selector", service);
+      else this.mirrored.push(written);
       return;
     }
     const namespace = namespaceOf(service);
     const workloads = this.#index.matching(namespace, selector);
     if (workloads.length === 0) {
-      this.#unknown(service, this.#cronJobs.matching(namespace, selector).length > 0);
+      const isOfCronJob = this.#cronJobs.matching(namespace, selector).length > 0;
+      this.#unknown(service, isOfCronJob ? "cron-job" : "unknown");
       return;
     }
     const pods = workloads.flatMap((workload) => this.#podsOfWorkload(workload));
     const matching = pods.filter(({ labels }) => matchesLabels(selector, labels));
-    const slices = slicesFor({ namespace, name: service.name, spec, families: familiesOf(spec) }, matching);
+    const families = familiesOf(spec);
+    this.#count += matching.length * families.length;
+    if (this.#count > MOST_ENDPOINTS_IN_ALL) {
+      this.#count -= matching.length * families.length;
+      this.#unknown(service, "too-many");
+      return;
+    }
+    const slices = slicesFor({ namespace, name: service.name, spec, families }, matching);
     for (const slice of slices) this.slices.push({ service, slice });
     this.#reasons.look(service, spec, workloads, matching.length);
   }
 
-  #unknown(service: ManifestObject, isOfCronJob: boolean): void {
+  #unknown(service: ManifestObject, reason: "cron-job" | "too-many" | "unknown"): void {
     this.unknown.push(service);
-    this.#reasons.add(isOfCronJob ? "cron-job" : "unknown", service);
+    this.#reasons.add(reason, service);
   }
 
   #podsOfWorkload(workload: Workload): readonly Pod[] {

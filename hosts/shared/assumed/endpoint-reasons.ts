@@ -4,14 +4,14 @@ import { type Fields, fieldsOf, listOf, type ManifestObject, textOf } from "../m
 import { plural } from "../plural.ts";
 import { keyOf } from "./objects.ts";
 import type { Shortage } from "./pods.ts";
-import { MOST_PODS } from "./replicas.ts";
+import { MOST_ENDPOINTS_IN_ALL, MOST_PODS, MOST_PODS_IN_ALL } from "./replicas.ts";
 import { portNames, resolvePorts } from "./target-ports.ts";
 import type { Workload } from "./workloads.ts";
 
 /** Names in one message; there may be thousands. */
 const NAMES = 10;
 
-type Reason = "unknown" | "cron-job" | "no-selector" | "no-pods" | "topology-mode" | "no-zones";
+type Reason = "unknown" | "cron-job" | "no-selector" | "no-pods" | "too-many" | "topology-mode" | "no-zones";
 
 interface Text {
   readonly code: string;
@@ -42,6 +42,12 @@ const texts: Readonly<Record<Reason, Text>> = {
     message: (services) => `the workloads of ${services} have no pods (replicas are 0, or no Node fits): no endpoints`,
     hint: "",
   },
+  "too-many": {
+    code: "many-endpoints",
+    message: (services) =>
+      `no endpoints are assumed of ${services}: with theirs there would be more than ${MOST_ENDPOINTS_IN_ALL}`,
+    hint: "render fewer files at a time, or give EndpointSlices",
+  },
   "topology-mode": {
     code: "no-assumed-hints",
     message: (services) =>
@@ -59,10 +65,20 @@ export class EndpointReasons {
   readonly #services = new Map<Reason, ManifestObject[]>();
   readonly #diagnostics: Diagnostic[];
   readonly #nowhere: Workload[] = [];
+  readonly #withoutAddress: Workload[] = [];
 
-  /** @param diagnostics found before */
-  constructor(diagnostics: readonly Diagnostic[]) {
+  /**
+   * @param diagnostics found before
+   * @param outdated workloads in versions that Kubernetes does not have any more
+   */
+  constructor(diagnostics: readonly Diagnostic[], outdated: readonly ManifestObject[]) {
     this.#diagnostics = [...diagnostics];
+    const [first] = outdated;
+    if (first === undefined) return;
+    const more = outdated.length === 1 ? "" : `, and so for ${plural(outdated.length - 1, "object")} more`;
+    const message = `Kubernetes 1.37 does not have ${first.apiVersion}, so none of its pods is assumed${more}`;
+    const hint = "write apps/v1, batch/v1 or autoscaling/v2 (`kubectl convert` does)";
+    this.#diagnostics.push(first.about("warning", "outdated-version", "apiVersion", message, hint));
   }
 
   add(reason: Reason, service: ManifestObject): void {
@@ -101,11 +117,12 @@ export class EndpointReasons {
   shortage(workload: Workload, shortage: Shortage): void {
     const about = workload.object;
     if (shortage === "no-node") this.#nowhere.push(workload);
+    else if (shortage === "no-address") this.#withoutAddress.push(workload);
     else if (shortage === "wrong-replicas") {
       const message = "this is no number of pods, so none is assumed";
       this.#diagnostics.push(about.about("warning", "wrong-replicas", "spec.replicas", message, "use 0, 1, 2, …"));
     } else if (shortage === "too-many") {
-      const message = `of its pods the first ${MOST_PODS} are assumed`;
+      const message = `not all of its pods are assumed: at most ${MOST_PODS} of a workload, and ${MOST_PODS_IN_ALL} in all`;
       this.#diagnostics.push(about.about("note", "many-replicas", "spec.replicas", message, ""));
     }
   }
@@ -118,6 +135,12 @@ export class EndpointReasons {
       const message = `no Node among the files fits the pods of ${names}`;
       const hint = "their nodeSelector, affinity and tolerations say why";
       found.push(diagnostic("note", "no-fitting-node", message, { hint }));
+    }
+    if (this.#withoutAddress.length > 0) {
+      const names = namesOf(this.#withoutAddress.map(({ object }) => objectName(object)));
+      const message = `no address is left for pods of ${names}: without one they are nobody's endpoints`;
+      const hint = "give Nodes with larger podCIDRs and addresses, or a configuration with a larger clusterCIDR";
+      found.push(diagnostic("warning", "no-pod-address", message, { hint }));
     }
     for (const [reason, services] of this.#services) {
       if (reason === "no-zones" && hasZones) continue;

@@ -2,6 +2,7 @@
 // controllers; here stands what they don't have, and what is said.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { parseCidr } from "../cidr.ts";
 import { assumedOf } from "./testing/assumed-of.ts";
 import { type Endpoint, find } from "./testing/find.ts";
 import { node, service, workload } from "./testing/objects.ts";
@@ -150,6 +151,71 @@ test("no workload: unknown, said once for all Services", () => {
 
 test("neither a selector nor slices: none, said once", () => {
   assert.equal(find([service("web", { selector: undefined })]).codes, ["no-selector"]);
+});
+
+test("Endpoints that somebody has written for a Service without a selector are mirrored", () => {
+  const written = (name: string, more: object = {}) => ({
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { namespace: "shop", name, ...more },
+    subsets: [
+      {
+        addresses: [{ ip: "192.0.2.7", nodeName: "a" }, { ip: "2001:db8::7" }],
+        notReadyAddresses: [{ ip: "192.0.2.8" }],
+        ports: [{ port: 9000 }],
+      },
+    ],
+  });
+  const bare = (name: string) => service(name, { selector: undefined, ports: [{ port: 80 }] });
+  const { assumed, codes } = find([bare("web"), written("web"), service("db"), written("db")]);
+  assert.equal(codes, ["endpoints-unknown"]);
+  const slices = assumed.slices.map(({ metadata, addressType, ports, endpoints }) => {
+    const found = (endpoints as Endpoint[]).map(({ addresses, conditions }) => [addresses[0], conditions.ready]);
+    return [(metadata as { name: string }).name, addressType, ports, found];
+  });
+  const ports = [{ name: "", port: 9000, protocol: "TCP" }];
+  assert.equal(slices, [
+    [
+      "web-mirrored-1",
+      "IPv4",
+      ports,
+      [
+        ["192.0.2.7", true],
+        ["192.0.2.8", false],
+      ],
+    ],
+    ["web-mirrored-2", "IPv6", ports, [["2001:db8::7", true]]],
+  ]);
+  assert.is(assumed.marks?.counts.endpoints, 0, "nothing of it is assumed");
+  const skipped = written("web", { labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } });
+  assert.equal(find([bare("web"), skipped]).codes, ["no-selector"]);
+  const lock = written("web", { annotations: { "control-plane.alpha.kubernetes.io/leader": "{}" } });
+  assert.equal(find([bare("web"), lock]).codes, ["no-selector"]);
+});
+
+test("workloads in versions that Kubernetes does not have any more", () => {
+  const old = (name: string, apiVersion: string) => ({ ...workload("Deployment", name), apiVersion });
+  const { assumed, codes } = find([service("web"), old("web", "extensions/v1beta1"), old("db", "apps/v1beta2")]);
+  assert.equal(codes, ["outdated-version", "endpoints-unknown"]);
+  assert.match(assumed.diagnostics[0]?.message ?? "", /not have extensions\/v1beta1, .* and so for 1 object more$/);
+});
+
+test("there is an end to it: pods and endpoints in all", () => {
+  const shared = { labels: { app: "web" } };
+  const names = Array.from({ length: 13 }, (_, index) => `app-${index}`);
+  const many = names.map((name) => workload("Deployment", name, { replicas: 5_000 }, {}, shared));
+  const services = names.slice(0, 4).map((name) => service(name, {}, shared));
+  const { assumed, codes } = find([...services, ...many]);
+  assert.is(assumed.marks?.counts.endpoints, 180_000);
+  assert.equal(codes, ["many-replicas", "many-endpoints"]);
+  assert.ok(assumed.marks?.hasUnknownEndpoints("shop/app-3"));
+});
+
+test("pods for which no address is left are no endpoints, which is said", () => {
+  const podCidrs = [parseCidr("10.32.0.0/29")].filter((cidr) => cidr !== undefined);
+  const { endpoints, codes } = find([service("web"), workload("Deployment", "web", { replicas: 9 })], { podCidrs });
+  assert.is(endpoints.length, 6);
+  assert.equal(codes, ["no-pod-address"]);
 });
 
 test("EndpointSlices that are given go before", () => {

@@ -8,7 +8,7 @@ import type { Labels } from "./label-selectors.ts";
 import type { ClusterNode } from "./nodes.ts";
 import { isNew, isWholeNumber } from "./objects.ts";
 import { hash } from "./pool.ts";
-import { type Autoscalers, MOST_PODS, replicasOf } from "./replicas.ts";
+import { type Autoscalers, MOST_PODS, MOST_PODS_IN_ALL, replicasOf } from "./replicas.ts";
 import { fits, hostPorts } from "./scheduling.ts";
 import type { Workload } from "./workloads.ts";
 
@@ -23,7 +23,7 @@ export interface Pod {
 }
 
 /** Why a workload has fewer pods than one would think. */
-export type Shortage = "none" | "wrong-replicas" | "too-many" | "no-node";
+export type Shortage = "none" | "wrong-replicas" | "too-many" | "no-node" | "no-address";
 
 export interface PodsOfWorkload {
   readonly pods: readonly Pod[];
@@ -47,6 +47,9 @@ export class PodMaker {
   readonly #autoscalers: Autoscalers;
   readonly #shared: Record<AddressFamily, AddressPool>;
   readonly #byName: ReadonlyMap<string, ClusterNode>;
+  /** Nodes on which a pod may run, by what it says of them. */
+  readonly #fitting = new Map<string, readonly ClusterNode[]>();
+  #left = MOST_PODS_IN_ALL;
   readonly #ofNode = new Map<ClusterNode, Partial<Record<AddressFamily, AddressPool>>>();
 
   /** @param podCidrs where a node has none of its own, or no address is left in it */
@@ -72,16 +75,32 @@ export class PodMaker {
   podsOf(workload: Workload): PodsOfWorkload {
     if (workload.kind === "Pod" && !isNew(workload.object)) return { pods: [this.#real(workload)], shortage: "none" };
     const isDaemon = workload.kind === "DaemonSet";
-    const fitting = this.#nodes.filter((node) => fits(workload.pod, node, isDaemon));
+    const fitting = this.#fittingNodes(workload.pod, isDaemon);
     const replicas = isDaemon ? fitting.length : replicasOf(workload.object, this.#autoscalers);
     if (replicas === undefined) return { pods: [], shortage: "wrong-replicas" };
     if (fitting.length === 0) return { pods: [], shortage: replicas === 0 && !isDaemon ? "none" : "no-node" };
-    const most = this.#isOnePerNode(workload) ? fitting.length : MOST_PODS;
+    const wanted = this.#isOnePerNode(workload) ? Math.min(replicas, fitting.length) : replicas;
+    const count = Math.min(wanted, MOST_PODS, this.#left);
+    this.#left -= count;
     const first = isDaemon ? 0 : hash(keyOf(workload)) % fitting.length;
-    const pods = Array.from({ length: Math.min(replicas, most) }, (_, index) =>
+    const pods = Array.from({ length: count }, (_, index) =>
       this.#pod(workload, index, fitting[(first + index) % fitting.length] as ClusterNode),
     );
-    return { pods, shortage: replicas > MOST_PODS && most === MOST_PODS ? "too-many" : "none" };
+    if (pods.some(({ addresses }) => addresses.IPv4 === undefined && addresses.IPv6 === undefined)) {
+      return { pods, shortage: "no-address" };
+    }
+    return { pods, shortage: count < wanted ? "too-many" : "none" };
+  }
+
+  #fittingNodes(pod: Fields, isDaemon: boolean): readonly ClusterNode[] {
+    const { nodeName, nodeSelector, affinity, tolerations, hostNetwork } = pod;
+    const key = JSON.stringify([isDaemon, nodeName, nodeSelector, affinity, tolerations, hostNetwork]);
+    let found = this.#fitting.get(key);
+    if (found === undefined) {
+      found = this.#nodes.filter((node) => fits(pod, node, isDaemon));
+      this.#fitting.set(key, found);
+    }
+    return found;
   }
 
   /** Its pods take ports of their node. How many nodes a cluster has is only known where Nodes were given. */

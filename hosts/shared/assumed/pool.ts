@@ -8,6 +8,7 @@ export class NumberPool {
   readonly #size: number;
   readonly #reserved: number;
   readonly #taken = new Set<number>();
+  #free: number;
 
   /**
    * Numbers 0 … size − 1.
@@ -15,19 +16,22 @@ export class NumberPool {
    */
   constructor(size: number, reserved = 0) {
     this.#size = size;
+    this.#free = size;
     this.#reserved = Math.min(reserved, size);
   }
 
   /** Keeps a number from being given. */
   exclude(number: number): void {
+    if (number < 0 || number >= this.#size || this.#taken.has(number)) return;
     this.#taken.add(number);
+    this.#free--;
   }
 
   /** Undefined: all are taken. */
   take(name: string): number | undefined {
-    const free = this.#find(name);
-    if (free !== undefined) this.#taken.add(free);
-    return free;
+    const found = this.#free === 0 ? undefined : this.#find(name);
+    if (found !== undefined) this.exclude(found);
+    return found;
   }
 
   #find(name: string): number | undefined {

@@ -4,6 +4,10 @@ import { isWholeNumber, namespaceOf } from "./objects.ts";
 
 /** A Service of more pods of one workload is nobody's; an API server takes 2³¹ − 1 without a word. */
 export const MOST_PODS = 5_000;
+/** As many as the default range of pod addresses has, about. */
+export const MOST_PODS_IN_ALL = 60_000;
+/** Of all Services: many may select the same pods. */
+export const MOST_ENDPOINTS_IN_ALL = 200_000;
 
 /** HorizontalPodAutoscalers by the workload that they scale. */
 export class Autoscalers {

@@ -33,6 +33,12 @@ export function isWorkloadKind(apiVersion: string, kind: string): boolean {
   return group !== undefined && apiVersion === (group === "" ? "v1" : `${group}/v1`);
 }
 
+/** Of such a kind, in a version that Kubernetes had once. */
+export function isOutdatedWorkload(apiVersion: string, kind: string): boolean {
+  const isKind = kind === "HorizontalPodAutoscaler" || (groups[kind] ?? "") !== "";
+  return isKind && /^(extensions|apps|batch|autoscaling)\/v\d+(alpha|beta)\d+$/.test(apiVersion);
+}
+
 export interface Workloads {
   readonly workloads: readonly Workload[];
   /** Their pods exist only now and then. */
