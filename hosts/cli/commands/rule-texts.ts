@@ -1,7 +1,6 @@
 // Rules as people have them: files of iptables-save and nft, directories of them, the nodes' rules of a snapshot, this node's kernel.
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { commandRunner } from "../../agent/kernel/commands/run-command.ts";
 import { diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
 import { plural } from "../../shared/plural.ts";
@@ -55,6 +54,8 @@ function listingsOf(text: RuleText): RuleText[] {
 
 /** What this node's kernel holds; undefined: it can't be had, which is reported. */
 export async function liveRuleTexts(reporter: Reporter): Promise<RuleText[] | undefined> {
+  // Loaded when it runs: commands that read files must not pay for it.
+  const { commandRunner } = await import("../../agent/kernel/commands/run-command.ts");
   try {
     const { listings } = await listNodeRules(commandRunner());
     const encoder = new TextEncoder();
