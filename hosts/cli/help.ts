@@ -94,6 +94,9 @@ Errors and notes go to stderr; stdout has the rules and nothing else.
 Exit codes: 0 done, 1 bad input or failure (the rules of all good objects are written), 64 wrong usage.
 
 Examples:
+  # What would a chart's Services become, before there is a cluster?
+  helm template my-chart | sluice render -f - --blame | less
+
   # What would this node's kernel hold?
   kubectl get services,endpointslices,nodes,servicecidrs -A -o json > cluster.json
   sluice render -f cluster.json --node node-a
