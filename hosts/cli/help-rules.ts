@@ -70,3 +70,24 @@ Examples:
   # Do two nodes' rules do the same?
   sluice verify node-a/ node-b/ --report json=difference.json
 `;
+
+export const migrateHelp = `Says per kind of behaviour what changes with the mode, for whom in this cluster and what to do. Found by comparing the rules of both
+modes for every packet; what ipvs does otherwise is taken from its documentation, and marked so.
+
+Usage:
+  sluice migrate --from iptables|nftables|ipvs --to flat|nftables -f FILE… [options]
+
+  -f, --filename FILE       the cluster's objects, with all options of \`sluice render\` for input but --mode
+      --from-version V      of Kubernetes, for its calendar (default 1.37)
+      --to-version V        default 1.40
+      --exit-code           2 where anything changes
+
+Output:
+${reports}
+
+Exit codes: 0 done, 1 bad input or failure, 2 something changes (with --exit-code), 64 wrong usage.
+
+Example:
+  kubectl get services,endpointslices,nodes,servicecidrs -A -o json > cluster.json
+  sluice migrate --from iptables --to nftables -f cluster.json --node node-a
+`;

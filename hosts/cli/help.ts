@@ -5,6 +5,7 @@ export const generalHelp = `sluice ${version}: Kubernetes Services as packet rul
 Usage:
   sluice agent             programs this node's kernel in place of kube-proxy, whose flags and configuration it takes
   sluice cleanup           removes all rules that the agent or kube-proxy has written on this node
+  sluice migrate           from one mode to another: which Services will behave differently, and what to do
   sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules, without a cluster
   sluice snapshot          a cluster → one file that the other commands read, if wanted with other names and addresses
   sluice trace             one packet → where it goes and why, through a node's rules or those of manifests
@@ -15,7 +16,7 @@ Usage:
 Exit codes of all commands:
    0  done, or no difference
    1  bad input or failure
-   2  something differs (verify)
+   2  something differs (verify; migrate with --exit-code)
    3  no clean verdict: something is not understood, or was not compared to its end (trace, verify)
   64  wrong usage (an unknown option or flag, or one whose value is none; agent and cleanup too)
 `;

@@ -4,13 +4,14 @@ import { EngineMissingError } from "../shared/engine-node.ts";
 import { printable } from "../shared/printable.ts";
 import { agent, agentHelp } from "./commands/agent.ts";
 import { cleanup } from "./commands/cleanup.ts";
+import { migrate } from "./commands/migrate.ts";
 import { render } from "./commands/render.ts";
 import { snapshot } from "./commands/snapshot.ts";
 import { trace } from "./commands/trace.ts";
 import { verify } from "./commands/verify.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
 import { cleanupHelp, generalHelp, renderHelp, snapshotHelp } from "./help.ts";
-import { traceHelp, verifyHelp } from "./help-rules.ts";
+import { migrateHelp, traceHelp, verifyHelp } from "./help-rules.ts";
 import { type Io, write } from "./io.ts";
 import { version } from "./version.ts";
 
@@ -22,6 +23,7 @@ interface Command {
 const commands: Record<string, Command> = {
   agent: { help: agentHelp, run: agent },
   cleanup: { help: () => cleanupHelp, run: cleanup },
+  migrate: { help: () => migrateHelp, run: migrate },
   render: { help: () => renderHelp, run: render },
   snapshot: { help: () => snapshotHelp, run: snapshot },
   trace: { help: () => traceHelp, run: trace },

@@ -29,6 +29,11 @@ export class EntryPoints {
     return found === undefined ? undefined : `${found.namespace}/${found.service}`;
   }
 
+  /** Some Service has an entry point of the kind. */
+  hasKind(kind: string): boolean {
+    return this.#description.servicePorts.some(({ entryPoints }) => entryPoints.some((entry) => entry.kind === kind));
+  }
+
   /** Addresses of a Service's entry points of a kind, with the port of a number or name (empty: its only one). */
   of(name: string, kind: string, port: string): { address: string; port: number; protocol: string }[] {
     return this.#description.servicePorts

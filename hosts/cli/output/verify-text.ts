@@ -83,7 +83,8 @@ function reasonLines(alike: readonly ReportedDifference[]): string[] {
   ].map((line) => printable(line, 2000));
 }
 
-function packetText(difference: ReportedDifference): string {
+/** A difference's packets in words. */
+export function packetText(difference: Omit<ReportedDifference, "service" | "a" | "b">): string {
   const { origin, state, source, destination, protocol, port, sticksTo, inInterface } = difference;
   const [first, last] = port;
   const isAny = last === 0 || (first === 0 && last === 65535);
