@@ -30,8 +30,6 @@ export class Marks {
   readonly counts: AssumedCounts;
   /** The first Node that was assumed; undefined: Nodes were given, or none is needed. */
   readonly firstNode: ClusterNode | undefined;
-  /** Services, among those without a cluster IP, that have one now. */
-  readonly addressed: number;
   readonly #services: ReadonlyMap<string, AddressedService>;
   readonly #slices: ReadonlyMap<string, AssumedSlice>;
   readonly #withEndpoints: ReadonlySet<string>;
@@ -48,7 +46,6 @@ export class Marks {
     this.#withEndpoints = new Set(slices.map(({ service }) => keyOf(service)));
     this.#unknown = new Set(unknown.map(keyOf));
     this.firstNode = nodes[0];
-    this.addressed = services.filter(({ clusterIPs }) => clusterIPs.length > 0).length;
     this.counts = countsOf(services, slices);
   }
 

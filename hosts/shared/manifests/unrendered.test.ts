@@ -118,6 +118,8 @@ test("what is something else is named once", () => {
   const more = sort({
     "ci/daemonset-values.yaml": "controller:\n  kind: DaemonSet\n",
     "alertmanager.yaml": 'global:\n  title: \'{{ template "x" . }}\n',
+    "kustomizeconfig.yaml": "nameReference:\n- kind: Service\n  version: v1\n",
+    "labels.yaml": "app.kubernetes.io/part-of: shop\n",
     "index.yaml": "apiVersion: v1\nentries: {}\n",
     "empty-values.yaml": "",
     "templates/app.yaml": "message: '{{.app.metadata.name}}'\n",
@@ -125,7 +127,7 @@ test("what is something else is named once", () => {
     "manifest.json": '{"short_name": "x", "icons": [{"kind": 1}]}',
   });
   assert.equal(more.read, []);
-  assert.match(more.said[0] ?? "", "4 files without Kubernetes objects");
+  assert.match(more.said[0] ?? "", "6 files without Kubernetes objects");
 });
 
 test.run();

@@ -78,8 +78,9 @@ const helmFile = /^(Chart|index|(.*[-._])?values([-._].*)?)\.ya?ml$/;
 function isSomethingElse(text: string): boolean {
   const json = jsonKeys(text);
   if (json !== undefined) return !json.some((key) => objectKeys.includes(key));
-  const isMapping = /^["']?[\w.-]+["']?[ \t]*:/m.test(text) || /^- /m.test(text);
-  return isMapping && !text.includes("\0") && !objectKeys.some((key) => hasKey(text, key));
+  if (text.includes("\0") || objectKeys.some((key) => hasKey(text, key))) return false;
+  if (/^["']?[^\s#"'{[-][^\n:]*:(\s|$)/m.test(text)) return true;
+  return /^- /m.test(text) && !/^- *["']?(kind|apiVersion)["']?[ \t]*:/m.test(text);
 }
 
 const objectKeys = ["kind", "apiVersion", "metadata", "items"];
@@ -108,9 +109,9 @@ function isTemplate(name: string, bytes: Uint8Array, text: string): boolean {
   return false;
 }
 
-/** At the left margin, where a document's own keys stand, first in an item of a list, or in braces that begin there. */
+/** At the left margin, where a document's own keys stand, or in braces that begin there. */
 function hasKey(text: string, key: string): boolean {
-  return new RegExp(`^(?:- )?["']?${key}["']?[ \\t]*:|^\\{.*\\b${key}["']?[ \\t]*:`, "m").test(text);
+  return new RegExp(`^["']?${key}["']?[ \\t]*:|^\\{.*\\b${key}["']?[ \\t]*:`, "m").test(text);
 }
 
 /** Files that a kustomization patches others with: they hold parts of objects. */
