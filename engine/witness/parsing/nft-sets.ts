@@ -20,8 +20,7 @@ export function readSetBody(number: u32, isMap: bool): void {
 function readItem(number: u32, isMap: bool): void {
   const set = setAt(number);
   if (words.kind == words.Kind.NEWLINE || words.isSignOf(0x3b)) words.next();
-  else if (words.is("type")) readType(set, isMap);
-  else if (words.is("typeof")) readTypeof(set, isMap);
+  else if (words.is("type") || words.is("typeof")) readDeclaredType(set, isMap);
   else if (words.is("flags")) readFlags(set);
   else if (words.is("timeout")) {
     words.next();
@@ -39,6 +38,23 @@ function readItem(number: u32, isMap: bool): void {
     words.next();
     while (!words.isLineEnd() && !words.isSignOf(0x3b) && !words.isSignOf(0x7d)) words.next();
   }
+}
+
+/** A set that is declared again has its elements still, unless its type is another one: then nobody knows what it holds. */
+function readDeclaredType(set: ElementSet, isMap: bool): void {
+  const columns = set.columns;
+  const types = set.types;
+  const value = set.value;
+  const family = set.valueFamily;
+  if (words.is("type")) readType(set, isMap);
+  else readTypeof(set, isMap);
+  if (set.rowCount == 0) return;
+  if (set.columns == columns && set.types == types && set.value == value && set.valueFamily == family) return;
+  heap.free(set.rows);
+  set.rows = 0;
+  set.rowCount = 0;
+  set.rowCapacity = 0;
+  set.isUnknown = true;
 }
 
 function readFlags(set: ElementSet): void {

@@ -5,7 +5,7 @@ import { setListEndpoint } from "../model/affinity";
 import { literalName } from "../model/names";
 import { ABSENT } from "../model/pairs";
 import { code, Field, nextRule, Op, ruleCount, ruleEnd, ruleStart } from "../model/rules";
-import { Column, columnType, rowAt, setAt, setCount } from "../model/sets";
+import { Column, columnType, rowAt, setAt, setCount, Value } from "../model/sets";
 import { chainAt, chainCount } from "../model/tables";
 import { prepareChain, resetChains } from "./chain-index";
 import { prepareFacts } from "./facts";
@@ -78,7 +78,12 @@ function readRule(rule: u32, list: u32): u32 {
     if (op == Op.PROTOCOL) nameProtocols(code.get(at + 1), code.get(at + 2));
     else if (op == Op.INTERFACE) noteInterface(code.get(at), code.get(at + 2));
     else if (op == Op.LOOKUP || op == Op.VMAP || op == Op.DNAT_MAP) {
-      chooseOrder(setAt(code.get(at + 1)), code.get(at + 2) == Field.SADDR);
+      const set = setAt(code.get(at + 1));
+      // The kernel would not have taken it: a key of another length, or values that fit no such statement.
+      if (set.columns != (code.get(at) >> 16) - 1) set.isUnknown = true;
+      if (op == Op.VMAP && set.value != Value.VERDICT) set.isUnknown = true;
+      if (op == Op.DNAT_MAP && set.value != Value.ENDPOINT) set.isUnknown = true;
+      chooseOrder(set, code.get(at + 2) == Field.SADDR);
     } else if (op == Op.STICK) list = code.get(at + 1);
     else if (op == Op.DNAT && list != ABSENT) {
       setListEndpoint(list, code.get(at + 1), code.get(at + 2), code.get(at + 3));

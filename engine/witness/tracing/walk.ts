@@ -269,6 +269,10 @@ function take(rule: u32, number: u32, row: u32): bool {
 
 /** DNAT; the chain is done with that. */
 function translate(family: u32, literal: u32, port: u32): bool {
+  if (family != packet.family) {
+    end(Ending.UNKNOWN);
+    return false;
+  }
   if (literal != ABSENT) {
     state.literal = literal;
     state.daddr = rankOf(family, literal);
