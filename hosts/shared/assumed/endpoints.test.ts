@@ -149,6 +149,13 @@ test("no workload: unknown, said once for all Services", () => {
   assert.is(assumed.nodes.length, 0, "nodes are assumed for pods alone");
 });
 
+test("a Service without apiVersion, which admission does not know, is served like others", () => {
+  const bare = (spec: object) => ({ ...service("web", spec), apiVersion: undefined });
+  const web = workload("Deployment", "web");
+  assert.is(find([bare({}), web]).endpoints.length, 1);
+  assert.is(find([bare({ clusterIP: "fd00:10:96::7" }), web]).assumed.slices[0]?.addressType, "IPv6");
+});
+
 test("neither a selector nor slices: none, said once", () => {
   assert.equal(find([service("web", { selector: undefined })]).codes, ["no-selector"]);
 });

@@ -109,7 +109,8 @@ class Addresses {
   #addressed(object: ManifestObject): AddressedService | undefined {
     const spec = fieldsOf(object.fields.spec);
     const key = keyOf(object);
-    const families = familiesOf(spec);
+    const known = familiesOf(spec);
+    const families = known.length > 0 ? known : [this.#ranges.primary];
     const chosen = chosenClusterIPs(spec);
     const assumed: string[] = [];
     const clusterIPs = [...chosen];
