@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadEngine } from "../../shared/engine-node.ts";
+import migrateSchema from "../../shared/schemas/migrate-report.json" with { type: "json" };
+import { complaints } from "../testing/json-schema.ts";
 import { runCli } from "../testing/run-cli.ts";
 
 const test = suite("migrate");
@@ -43,6 +45,7 @@ const run = (...args: string[]) => runCli(["migrate", ...args, "-f", objects], {
 test("from iptables: each kind with its Services, a packet before and after, and what to do", async () => {
   const { code, stdout } = await run("--from", "iptables", "--to", "nftables", "--report", "json");
   assert.is(code, 0);
+  assert.equal(complaints(migrateSchema, JSON.parse(stdout)), []);
   const { format_version, kinds, complete, calendar } = JSON.parse(stdout);
   assert.equal([format_version, complete], [1, true]);
   const names = kinds.map(({ kind }: { kind: string }) => kind);

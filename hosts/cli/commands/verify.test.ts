@@ -5,6 +5,9 @@ import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadEngine } from "../../shared/engine-node.ts";
+import traceSchema from "../../shared/schemas/trace-report.json" with { type: "json" };
+import verifySchema from "../../shared/schemas/verify-report.json" with { type: "json" };
+import { complaints } from "../testing/json-schema.ts";
 import { runCli } from "../testing/run-cli.ts";
 
 const test = suite("verify and trace");
@@ -113,6 +116,7 @@ test("a foreign DROP before ours is named, with file and line; JSON has what the
   assert.is(code, 2);
   assert.match(stdout, `${path}/foreign.nft:4: ip saddr 172.16.0.0/12 drop`);
   const report = JSON.parse(readFileSync(json, "utf8"));
+  assert.equal(complaints(verifySchema, report), []);
   assert.equal([report.format_version, report.result, report.complete], [1, "different", true]);
   const ofWeb = report.differences.find(
     ({ service, a }: { service: string; a: { ending: string }[] }) =>
@@ -205,6 +209,13 @@ test("trace: the answer first, then why, with the rules' lines; and whether answ
   assert.not.match(stdout, "jump KUBE-FIREWALL");
 });
 
+test("reports are as their schemas say", async () => {
+  const rules = await rendered("nftables");
+  const traced = await run("trace", "--rules", rules, "--to", "10.96.0.7:80", "--report", "json");
+  assert.equal(complaints(traceSchema, JSON.parse(traced.stdout)), []);
+  assert.is(complaints(traceSchema, { ...JSON.parse(traced.stdout), paths: [{ ending: "gone" }], more: 1 }).length, 4);
+});
+
 test("trace by names: a Service, its node port, from the node; with objects alone", async () => {
   const of = async (...args: string[]) => (await run("trace", "-f", objects, ...args)).stdout.split("\n")[0];
   assert.is(await of("--to", "svc/shop/web:http"), "tcp from 198.51.100.9 to 10.96.0.7:80 goes to one of 2 endpoints");
@@ -247,6 +258,7 @@ COMMIT
   assert.match(stdout, "Answers that do not come back:\n  from 10.244.1.5:8080: drop (line 7)\n");
   const unknown = await run("trace", "--rules", rules, "--to", "10.96.0.7:81", "--report", "json");
   assert.is(unknown.code, 3);
+  assert.equal(complaints(traceSchema, JSON.parse(unknown.stdout)), []);
   assert.equal(
     JSON.parse(unknown.stdout).paths.map(({ ending, at }: { ending: string; at: { line: number } }) => [
       ending,
