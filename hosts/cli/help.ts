@@ -7,6 +7,7 @@ Usage:
   sluice cleanup           removes all rules that the agent or kube-proxy has written on this node
   sluice migrate           from one mode to another: which Services will behave differently, and what to do
   sluice render -f FILE…   manifests or a cluster dump → nftables or iptables rules, without a cluster
+  sluice diff BASE HEAD    what a change does to the traffic of Services, with gates for CI
   sluice snapshot          a cluster → one file that the other commands read, if wanted with other names and addresses
   sluice trace             one packet → where it goes and why, through a node's rules or those of manifests
   sluice verify            does a node's kernel do what the objects ask, for every packet? Or what another one does?
@@ -16,8 +17,8 @@ Usage:
 Exit codes of all commands:
    0  done, or no difference
    1  bad input or failure
-   2  something differs (verify; migrate with --exit-code)
-   3  no clean verdict: something is not understood, or was not compared to its end (trace, verify)
+   2  something differs (verify; diff and migrate with --exit-code)
+   3  no clean verdict: something is not understood, or was not compared to its end (trace, verify), or a gate is violated (diff)
   64  wrong usage (an unknown option or flag, or one whose value is none; agent and cleanup too)
 `;
 

@@ -4,6 +4,7 @@ import { EngineMissingError } from "../shared/engine-node.ts";
 import { printable } from "../shared/printable.ts";
 import { agent, agentHelp } from "./commands/agent.ts";
 import { cleanup } from "./commands/cleanup.ts";
+import { diff } from "./commands/diff.ts";
 import { migrate } from "./commands/migrate.ts";
 import { render } from "./commands/render.ts";
 import { snapshot } from "./commands/snapshot.ts";
@@ -11,6 +12,7 @@ import { trace } from "./commands/trace.ts";
 import { verify } from "./commands/verify.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
 import { cleanupHelp, generalHelp, renderHelp, snapshotHelp } from "./help.ts";
+import { diffHelp } from "./help-diff.ts";
 import { migrateHelp, traceHelp, verifyHelp } from "./help-rules.ts";
 import { type Io, write } from "./io.ts";
 import { version } from "./version.ts";
@@ -24,6 +26,7 @@ const commands: Record<string, Command> = {
   agent: { help: agentHelp, run: agent },
   cleanup: { help: () => cleanupHelp, run: cleanup },
   migrate: { help: () => migrateHelp, run: migrate },
+  diff: { help: () => diffHelp, run: diff },
   render: { help: () => renderHelp, run: render },
   snapshot: { help: () => snapshotHelp, run: snapshot },
   trace: { help: () => traceHelp, run: trace },

@@ -105,13 +105,19 @@ function addAssumed(
   config: ProxyConfig,
   reporter: Reporter,
 ): Marks | undefined {
+  const assumptions = assumptionsOf(options, config);
+  const assumed = assumptions === undefined ? undefined : assumeSet(set, assumptions);
+  for (const found of assumed?.diagnostics ?? []) reporter.report(found);
+  return assumed?.marks;
+}
+
+/** Undefined: nothing is to be assumed. */
+export function assumptionsOf(options: FileOptions, config: ProxyConfig): AssumeOptions | undefined {
   if (options.assume === undefined) return undefined;
   const given = parseCidrs(config.clusterCidr);
   const podCidrs = typeof given === "string" ? options.assume.podCidrs : given;
   const { nodePorts } = options.cluster;
-  const assumed = assumeSet(set, { ...options.assume, podCidrs, nodePorts, nodeName: wantedNode(options, config) });
-  for (const found of assumed?.diagnostics ?? []) reporter.report(found);
-  return assumed?.marks;
+  return { ...options.assume, podCidrs, nodePorts, nodeName: wantedNode(options, config) };
 }
 
 /** Empty: nobody has said it. */

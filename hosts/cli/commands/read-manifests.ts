@@ -1,5 +1,5 @@
 // What a command reads with -f.
-import { readSources } from "../../shared/manifests/files.ts";
+import { type Found, readSources } from "../../shared/manifests/files.ts";
 import type { Input, Source } from "../../shared/manifests/input.ts";
 import { Origins } from "../../shared/manifests/origins.ts";
 import { parseSource } from "../../shared/manifests/parse.ts";
@@ -13,12 +13,28 @@ export interface ReadManifests {
   readonly origins: Origins;
 }
 
+/** Of a reporter what reading needs. */
+export type ReadReporter = Pick<Reporter, "report" | "beforePrint" | "originOf">;
+
 /** What can be read of the files; the rest is reported. What is reported from then on leads to the files that people edit. */
-export async function readManifests(files: readonly string[], io: Io, reporter: Reporter): Promise<ReadManifests> {
+export function readManifests(files: readonly string[], io: Io, reporter: ReadReporter): Promise<ReadManifests> {
+  return readFound(
+    readSources(files, () => io.readStdin()),
+    io,
+    reporter,
+  );
+}
+
+/** The same of files that were found in another way. */
+export async function readFound(
+  files: AsyncIterable<Found> | Iterable<Found>,
+  io: Io,
+  reporter: ReadReporter,
+): Promise<ReadManifests> {
   const progress = new Progress(io);
   reporter.beforePrint = () => progress.clear();
   const sources: Source[] = [];
-  for await (const found of readSources(files, () => io.readStdin())) {
+  for await (const found of files) {
     if ("diagnostic" in found) reporter.report(found.diagnostic);
     else sources.push(found.source);
   }

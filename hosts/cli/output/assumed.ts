@@ -9,12 +9,14 @@ import { printable } from "../../shared/printable.ts";
 /** Adds `"assumed": true` where it is, in place. */
 export function markDescription(description: Description, marks: Marks): void {
   if (marks.firstNode !== undefined) description.node.assumed = true;
-  for (const port of description.servicePorts) {
-    const service = `${port.namespace}/${port.service}`;
-    for (const entryPoint of port.entryPoints) if (isAssumed(entryPoint, service, marks)) entryPoint.assumed = true;
-    if (marks.hasAssumedEndpoints(service)) markEndpoints(port);
-    if (marks.hasUnknownEndpoints(service)) port.endpointsUnknown = true;
-  }
+  for (const port of description.servicePorts) markPort(port, marks);
+}
+
+export function markPort(port: DescribedServicePort, marks: Marks): void {
+  const service = `${port.namespace}/${port.service}`;
+  for (const entryPoint of port.entryPoints) if (isAssumed(entryPoint, service, marks)) entryPoint.assumed = true;
+  if (marks.hasAssumedEndpoints(service)) markEndpoints(port);
+  if (marks.hasUnknownEndpoints(service)) port.endpointsUnknown = true;
 }
 
 function markEndpoints(port: DescribedServicePort): void {
