@@ -41,6 +41,7 @@ import {
   isReconciling,
   Progress,
   retryRefused,
+  settleAll,
   startFirstWave,
   startPlan,
   startReconciliation,
@@ -519,6 +520,7 @@ export function cabi_post_engine__causes(result: usize): void {
 
 export function engine__chains_in_use(family: u32, names: usize, count: u32): usize {
   const answers = arenaAlloc(<usize>count);
+  settleAll();
   tellChainsInUse(family, names, count, answers);
   return listResult(answers, count);
 }

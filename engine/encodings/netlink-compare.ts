@@ -55,9 +55,13 @@ export function sameElement(held: Part, wanted: usize, wantedEnd: usize): bool {
   return same(Attribute.ELEMENT_USERDATA, held.start, held.end, wanted, wantedEnd);
 }
 
+/** How many elements of sets have been compared so far, for those who compare in slices. */
+export let comparedElements: u32 = 0;
+
 /** Both sets have the same elements. */
 export function sameElements(kernel: Objects, held: Named, wanted: Named): bool {
   if (held.count != wanted.count) return false;
+  comparedElements += wanted.count;
   for (let at = wanted.first; at != 0; at = changetype<Part>(at).next) {
     const part = changetype<Part>(at);
     const other = kernel.findElement(held, part.start, part.end);

@@ -1,11 +1,11 @@
 // The plan of an instance: from what the kernel has acknowledged to what it should have, for both families.
 import { outReset } from "../bytes/out";
-import { isSpent } from "../bytes/slices";
+import { beginSlice, isSpent } from "../bytes/slices";
 import { Change, noteChange, Service, services, sortedServices } from "../cluster/services";
 import { planTriggers } from "../cluster/trigger-times";
-import { FlatChain, forgetFlatChains, stopKeeping } from "../layouts/flat/chains";
+import { FlatChain, stopKeeping } from "../layouts/flat/chains";
 import { beginFlatPlan, continueFlatPlan } from "../layouts/flat/layout";
-import { forgetHeldNeeds, needsChain, restoreNeeds } from "../layouts/flat/needs";
+import { needsChain, restoreNeeds } from "../layouts/flat/needs";
 import { forgetLacking } from "../layouts/iptables/extensions";
 import { beginIptablesPlan, continueIptablesPlan } from "../layouts/iptables/plan";
 import { keepStaleOnce } from "../layouts/iptables/stale-chains";
@@ -13,28 +13,22 @@ import { allowCuts, isTooLong, mayCut } from "../layouts/nft/cuts";
 import { beginNftablesPlan, continueNftablesPlan } from "../layouts/nftables/layout";
 import { forgetMerged } from "../routing/endpoints";
 import { stock } from "../routing/facts";
-import { changedKeys, eachKey, Key, KeyKind, noteKeyChange } from "../routing/keys";
+import { changedKeys, Key, KeyKind } from "../routing/keys";
 import { Mode, options } from "../routing/options";
 import { isHeavy } from "../routing/portions";
-import { markStale, refresh, refreshAll } from "../routing/refresh";
+import { beforeTakingUp, refresh, refreshAll } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
 import { familyOfBatch, handOut, isPlanned } from "../transactions/batches";
-import { beginPlan, closeBatch, lastBatchOfRouting, orderEntries } from "../transactions/closing";
+import { beginPlan, closeBatch, closeSome, lastBatchOfRouting, orderEntries } from "../transactions/closing";
 import { deletionRefused, findRefused, findRefusedSuspects, forgetMessages, refused } from "../transactions/refusals";
 import { doubtStale, forgetAllStale } from "../transactions/stale-chains";
-import {
-  adoptStock,
-  forgetStock,
-  isForgotten,
-  setFamilyStockDirty,
-  setStockDirty,
-  tableIsAbsent,
-} from "../transactions/stock";
+import { adoptStock, isForgotten, setFamilyStockDirty, setStockDirty, tableIsAbsent } from "../transactions/stock";
 import { beginFirstWave, endFirstWave, isKeyWaiting } from "../transactions/waves";
 import { beginAdoption, continueAdoption } from "./adoption";
 import { beginDump, endDump, readDump } from "./dump";
+import { beginForgetting, forgetSome, isForgetting } from "./forgetting";
 import { beginDifference, continueDifference, Difference, forgetDifference, isComparing } from "./reconcile";
-import { beginSettling, forgetAllSettled, forgetSettled, settleFamily } from "./settling";
+import { beginSettling, forgetSettled, settleFamily } from "./settling";
 
 /** Number of the stock rules as they were planned last. */
 let plannedStock: u32 = 0;
@@ -79,19 +73,21 @@ namespace Work {
 }
 
 namespace Stage {
-  /** Reconciliation: the dump is being read. */
+  /** Reconciliation: the dump is being read, and what was known of the kernel forgotten. */
   export const READ: u32 = 0;
   /** Reconciliation, flat: service ports take up the slots that the kernel has for them. */
   export const ADOPT: u32 = 1;
   export const PLAN: u32 = 2;
   /** Reconciliation: what was planned is compared with what the kernel holds. */
   export const COMPARE: u32 = 3;
+  /** Reconciliation: what was planned is forgotten, for a table that has to be replaced. */
+  export const REPLAN: u32 = 4;
   /** Everything is planned: the journal is put in the order of the batches. */
-  export const ORDER: u32 = 4;
+  export const ORDER: u32 = 5;
   /** What nothing is left of is forgotten. */
-  export const FORGET: u32 = 5;
+  export const FORGET: u32 = 6;
   /** The host gets copies of the batches. */
-  export const HAND_OUT: u32 = 6;
+  export const HAND_OUT: u32 = 7;
 }
 
 let work: u32 = Work.NONE;
@@ -228,6 +224,7 @@ function continueFamilies(): bool {
 
 /** Between two stages there is always a slice's end: what it takes to begin one is bounded by the cluster's size alone. */
 function continueReconciliation(): bool {
+  if (!forgetSome()) return false;
   if (stage == Stage.READ) {
     if (options().mode != Mode.IPTABLES && endDump()) {
       adoptStock(plannedFamily);
@@ -244,6 +241,10 @@ function continueReconciliation(): bool {
     if (!continueAdoption()) return false;
     planFrom(plannedFamily);
     beginDifference();
+    return false;
+  }
+  if (stage == Stage.REPLAN) {
+    planFrom(plannedFamily);
     return false;
   }
   if (stage == Stage.PLAN) {
@@ -267,7 +268,7 @@ function replan(): void {
   beginAnew(startedAt);
   forgetFamily(plannedFamily);
   outReset();
-  planFrom(plannedFamily);
+  stage = Stage.REPLAN;
 }
 
 /** Adds the Services that need a shared chain of our own layout to `refused`. */
@@ -305,6 +306,9 @@ export function closeRefusedSuspects(id: u32, numbers: usize, count: u32, now: u
 /** Closes a batch of that family as failed, and leaves the Services in `refused` out of its plans from now on. */
 function leaveOutRefused(id: u32, family: u32, now: u64): void {
   closeBatch(id, false, now);
+  isClosing = true;
+  // Our own layout needs to know what the kernel holds. Elsewhere a batch may be about a million keys, and that can wait.
+  if (options().mode == Mode.FLAT) settleAll();
   for (let i: u32 = 0; i < refused.length; i++) {
     if (refused.get(i) == 0) continue;
     const service = changetype<Service>(<usize>refused.get(i));
@@ -317,7 +321,7 @@ function leaveOutRefused(id: u32, family: u32, now: u64): void {
       if (port != 0) restoreNeeds(changetype<FamilyPort>(port));
     }
   }
-  forgetAllSettled();
+  settleSome(CLOSED_AT_ONCE);
 }
 
 /** Nothing is left out any more. */
@@ -335,35 +339,36 @@ export function retryRefused(): void {
   }
 }
 
+/** What a call that closes a batch does of it at once, in endpoints; `take-up` goes on with the rest. */
+const CLOSED_AT_ONCE: u32 = 2000;
+/** Something of it is left. */
+let isClosing: bool = false;
+
 export function close(id: u32, acknowledged: bool, now: u64): void {
   closeBatch(id, acknowledged, now);
-  forgetAllSettled();
+  isClosing = true;
+  settleSome(CLOSED_AT_ONCE);
 }
 
-function forgetPort(at: usize): void {
-  if (at == 0) return;
-  const port = changetype<FamilyPort>(at);
-  if (port.committed != 0) heap.free(port.committed);
-  port.committed = 0;
-  forgetHeldNeeds(port);
-  markStale(port);
+/** Goes on with what follows from batches that are closed, then with what is to be forgotten; true: all is done. */
+function settleSome(work: u32): bool {
+  if (!isClosing && !isForgetting()) return true;
+  beginSlice(work);
+  if (isClosing) {
+    if (!closeSome() || !forgetSettled()) return false;
+    isClosing = false;
+  }
+  return forgetSome();
 }
 
-let forgottenFamily: u32 = 0;
-
-function forgetKey(key: Key): void {
-  if (<u32>key.family != forgottenFamily) return;
-  key.committedChain = 0;
-  key.committedFirewall = 0;
-  key.committedNoEndpoints = 0;
-  key.committedLocalhost = false;
-  key.committedOwner = 0;
-  key.committedSlots = 0;
-  key.committedLocalSlots = 0;
-  noteKeyChange(key);
+/** The same in one go: before what depends on what the kernel holds. */
+export function settleAll(): void {
+  while (!settleSome(u32.MAX_VALUE)) {}
 }
 
-/** Forgets what the kernel holds of one family. */
+beforeTakingUp(settleSome);
+
+/** Forgets what the kernel holds of one family, for the rest with `forgetSome`. */
 function forgetFamily(family: u32): void {
   forgetAllStale(family);
   forgetRules(family);
@@ -373,16 +378,7 @@ function forgetFamily(family: u32): void {
 function forgetRules(family: u32): void {
   // In nftables modes a reconciliation would else be refused again for the same reason, each time.
   if (options().mode == Mode.IPTABLES) retryRefused();
-  forgetStock(family);
-  forgetFlatChains(family);
-  const services = sortedServices();
-  for (let i: u32 = 0; i < services.length; i++) {
-    for (let at = changetype<Service>(<usize>services.get(i)).ports; at != 0; at = changetype<ServicePort>(at).next) {
-      forgetPort(changetype<ServicePort>(at).family(family));
-    }
-  }
-  forgottenFamily = family;
-  eachKey(forgetKey);
+  beginForgetting(family);
 }
 
 /** It is not known what the kernel holds: the next plan writes everything. */

@@ -1,7 +1,7 @@
 // After a family is planned, what was stale is stale no more; and what nothing is left of is forgotten. In slices: there may
 // be a million keys.
 import { Vector } from "../bytes/memory";
-import { beginSlice, isSpentOnOne } from "../bytes/slices";
+import { isSpentOnOne } from "../bytes/slices";
 import { sortVector } from "../bytes/sort";
 import { Service } from "../cluster/services";
 import { dropUnusedChains } from "../layouts/flat/layout";
@@ -90,10 +90,4 @@ export function forgetSettled(): bool {
   }
   dropUnusedChains();
   return true;
-}
-
-/** The same in one go. */
-export function forgetAllSettled(): void {
-  beginSlice(u32.MAX_VALUE);
-  while (!forgetSettled()) {}
 }

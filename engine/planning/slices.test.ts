@@ -253,6 +253,113 @@ test("flat: batches come in parts of some megabytes, each once; a plan that is e
   assert.equal(shapes(ended.plan(2)), shapes(make().completePlan()));
 });
 
+/** So many entry points that a batch of iptables mode is about more keys than one call closes. */
+function manyEntryPoints(addressCount = 180): typeof before {
+  const ports = Array.from({ length: 180 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+  const externalIPs = Array.from({ length: addressCount }, (_, i) => `198.18.${i >> 7}.${(i & 127) + 1}`);
+  return [
+    makeService("shop/large", { ports, externalIPs }),
+    makeService("shop/web", { ip: "10.96.0.9" }),
+    makeSlice("shop/web-1", "web", addresses(3, "10.8")),
+  ];
+}
+
+test("iptables: a batch of many megabytes comes in parts, and all of it", () => {
+  const engine = started("iptables", manyEntryPoints(280));
+  const whole = shown(started("iptables", manyEntryPoints(280)).plan(0));
+  engine.beginPlan(0);
+  let parts = 0;
+  let progress = engine.continuePlan(0xffff_ffff);
+  for (; progress.tag !== "batches"; progress = engine.continuePlan(0xffff_ffff)) {
+    if (progress.tag === "some-batches") parts++;
+  }
+  assert.equal(shown(progress.val), whole);
+  const bytes = progress.val.reduce((sum, { data }) => sum + joinPieces(data).length, 0);
+  assert.ok(bytes > 5 << 20, `${bytes} bytes`);
+  assert.ok(parts >= Math.floor(bytes / (5 << 20)), `${parts} parts`);
+});
+
+test("iptables: what a batch was about is closed in slices; whatever comes in between finds it closed", () => {
+  const web = makeSlice("shop/web-1", "web", addresses(4, "10.8"));
+  const meanwhile: Record<string, (engine: EngineInstance) => void> = {
+    "take-up": (engine) => assert.not(engine.takeUp(1)),
+    "an object": (engine) => void applyJson(engine, web),
+    "a Service that goes": (engine) => remove(engine, makeService("shop/large") as never),
+    forget: (engine) => engine.forget(),
+    "a plan that is given up": (engine) => {
+      engine.beginPlan(5);
+      engine.continuePlan(1);
+    },
+  };
+  for (const closed of ["committed", "failed"] as const) {
+    for (const [what, interrupt] of Object.entries(meanwhile)) {
+      if (closed === "failed" && what !== "take-up" && what !== "an object") continue;
+      const [plain, engine] = [0, 1].map(() => {
+        const made = started("iptables", manyEntryPoints());
+        const batches = made.plan(0).filter(({ family }) => family === "ipv4");
+        made[closed](batches[0]?.id ?? 0, 0);
+        return made;
+      }) as [EngineInstance, EngineInstance];
+      while (!plain.takeUp(0xffff_ffff)) {}
+      if (what !== "take-up") interrupt(plain);
+      interrupt(engine);
+      const expected = shapes(plain.plan(10).filter(({ family }) => family === "ipv4"));
+      assert.equal(shapes(engine.plan(10).filter(({ family }) => family === "ipv4")), expected, `${closed}, ${what}`);
+      const isWritten = closed === "committed" && ["take-up", "a plan that is given up"].includes(what);
+      assert.is(expected.length, isWritten ? 0 : 1, `${closed}, ${what}`);
+    }
+  }
+});
+
+for (const mode of modes) {
+  test(`${mode}: what the kernel holds is forgotten in slices; nobody meets half of it`, () => {
+    const written = () => {
+      const engine = started(mode);
+      for (const { id } of engine.plan(0)) engine.committed(id, 0);
+      engine.forget();
+      return engine;
+    };
+    const whole = shapes(written().plan(10));
+    assert.ok(whole.length > 1);
+    for (const work of [1, 7]) {
+      const engine = written();
+      let calls = 1;
+      while (!engine.takeUp(work)) {
+        calls++;
+        if (calls % 5 === 0) assert.equal(engine.chainsInUse("ipv4", ["KUBE-SVC-ABCDEFGHIJKLMNOP"]), [false]);
+        if (calls % 7 === 0) for (const family of families) engine.flowCheckDue(family, "udp");
+      }
+      assert.ok(calls > 1);
+      assert.equal(shapes(engine.plan(10)), whole);
+    }
+    const plain = written();
+    applyJson(plain, slice(4, 6));
+    const other = written();
+    other.takeUp(1);
+    applyJson(other, slice(4, 6));
+    other.takeUp(3);
+    assert.equal(shapes(other.plan(10)), shapes(plain.plan(10)));
+  });
+}
+
+test("iptables: of what is forgotten no chain is in use, however far that has come", () => {
+  const engine = started("iptables");
+  const [batch] = engine.plan(0).filter(({ family }) => family === "ipv4");
+  const chains = [
+    ...new Set(
+      Buffer.from(joinPieces(batch?.data ?? []))
+        .toString()
+        .match(/KUBE-SVC-[A-Z0-9]+/g),
+    ),
+  ];
+  engine.committed(batch?.id ?? 0, 0);
+  assert.ok(chains.length > 10);
+  assert.ok(engine.chainsInUse("ipv4", chains).every((isUsed) => isUsed));
+  engine.forget();
+  engine.takeUp(1);
+  assert.not(engine.chainsInUse("ipv4", chains).some((isUsed) => isUsed));
+});
+
 test("without a plan that has begun there is none to go on with", () => {
   const engine = started("flat");
   assert.is(engine.continuePlan(1).tag, "abandoned");

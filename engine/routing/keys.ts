@@ -5,6 +5,7 @@ import { bucketHash, equalBytes } from "../bytes/compare";
 import { SLACK, Vector } from "../bytes/memory";
 import { Protocol } from "../bytes/protocols";
 import { grown, sizeOf } from "../bytes/sizes";
+import { isSpentOnOne } from "../bytes/slices";
 import { PortRecord } from "../cluster/records";
 import { factsOf } from "./family-facts";
 import { FamilyPort } from "./service-ports";
@@ -237,12 +238,35 @@ export function noteKeyChange(key: Key): void {
 /** Calls `visit` with every key, in an order of no meaning. */
 export function eachKey(visit: (key: Key) => void): void {
   while (oldBuckets != 0) moveKeys();
-  for (let i: u32 = 0; i < bucketCount; i++) {
-    let at = load<usize>(buckets + ((<usize>i) << 2));
-    while (at != 0) {
-      const next = changetype<Key>(at).next;
-      visit(changetype<Key>(at));
-      at = next;
-    }
+  for (let i: u32 = 0; i < bucketCount; i++) visitBucket(i, visit);
+}
+
+function visitBucket(index: u32, visit: (key: Key) => void): void {
+  let at = load<usize>(buckets + ((<usize>index) << 2));
+  while (at != 0) {
+    const next = changetype<Key>(at).next;
+    visit(changetype<Key>(at));
+    at = next;
   }
+}
+
+/** How many buckets `visitSomeKeys` has come through. */
+let visited: u32 = 0;
+
+/** Every key is going to be visited. Until that is done none may be made. */
+export function beginVisit(): void {
+  visited = 0;
+}
+
+/** Calls `visit` with keys, in an order of no meaning, for a slice; true: with all. */
+export function visitSomeKeys(visit: (key: Key) => void): bool {
+  while (oldBuckets != 0) {
+    moveKeys();
+    if (isSpentOnOne(moved)) return false;
+  }
+  while (visited < bucketCount) {
+    visitBucket(visited++, visit);
+    if (isSpentOnOne(visited)) return false;
+  }
+  return true;
 }

@@ -280,12 +280,27 @@ export function claimAnew(): void {
   for (let i: u32 = 0; i < all.length; i++) noteChange(changetype<Service>(<usize>all.get(i)), Change.SERVICE);
 }
 
+function nothing(_work: u32): bool {
+  return true;
+}
+
+let prepare: (work: u32) => bool = nothing;
+
+/**
+ * What is to be done before changes are taken up: with about so much work, at least; true: all of it is done. Ports and keys that
+ * it has to do with stay where they are until then.
+ */
+export function beforeTakingUp(call: (work: u32) => bool): void {
+  prepare = call;
+}
+
 /**
  * Takes changes up, about `work` entry points of them, of heavy Services as much as is allowed. True: that is all. Until then
  * nothing of routing may be read: it is partly old and partly new.
  */
 export function refreshSome(work: u32): bool {
   left = max<u32>(work, 1);
+  if (!prepare(left)) return false;
   refreshFacts();
   if (routingFactsChanged) {
     markAllStale();

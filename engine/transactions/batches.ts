@@ -15,8 +15,10 @@ export class Batch {
   data: usize;
   dataLength: u32;
   services: u32;
-  /** A bool, with the padding after it: rows are aligned to words. */
-  full: u32;
+  full: bool;
+  /** Its other pieces are handed out with the next call. Padding follows: rows are aligned to words. */
+  goesOn: bool;
+  padding: u16;
 }
 
 /** Rows of seven words: Batches of the last plan, whether closed or not. */
@@ -38,18 +40,31 @@ const BYTES_AT_ONCE: usize = 4 << 20;
 /** The batches that are handed out: the first, and the one after the last. */
 let firstHanded: u32 = 0;
 let endHanded: u32 = 0;
+/** The first piece that is not handed out of the batch that is next, and how many there are; none: it has not begun. */
+let restPiece: u32 = 0;
+let restCount: u32 = 0;
 
-/** Hands the next batches out, when all are written; true: there are no more. */
+/** Hands the next batches out, or a part of one, when all are written; true: there are no more. */
 export function handOut(): bool {
-  firstHanded = endHanded;
+  firstHanded = restCount == 0 ? endHanded : endHanded - 1;
+  endHanded = firstHanded;
   let length: usize = 0;
   while (endHanded < batchCount() && length < BYTES_AT_ONCE) {
     const batch = batchAt(endHanded++);
-    length += lengthOf(batch);
+    if (restCount == 0) {
+      restPiece = <u32>batch.data;
+      restCount = batch.dataLength;
+    }
+    let count: u32 = 0;
+    while (count < restCount && length < BYTES_AT_ONCE) length += lengthOfPiece(restPiece + count++);
     // Pieces may have moved while later ones were added: their addresses are filled in last.
-    batch.data = resultPieces(<u32>batch.data);
+    batch.data = resultPieces(restPiece);
+    batch.dataLength = count;
+    restPiece += count;
+    restCount -= count;
+    batch.goesOn = restCount != 0;
   }
-  return endHanded == batchCount();
+  return endHanded == batchCount() && restCount == 0;
 }
 
 /** The batches that `handOut` has handed out, in the canonical form of `list<batch>`; and their number. */
@@ -64,10 +79,12 @@ export function handedCount(): u32 {
 /** Bytes of a batch that is not handed out. */
 function lengthOf(batch: Batch): usize {
   let length: usize = 0;
-  for (let piece: u32 = 0; piece < batch.dataLength; piece++) {
-    length += <usize>load<u32>(resultPieces(<u32>batch.data + piece), 4);
-  }
+  for (let piece: u32 = 0; piece < batch.dataLength; piece++) length += lengthOfPiece(<u32>batch.data + piece);
   return length;
+}
+
+function lengthOfPiece(piece: u32): usize {
+  return <usize>load<u32>(resultPieces(piece), 4);
 }
 
 /** Bytes of the longest batch. */
@@ -111,7 +128,7 @@ export function endBatch(services: u32, full: bool): void {
   batch.data = <usize>firstPiece;
   batch.dataLength = resultStart() - firstPiece;
   batch.services = services;
-  batch.full = <u32>full;
+  batch.full = full;
 }
 
 /** Ends a batch of an nftables layout, with what the encoding holds back. */
@@ -192,4 +209,5 @@ export function journal(kind: u32, object: usize): void {
 export function clearBatches(): void {
   batches.clear();
   endHanded = 0;
+  restCount = 0;
 }

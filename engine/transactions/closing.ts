@@ -36,6 +36,45 @@ export function closeBatch(id: u32, acknowledged: bool, now: u64): void {
   closeRange(index, acknowledged, now);
 }
 
+/**
+ * What is closed, in this order: rows of the words of the journal from which to which, whether they were acknowledged, and when
+ * (two words).
+ */
+const closings = new Vector();
+const CLOSING_WORDS: u32 = 5;
+/** Words of those rows that are done with. */
+let closed: u32 = 0;
+
+/**
+ * Does what follows from what `closeBatch` was told, for a slice: a batch may be about a million keys. True: all is done. Until
+ * then it is as if the rest were still under way.
+ */
+export function closeSome(): bool {
+  while (closed < closings.length) {
+    let at = closings.get(closed);
+    const end = closings.get(closed + 1);
+    const acknowledged = closings.get(closed + 2) != 0;
+    const now = <u64>closings.get(closed + 3) | ((<u64>closings.get(closed + 4)) << 32);
+    while (at < end) {
+      if (acknowledged) commitEntry(at, now);
+      else failEntry(at, now);
+      at += 3;
+      if (isSpentOnOne(at)) {
+        closings.set(closed, at);
+        return false;
+      }
+    }
+    closed += CLOSING_WORDS;
+  }
+  closings.clear();
+  closed = 0;
+  return true;
+}
+
+function closeAll(): void {
+  while (!closeSome()) {}
+}
+
 // How far `orderEntries` has come.
 namespace Order {
   export const NOT: u32 = 0;
@@ -134,14 +173,17 @@ function moveAll(): bool {
   return true;
 }
 
-/** Commits or fails what is journalled of one batch, if it is not closed yet. */
+/** What is journalled of one batch is to be committed, or has failed, if it is not closed yet. */
 function closeRange(index: u32, acknowledged: bool, now: u64): void {
   closeTriggers(batchAt(index).id, acknowledged);
+  const start = ranges.get(index << 1);
   const end = ranges.get((index << 1) + 1);
-  for (let i = ranges.get(index << 1); i < end; i += 3) {
-    if (acknowledged) commitEntry(i, now);
-    else failEntry(i, now);
-  }
+  if (start == end) return;
+  closings.push(start);
+  closings.push(end);
+  closings.push(<u32>acknowledged);
+  closings.push(<u32>now);
+  closings.push(<u32>(now >> 32));
   ranges.set(index << 1, end);
 }
 
@@ -157,6 +199,7 @@ function takeBack(from: u32, to: u32, now: u64): void {
 /** Takes back all batches that are not closed, and begins a new plan. */
 export function beginPlan(now: u64): void {
   beginTriggerPlan();
+  closeAll();
   if (ranges.length == 0) {
     takeBack(0, entryWords(), now);
   } else {

@@ -1,8 +1,9 @@
 // The engine's types, as jco writes them from engine/engine.wit (`npm run build` puts them under build/engine/).
+import type { Batch as BatchPart } from "../../build/engine/interfaces/sluice-engine-engine.js";
+
 export type {
   ApiStatus,
   ApplyResult,
-  Batch,
   CheckedFlows,
   DetectLocalMode,
   DriftReport,
@@ -19,7 +20,6 @@ export type {
   Mode,
   NodeView,
   Options,
-  PlanProgress,
   Problem,
   ServiceName,
   Severity,
@@ -28,6 +28,14 @@ export type {
   StaleReason,
   Totals,
 } from "../../build/engine/interfaces/sluice-engine-engine.js";
+
+/** A batch with all of its data. */
+export type Batch = Omit<BatchPart, "goesOn">;
+
+/** As the contract's, but without parts of batches. */
+export type PlanProgress =
+  | { readonly tag: "more" | "abandoned" }
+  | { readonly tag: "some-batches" | "batches"; readonly val: Batch[] };
 
 /** The functions of one engine instance. */
 export type EngineExports = typeof import("../../build/engine/interfaces/sluice-engine-engine.js");

@@ -1,5 +1,6 @@
 // The engine as hosts use it: one compiled module, any number of instances. Runs in Node and in browsers alike;
 // engine-node.ts reads the files for Node.
+import { BatchParts } from "./batch-parts.ts";
 import type {
   ApplyResult,
   Batch,
@@ -75,6 +76,7 @@ export class EngineModule {
 export class EngineInstance {
   #exports: EngineExports | undefined;
   readonly #memoryBytes: () => number;
+  readonly #parts = new BatchParts();
 
   constructor(exports: EngineExports, memoryBytes: () => number = () => 0) {
     this.#exports = exports;
@@ -221,7 +223,7 @@ export class EngineInstance {
   }
   /** `work`: about how many endpoints are planned or compared before it returns. */
   continuePlan(work: number): PlanProgress {
-    return this.#call("continue-plan", (engine) => engine.continuePlan(work));
+    return this.#parts.add(this.#call("continue-plan", (engine) => engine.continuePlan(work)));
   }
   /** A whole plan in one go. */
   plan(nowMs: number): Batch[] {

@@ -1,15 +1,8 @@
 // A stand-in for the engine that does what a test says: it shows what the hosts do with an engine, not what the engine
 // does. Objects are read with JSON.parse; `render` writes a line for each Service.
-import type {
-  ApplyResult,
-  EngineExports,
-  Family,
-  FamilyTotals,
-  NodeView,
-  Options,
-  PlanProgress,
-  Problem,
-} from "../contract.ts";
+
+import type { GivenProgress } from "../batch-parts.ts";
+import type { ApplyResult, EngineExports, Family, FamilyTotals, NodeView, Options, Problem } from "../contract.ts";
 import { EngineModule } from "../engine.ts";
 
 export interface FakeBehaviour {
@@ -18,7 +11,7 @@ export interface FakeBehaviour {
   configure?(options: Options): Problem[];
   render?(family: Family): void;
   /** What a call of `continue-plan` comes to; an empty plan unless given. */
-  continuePlan?(): PlanProgress;
+  continuePlan?(): GivenProgress;
   problems?: Problem[];
 }
 
