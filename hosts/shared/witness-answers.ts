@@ -13,7 +13,7 @@ export interface Ending {
   readonly snat?: string;
   /** The client sticks to the endpoint for so long. */
   readonly affinitySeconds?: number;
-  /** Line of the rule that has decided last; 0: none. */
+  /** Line of the rule that decides, or of the rule or element that has chosen the endpoint; 0: none. */
   readonly line: number;
   /** Exact: numerator and denominator. */
   readonly probability: readonly [number, number];

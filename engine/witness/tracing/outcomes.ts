@@ -41,7 +41,8 @@ export class Outcomes {
     words.push(kind == Ending.ENDPOINT ? state.dport : 0);
     words.push(isPassed ? state.snat : 0);
     words.push(isPassed ? state.affinity : 0);
-    words.push(state.line);
+    // What passes has been stopped by none, and after DNAT nothing more is decided.
+    words.push(kind == Ending.PASS ? 0 : kind == Ending.ENDPOINT ? state.endpointLine : state.line);
     words.push(<u32>state.numerator);
     words.push(<u32>(state.numerator >> 32));
     words.push(<u32>state.denominator);

@@ -35,6 +35,8 @@ export class State {
   affinity: u32 = 0;
   /** Line of the rule that has decided last. */
   line: u32 = 0;
+  /** Line of the rule or element that has chosen the endpoint. */
+  endpointLine: u32 = 0;
   /** How many steps were noted (steps.ts). */
   steps: u32 = 0;
 }

@@ -7,7 +7,7 @@ import { setAt, Value } from "../model/sets";
 import { Chain, chainAt } from "../model/tables";
 import { gapFirst, gapLast, isKey, nextByKey, nextWild, ruleAt } from "./chain-index";
 import { frameBelow, frameChain, framePosition, pushFrame, resetFrames } from "./frames";
-import { foundEnd, foundFirst, lookUp, modulus, rowOfSlot, rowPort, rowValue } from "./lookups";
+import { foundEnd, foundFirst, lookUp, modulus, rowLine, rowOfSlot, rowPort, rowValue } from "./lookups";
 import { asked, chance, firstStatement, matches, Outcome, tryRule } from "./matches";
 import { Ending, Outcomes } from "./outcomes";
 import { Dim, narrow, Origin, packet, valueOf } from "./packet";
@@ -264,11 +264,11 @@ function take(rule: u32, number: u32, row: u32): bool {
   step(StepKind.RULE, state.chain, rule, number, row);
   const value = rowValue(set, row);
   if (set.value == Value.VERDICT) return value == 0 ? true : verdict(value, rowPort(set, row), 0);
-  return translate(set.valueFamily, value, rowPort(set, row));
+  return translate(set.valueFamily, value, rowPort(set, row), rowLine(set, row));
 }
 
 /** DNAT; the chain is done with that. */
-function translate(family: u32, literal: u32, port: u32): bool {
+function translate(family: u32, literal: u32, port: u32, line: u32): bool {
   if (family != packet.family) {
     end(Ending.UNKNOWN);
     return false;
@@ -283,6 +283,7 @@ function translate(family: u32, literal: u32, port: u32): bool {
     state.isPortNew = true;
   }
   state.isTranslated = true;
+  state.endpointLine = line;
   state.chain = ABSENT;
   return true;
 }
@@ -305,7 +306,7 @@ function verdict(op: u32, first: u32, at: u32): bool {
       end(Ending.REJECT, first);
       return false;
     case Op.DNAT:
-      return translate(code.get(at + 1), code.get(at + 2), code.get(at + 3));
+      return translate(code.get(at + 1), code.get(at + 2), code.get(at + 3), state.line);
     case Op.MASQUERADE:
       state.isMasqueraded = true;
       state.chain = ABSENT;

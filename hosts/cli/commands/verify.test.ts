@@ -91,6 +91,7 @@ test("a changed endpoint: whose it is, for which packets, and by which rule", as
   assert.match(stdout, /^different: A and B do other things with some packets .*, 1 Service concerned\)\n/);
   assert.match(stdout, "\nshop/web:http:\n  tcp to 10.96.0.7 port 80 from ");
   assert.match(stdout, "A: 1/2 goes to 10.244.1.5:8080; 1/2 goes to 10.244.2.7:8080");
+  assert.match(stdout, `       ${damaged}:${line}: add element ip sluice backends`);
   assert.match(stdout, "B: 1/2 goes to 10.244.1.5:8080; 1/2 goes to 10.244.2.6:8080");
 });
 

@@ -78,8 +78,8 @@ function reasonLines(alike: readonly ReportedDifference[]): string[] {
   return [
     `  ${packetText(first)}${what === undefined ? "" : `: ${what}`}`,
     ...(more === 0 ? [] : [`  and ${more} more like it, such as ${alike.slice(1, 4).map(packetText).join("; ")}`]),
-    ...side("A", first.a),
-    ...side("B", first.b),
+    ...side("A", first.a, first.b),
+    ...side("B", first.b, first.a),
   ].map((line) => printable(line, 2000));
 }
 
@@ -98,8 +98,11 @@ export function packetText(difference: Omit<ReportedDifference, "service" | "a" 
   return `${protocol} to ${destination}${ports} ${from}${details.join("")}`;
 }
 
-function side(name: string, endings: ReportedDifference["a"]): string[] {
-  const place = endings.find(({ at }) => at !== undefined)?.at;
+/** One side's endings, and the rule of the first that the other side does not have. */
+function side(name: string, endings: ReportedDifference["a"], others: ReportedDifference["a"]): string[] {
+  const known = new Set(others.map((ending) => endingsText([ending])));
+  const own = endings.filter((ending) => !known.has(endingsText([ending])));
+  const place = [...own, ...endings].find(({ at }) => at !== undefined)?.at;
   const lines = [`    ${name}: ${endingsText(endings)}`];
   if (place !== undefined) lines.push(`       ${place.file}:${place.line}: ${place.rule}`);
   return lines.map((line) => (line.length > 300 ? `${line.slice(0, 299)}…` : line));
