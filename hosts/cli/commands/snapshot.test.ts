@@ -185,6 +185,9 @@ test("a list that can't be had whole is an error; the file that is there stays a
   const slow = await snapshot("--timeout", "300ms");
   assert.is(slow.code, 1);
   assert.match(slow.stderr, /not all of the cluster could be read within 0\.3 s.*\[timeout\]/);
+  live.server.misbehave({ fault: "status", code: 429, retryAfterSeconds: 60 }, { resource: "nodes", times: 9 });
+  const busy = await snapshot("--timeout", "2s");
+  assert.match(busy.stderr, /within 2 s; what failed last: .*429.*\[timeout\]/);
   live.server.behave();
   const away = await snapshot("--context", "elsewhere", "--timeout", "300ms");
   assert.is(away.code, 1);

@@ -96,11 +96,15 @@ async function fromCluster(
     ]);
   const signal = AbortSignal.timeout(timeoutMs);
   let client: InstanceType<typeof ApiClient> | undefined;
+  let lastFailure: unknown;
+  const retrying = (failure: unknown) => {
+    lastFailure = failure;
+  };
   try {
     const access = await findCluster({ kubeconfig, ...(context === undefined ? {} : { context }) }, io.env);
     client = new ApiClient(access, { userAgent: userAgent(version) });
     const kinds = workloads ? [...networkKinds, ...workloadKinds] : networkKinds;
-    const { objects, counts, absent } = await collectObjects(client, kinds, { signal });
+    const { objects, counts, absent } = await collectObjects(client, kinds, { signal, retrying });
     // For readers alone: a server that does not tell it must not cost the snapshot.
     const kubeVersion = await readServerVersion(client, AbortSignal.timeout(VERSION_MS)).catch(() => undefined);
     const read = [...counts].map(([kind, count]) => plural(count, kind));
@@ -108,14 +112,16 @@ async function fromCluster(
     for (const kind of absent) reporter.say(`sluice: this API server has no ${kind}s`);
     return { objects, kubeVersion: kubeVersion === undefined ? "" : kubeVersionText(kubeVersion) };
   } catch (error) {
-    reporter.report(signal.aborted ? tooSlow(timeoutMs) : clusterError(error));
+    reporter.report(signal.aborted ? tooSlow(timeoutMs, lastFailure) : clusterError(error));
     return undefined;
   } finally {
     await client?.close();
   }
 }
 
-function tooSlow(timeoutMs: number): Diagnostic {
-  const message = `not all of the cluster could be read within ${timeoutMs / 1000} s`;
+/** @param lastFailure after which it was tried again; undefined: nothing failed, it only took long */
+function tooSlow(timeoutMs: number, lastFailure: unknown): Diagnostic {
+  const why = lastFailure instanceof Error ? `; what failed last: ${lastFailure.message}` : "";
+  const message = `not all of the cluster could be read within ${timeoutMs / 1000} s${why}`;
   return diagnostic("error", "timeout", message, { hint: "try again, or give it more time: --timeout 15m" });
 }

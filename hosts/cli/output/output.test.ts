@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { printable } from "../../shared/printable.ts";
 import { write } from "../io.ts";
 import { header } from "./header.ts";
+import { skippedText } from "./skipped.ts";
 
 test("printable leaves no control character, and no long line", () => {
   assert.is(printable("Ünïcode 木 ok"), "Ünïcode 木 ok");
@@ -61,6 +62,14 @@ test("the header names the nfacct objects that the rules name", () => {
   const both = bytes("--nfacct-name ct_state_invalid_dropped_pkts --nfacct-name  localhost_nps_accepted_pkts");
   assert.match(header(facts, both), "nfacct add ct_state_invalid_dropped_pkts; nfacct add localhost_nps_accepted_pkts");
   assert.not.match(header(facts, bytes("ct_state_invalid_dropped_pkts")), "localhost_nps");
+});
+
+test("objects of other kinds: only the sorts that there are", () => {
+  const text = (...kinds: string[]) => skippedText(new Map([["a.yaml", new Map(kinds.map((kind) => [kind, 1]))]]));
+  assert.is(text("Secret", "Role.rbac.authorization.k8s.io"), "2 objects of other kinds");
+  const rollout = "1 custom resource, whose controllers may make Services and pods unknown here";
+  assert.is(text("Rollout.argoproj.io"), `1 object of other kinds: ${rollout}`);
+  assert.is(text("Secret", "Rollout.argoproj.io"), `2 objects of other kinds: 1 of Kubernetes' own, ${rollout}`);
 });
 
 test("write waits for room, and does nothing after the reader has gone", async () => {

@@ -61,7 +61,9 @@ export function skippedText(skipped: ReadonlyMap<string, ReadonlyMap<string, num
   if (total === 0) return "";
   const text = `${plural(total, "object")} of other kinds`;
   if (definitions + custom === 0) return text;
-  const parts = [`${builtIn} of Kubernetes' own`, plural(definitions, "CustomResourceDefinition")];
+  const parts: string[] = [];
+  if (builtIn > 0) parts.push(`${builtIn} of Kubernetes' own`);
+  if (definitions > 0) parts.push(plural(definitions, "CustomResourceDefinition"));
   if (custom > 0)
     parts.push(`${plural(custom, "custom resource")}, whose controllers may make Services and pods unknown here`);
   return `${text}: ${parts.join(", ")}`;

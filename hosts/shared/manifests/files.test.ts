@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -65,6 +66,14 @@ files("named files of any name, standard input, missing files, empty directories
     "error unreadable-file missing",
     "error no-manifests empty",
   ]);
+});
+
+files("a directory's pipe is reported and not waited for", async ({ root }) => {
+  execFileSync("mkfifo", [join(root, "a.yaml")]);
+  symlinkSync("a.yaml", join(root, "b.yaml"));
+  execFileSync("mkfifo", [join(root, "notes")]);
+  writeFileSync(join(root, "c.yaml"), "c");
+  assert.equal(await read(root, root), ["error unreadable-file a.yaml", "error unreadable-file b.yaml", "c.yaml=c"]);
 });
 
 files("what must not be read is reported, and the rest is read", async ({ root }) => {

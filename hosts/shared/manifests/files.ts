@@ -65,18 +65,25 @@ async function* walk(directory: string, seen: Set<string>): AsyncGenerator<Found
   for (const entry of entries) {
     if (entry.name.startsWith(".")) continue;
     const path = join(directory, entry.name);
-    if (isDirectory(entry, path)) yield* walk(path, seen);
-    else if (manifestFile.test(entry.name)) yield await reading(path, () => readFileSync(path), true);
+    const sort = sortOf(entry, path);
+    if (sort === "directory") yield* walk(path, seen);
+    else if (!manifestFile.test(entry.name)) continue;
+    else if (sort === "file") yield await reading(path, () => readFileSync(path), true);
+    else yield { diagnostic: diagnostic("error", "unreadable-file", notRegular, { file: path, hint: "remove it" }) };
   }
 }
 
-function isDirectory(entry: Dirent, path: string): boolean {
-  if (!entry.isSymbolicLink()) return entry.isDirectory();
+/** To open it would wait until somebody writes there. Where `-f` names it itself, as `<(…)` of a shell, that is meant. */
+const notRegular = "this is a pipe, a socket or a device, and should be a file";
+
+function sortOf(entry: Dirent, path: string): "directory" | "file" | "other" {
+  let found: Pick<Dirent, "isDirectory" | "isFile"> = entry;
   try {
-    return statSync(path).isDirectory();
+    if (entry.isSymbolicLink()) found = statSync(path);
   } catch {
-    return false; // a link to nothing or in a circle: reading it will say so
+    return "file"; // a link to nothing or in a circle: reading it will say so
   }
+  return found.isDirectory() ? "directory" : found.isFile() ? "file" : "other";
 }
 
 /** Files are read synchronously: of thousands, each promise would cost more than its file. */

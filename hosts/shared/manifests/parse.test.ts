@@ -113,6 +113,12 @@ for (const [name, yaml, expected] of templates) {
   });
 }
 
+test("an item that is null is called empty, one of text plain text", () => {
+  const { diagnostics } = parse('kind: List\nitems:\n- null\n- ~\n- "null"\n');
+  const said = diagnostics.map(({ message }) => /^this is (.*),/.exec(message)?.[1]);
+  assert.equal(said, ["empty", "empty", "plain text"]);
+});
+
 test("an error before the first template says what is wrong itself", () => {
   assert.is(parse("a:\n\tb: {{ .x }}\n").diagnostics[0]?.hint, "indent with spaces");
 });

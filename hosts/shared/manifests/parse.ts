@@ -175,7 +175,7 @@ function* readRoot(
 function notAnObject(node: Node | null, at: number): YamlError {
   const found = isSeq(node)
     ? "a list"
-    : node === null || (isScalar(node) && node.source === "")
+    : node === null || (isScalar(node) && node.type === "PLAIN" && /^(~|null|Null|NULL)?$/.test(node.source ?? ""))
       ? "empty"
       : "plain text";
   const message = `this is ${found}, and should be an object with apiVersion and kind`;

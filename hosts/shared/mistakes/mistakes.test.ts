@@ -208,6 +208,45 @@ test("slices that need not feed anybody", () => {
   );
 });
 
+test("a slice without a namespace is in default, as its Service", () => {
+  const ports = "addressType: IPv4\nports: [{name: http, port: 8080}]";
+  const inDefault = (text: string) => text.replace("namespace: shop", "namespace: default");
+  const without = (text: string) => text.replace("namespace: shop, ", "");
+  assert.equal(found(without(slice(ports)), inDefault(service(""))), []);
+  assert.equal(found(inDefault(slice(ports)), without(service(""))), []);
+  assert.is(found(without(slice(ports)), service("")).length, 1);
+});
+
+test("kinds that rules come from, in versions and spellings that Kubernetes does not have", () => {
+  const said = (apiVersion: string, kind: string, more = "") =>
+    found(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: web${more}}\n`);
+  assert.equal(said("apps/v1", "Service"), [
+    "f0:1:1 warning no-such-kind apiVersion (write `apiVersion: v1` and `kind: Service`)",
+  ]);
+  assert.equal(said("v1", "service"), [
+    "f0:2:1 warning no-such-kind kind (write `apiVersion: v1` and `kind: Service`)",
+  ]);
+  const hint = (apiVersion: string, kind: string) => said(apiVersion, kind).map((line) => /\((.*)\)$/.exec(line)?.[1]);
+  assert.equal(hint("core/v1", "Pod"), ["write `apiVersion: v1` and `kind: Pod`"]);
+  assert.equal(hint("v1", "Deployment"), ["write `apiVersion: apps/v1` and `kind: Deployment`"]);
+  assert.equal(hint("discovery.k8s.io/v1beta1", "EndpointSlice"), [
+    "write `apiVersion: discovery.k8s.io/v1` and `kind: EndpointSlice`",
+  ]);
+  for (const [apiVersion, kind] of [
+    ["v1", "Service"],
+    ["apps/v1", "Deployment"],
+    ["batch/v1", "CronJob"],
+    ["autoscaling/v1", "HorizontalPodAutoscaler"],
+    ["networking.k8s.io/v1beta1", "ServiceCIDR"],
+    ["extensions/v1beta1", "Deployment"],
+    ["serving.knative.dev/v1", "Service"],
+    ["v1", "Secret"],
+  ] as const) {
+    assert.equal(said(apiVersion, kind), [], `${apiVersion} ${kind}`);
+  }
+  assert.equal(said("discovery.k8s.io/v1beta1", "EndpointSlice", ", resourceVersion: '7'"), [], "of an older cluster");
+});
+
 test("files that are too large are said", () => {
   const json = new TextEncoder().encode(JSON.stringify({ kind: "List", items: [], padding: "x".repeat(8_000_000) }));
   const input = { file: "dump.json", json, position: () => ({ line: 0, column: 0 }), hint: () => "" };

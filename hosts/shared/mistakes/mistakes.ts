@@ -15,6 +15,7 @@ import { placeholders } from "./placeholders.ts";
 import { RepeatedObjects } from "./repeated-objects.ts";
 import { Unfed } from "./unfed.ts";
 import { UnknownFields } from "./unknown-fields.ts";
+import { wrongVersion } from "./wrong-versions.ts";
 
 /**
  * What is larger, a cluster has written, and to look at it would take longer than to make the rules (a dump of 31 MB: 0.7 s more
@@ -64,6 +65,7 @@ class Written {
   readonly #serviceCIDRs: string[] = [];
 
   *look(object: ManifestObject): Generator<Diagnostic> {
+    yield* wrongVersion(object);
     if (isService(object)) this.#services.push(object);
     else if (object.kind === "ServiceCIDR") {
       this.#serviceCIDRs.push(...listOf(fieldsOf(object.fields.spec).cidrs).map(textOf));

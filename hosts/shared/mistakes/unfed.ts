@@ -28,13 +28,13 @@ export class Unfed {
   look(object: ManifestObject): void {
     if (isEndpointSlice(object)) this.#slices.push(object);
     if (!isService(object)) return;
-    this.#services.set(`${object.namespace}/${object.name}`, object);
+    this.#services.set(keyOf(object), object);
     if (!this.#named.has(object.name)) this.#named.set(object.name, object);
   }
 
   /** As it stands in the file. It may be refused, which is said elsewhere, and then its slices are none of nobody's. */
   lookAtWritten(object: ManifestObject): void {
-    if (isService(object)) this.#written.add(`${object.namespace || "default"}/${object.name}`);
+    if (isService(object)) this.#written.add(keyOf(object));
   }
 
   *diagnostics(): Generator<Diagnostic> {
@@ -57,10 +57,11 @@ export class Unfed {
       );
       return;
     }
-    const service = this.#services.get(`${slice.namespace}/${name}`);
+    const key = keyOf({ namespace: slice.namespace, name });
+    const service = this.#services.get(key);
     if (service === undefined) {
       // A cluster may have sent the Services of one proxy alone.
-      if (!isFromCluster(slice) && !this.#written.has(`${slice.namespace}/${name}`)) yield this.#orphan(slice, name);
+      if (!isFromCluster(slice) && !this.#written.has(key)) yield this.#orphan(slice, name);
       return;
     }
     yield* feeding(slice, service);
@@ -140,4 +141,8 @@ function portText(port: Fields): string {
 function clusterIPs(spec: Fields): readonly string[] {
   const all = listOf(spec.clusterIPs).map(textOf);
   return (all.length > 0 ? all : [textOf(spec.clusterIP)]).filter((address) => address !== "" && address !== "None");
+}
+
+function keyOf({ namespace, name }: Pick<ManifestObject, "namespace" | "name">): string {
+  return `${namespace || "default"}/${name}`;
 }

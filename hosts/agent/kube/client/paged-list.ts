@@ -10,6 +10,8 @@ export interface PagedListOptions {
   readonly pageSize?: number;
   /** A page must be there, to its last byte, within so many milliseconds; 30,000 if absent. */
   readonly pageTimeoutMs?: number;
+  /** Told of what failed, each time before it is tried again. */
+  readonly retrying?: (failure: unknown) => void;
   readonly sleep?: (ms: number, value: undefined, options: { signal: AbortSignal }) => Promise<void>;
 }
 
@@ -83,7 +85,7 @@ async function pageOf(
   path: string,
   kind: string,
   query: Readonly<Record<string, string>>,
-  { signal, pageTimeoutMs = PAGE_TIMEOUT_MS, sleep = setTimeout }: PagedListOptions,
+  { signal, pageTimeoutMs = PAGE_TIMEOUT_MS, sleep = setTimeout, retrying }: PagedListOptions,
 ): Promise<Page> {
   for (let attempt = 1, pause = FIRST_PAUSE_MS; ; attempt++, pause *= 2) {
     let failure: unknown;
@@ -99,6 +101,7 @@ async function pageOf(
     }
     const waitMs = failure instanceof ApiError ? failure.retryAfterMs : 0;
     if (attempt === ATTEMPTS || !mayPass(failure, attempt)) throw failure;
+    retrying?.(failure);
     await sleep(Math.min(Math.max(waitMs, pause), LONGEST_PAUSE_MS), undefined, { signal });
   }
 }
