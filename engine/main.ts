@@ -519,6 +519,7 @@ export function cabi_post_engine__causes(result: usize): void {
 }
 
 export function engine__chains_in_use(family: u32, names: usize, count: u32): usize {
+  abandon();
   const answers = arenaAlloc(<usize>count);
   settleAll();
   tellChainsInUse(family, names, count, answers);

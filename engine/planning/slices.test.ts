@@ -142,6 +142,7 @@ for (const mode of modes) {
       blame: (engine) => engine.blame("ipv6"),
       describe: (engine) => engine.describe(),
       forget: (engine) => engine.forget(),
+      "chains-in-use": (engine) => engine.chainsInUse("ipv4", ["KUBE-SVC-ABCDEFGHIJKLMNOP"]),
       "another plan": (engine) => shapes(engine.plan(0)),
     };
     for (const [name, interrupt] of Object.entries(interruptions)) {
@@ -277,6 +278,30 @@ test("iptables: a batch of many megabytes comes in parts, and all of it", () => 
   const bytes = progress.val.reduce((sum, { data }) => sum + joinPieces(data).length, 0);
   assert.ok(bytes > 5 << 20, `${bytes} bytes`);
   assert.ok(parts >= Math.floor(bytes / (5 << 20)), `${parts} parts`);
+});
+
+test("iptables: chains are sorted in slices, also where others' endpoints are asked for meanwhile", () => {
+  const slices = ["left", "right"].flatMap((name, n) =>
+    Array.from({ length: 10 }, (_, i) => makeSlice(`shop/${name}-${i}`, name, addresses(900, `10.${100 * n + i}`))),
+  );
+  const objects = [
+    makeService("shop/left", { ip: "10.96.2.1" }),
+    makeService("shop/right", { ip: "10.96.2.2" }),
+    ...slices,
+  ];
+  const texts = (between: boolean) => {
+    const engine = started("iptables", objects);
+    const plan = () => {
+      engine.beginPlan(0);
+      const { batches } = completed(engine, between ? 300 : 0xffff_ffff, between ? () => engine.count() : undefined);
+      for (const { id } of batches) engine.committed(id, 0);
+      return shown(batches);
+    };
+    const first = plan();
+    remove(engine, ...(slices.filter((_, i) => i % 2 === 0) as never[]));
+    return [...first, ...plan()];
+  };
+  assert.equal(texts(true), texts(false));
 });
 
 test("iptables: what a batch was about is closed in slices; whatever comes in between finds it closed", () => {

@@ -1,7 +1,7 @@
 // What a plan rewrites of kube-proxy's iptables rules of one family: the chains that dispatch whole, and the chains of Services that
 // have changed. In slices: it is one batch, but the Services may have millions of endpoints.
 import { Vector } from "../../bytes/memory";
-import { beginSort, continueSort } from "../../bytes/sliced-sort";
+import { beginSort, continueSort, isBeingSorted } from "../../bytes/sliced-sort";
 import { isSpent, isSpentOnOne } from "../../bytes/slices";
 import { Service, sortedServices } from "../../cluster/services";
 import { filterRulesWritten, natRulesWritten } from "../../encodings/iptables-restore";
@@ -74,7 +74,7 @@ const order = new Vector();
 
 /** Sorts the endpoint chains of a service port that has just been routed and written, for a slice; true: they are sorted. */
 function sortHashes(): bool {
-  if (!isSortBegun) {
+  if (!isSortBegun || !isBeingSorted(order)) {
     isSortBegun = true;
     order.clear();
     for (let i: u32 = 0; i < endpoints.length; i++) {

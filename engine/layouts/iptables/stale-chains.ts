@@ -4,7 +4,7 @@
 // deleted that is in use: the transaction, everybody's, would be refused.
 import { Vector } from "../../bytes/memory";
 import { outSelect, StreamName } from "../../bytes/out";
-import { beginSort, continueSort } from "../../bytes/sliced-sort";
+import { beginSort, continueSort, isBeingSorted } from "../../bytes/sliced-sort";
 import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { declareChain, deleteChain } from "../../encodings/iptables-restore";
@@ -48,6 +48,9 @@ export function addStale(chain: u32, hash: usize): void {
   memory.copy(row + HASH, hash, 16);
   store<u32>(row, 0, USED);
   staleChains.push(<u32>row);
+  const bit = filterBit(row + HASH);
+  const at = FILTER + <usize>(bit >> 3);
+  store<u8>(at, <u8>(<u32>load<u8>(at) | (1 << (bit & 7))));
 }
 
 function compareStale(a: u32, b: u32): i32 {
@@ -67,8 +70,15 @@ function filterBit(hash: usize): u32 {
 
 /** Forgets what a plan has noted that was given up. */
 export function forgetStale(): void {
-  for (let i: u32 = 0; i < staleChains.length; i++) heap.free(<usize>staleChains.get(i));
+  for (let i = freed; i < staleChains.length; i++) heap.free(<usize>staleChains.get(i));
+  clearStale();
+}
+
+/** All of it is freed. */
+function clearStale(): void {
   staleChains.clear();
+  freed = 0;
+  memory.fill(FILTER, 0, 8192);
 }
 
 export function hasStale(): bool {
@@ -84,25 +94,15 @@ export function beginSortingStale(): void {
 
 /** Sorts it, for a slice; true: `noteUsed` has to be called with every chain that is in use before `writeSomeStale`. */
 export function sortStale(): bool {
+  if (!isBeingSorted(staleChains)) beginSort(staleChains, compareStale);
   for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count / 2)) return false;
-  makeFilter();
   return true;
 }
 
 /** All of that in one go; false: there are none. */
 export function beginStale(): bool {
   sortVector(staleChains, 0, staleChains.length, compareStale);
-  makeFilter();
   return hasStale();
-}
-
-function makeFilter(): void {
-  memory.fill(FILTER, 0, 8192);
-  for (let i: u32 = 0; i < staleChains.length; i++) {
-    const bit = filterBit(<usize>staleChains.get(i) + HASH);
-    const at = FILTER + <usize>(bit >> 3);
-    store<u8>(at, <u8>(<u32>load<u8>(at) | (1 << (bit & 7))));
-  }
 }
 
 export function noteUsed(chain: u32, hash: usize): void {
@@ -142,7 +142,7 @@ export function tellUsed(answers: usize, count: u32): void {
     if (load<u32>(row, USED) != 0) store<u8>(answers + <usize>load<u32>(row, NUMBER), 1);
     heap.free(row);
   }
-  staleChains.clear();
+  clearStale();
 }
 
 /** A bit for each family whose next plan only empties stale chains. */
@@ -156,9 +156,10 @@ export function keepStaleOnce(family: u32): void {
   keeping |= 1 << family;
 }
 
-/** The next that is written, and the one before it (0: there is none). */
+/** The next that is written, and the one before it (0: there is none); those before that one are freed. */
 let nextStale: u32 = 0;
 let lastStale: usize = 0;
+let freed: u32 = 0;
 
 /**
  * Stale chains are emptied with the other chains of the transaction, and deleted once nothing refers to them. Goes on for a
@@ -170,6 +171,10 @@ export function writeSomeStale(family: u32): bool {
   while (nextStale < staleChains.length) {
     const row = <usize>staleChains.get(nextStale++);
     const again = lastStale != 0 && compareStale(<u32>lastStale, <u32>row) == 0;
+    if (lastStale != 0) {
+      heap.free(lastStale);
+      freed++;
+    }
     lastStale = row;
     if (!again && load<u32>(row, USED) == 0) {
       outSelect(StreamName.NAT_CHAINS);
