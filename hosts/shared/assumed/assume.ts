@@ -69,6 +69,7 @@ class Endpoints {
   readonly #nodes: readonly ClusterNode[];
   readonly #index: WorkloadIndex;
   readonly #cronJobs: WorkloadIndex;
+  readonly #refused: WorkloadIndex;
   readonly #withSlices: ReadonlySet<string>;
   readonly #pods: PodMaker;
   readonly #podsOf = new Map<Workload, readonly Pod[]>();
@@ -76,10 +77,11 @@ class Endpoints {
 
   constructor(input: AssumeInput, options: AssumeOptions) {
     const known = knownNodes(sorted(input.nodes));
-    const { workloads, cronJobs, diagnostics } = readWorkloads(sortedByKind(input.workloads));
+    const { workloads, cronJobs, refused, diagnostics } = readWorkloads(sortedByKind(input.workloads));
     this.#nodes = known.length > 0 ? known : assumedNodes(options);
     this.#index = new WorkloadIndex(workloads);
     this.#cronJobs = new WorkloadIndex(cronJobs);
+    this.#refused = new WorkloadIndex(refused);
     this.#withSlices = new Set(input.slices.map(serviceOfSlice));
     this.#written = new Map(input.endpoints.filter(isMirrored).map((each) => [keyOf(each), each]));
     this.#pods = new PodMaker(this.#nodes, options.podCidrs, new Autoscalers(input.autoscalers));
@@ -112,8 +114,8 @@ class Endpoints {
     const namespace = namespaceOf(service);
     const workloads = this.#index.matching(namespace, selector);
     if (workloads.length === 0) {
-      const isOfCronJob = this.#cronJobs.matching(namespace, selector).length > 0;
-      this.#unknown(service, isOfCronJob ? "cron-job" : "unknown");
+      const matches = (index: WorkloadIndex) => index.matching(namespace, selector).length > 0;
+      this.#unknown(service, matches(this.#refused) ? "refused" : matches(this.#cronJobs) ? "cron-job" : "unknown");
       return;
     }
     const pods = workloads.flatMap((workload) => this.#podsOfWorkload(workload));
@@ -130,7 +132,7 @@ class Endpoints {
     this.#reasons.look(service, spec, workloads, matching.length);
   }
 
-  #unknown(service: ManifestObject, reason: "cron-job" | "too-many" | "unknown"): void {
+  #unknown(service: ManifestObject, reason: "cron-job" | "refused" | "too-many" | "unknown"): void {
     this.unknown.push(service);
     this.#reasons.add(reason, service);
   }

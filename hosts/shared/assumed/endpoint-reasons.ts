@@ -11,7 +11,15 @@ import type { Workload } from "./workloads.ts";
 /** Names in one message; there may be thousands. */
 const NAMES = 10;
 
-type Reason = "unknown" | "cron-job" | "no-selector" | "no-pods" | "too-many" | "topology-mode" | "no-zones";
+type Reason =
+  | "unknown"
+  | "refused"
+  | "cron-job"
+  | "no-selector"
+  | "no-pods"
+  | "too-many"
+  | "topology-mode"
+  | "no-zones";
 
 interface Text {
   readonly code: string;
@@ -25,6 +33,12 @@ const texts: Readonly<Record<Reason, Text>> = {
     message: (services) =>
       `no workload among the files matches the selector of ${services}: what serves them is unknown, and the rules are those without endpoints`,
     hint: "give the files of their workloads too (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, Pod), or EndpointSlices",
+  },
+  refused: {
+    code: "endpoints-of-refused",
+    message: (services) =>
+      `only workloads that an API server refuses match the selector of ${services}: the rules are those without endpoints`,
+    hint: "",
   },
   "cron-job": {
     code: "endpoints-of-cron-jobs",
@@ -129,7 +143,7 @@ export class EndpointReasons {
 
   /** @param hasZones Nodes have zones */
   diagnostics(hasZones: boolean): Diagnostic[] {
-    const found = [...this.#diagnostics];
+    const found = this.#diagnostics.toSorted((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line));
     if (this.#nowhere.length > 0) {
       const names = namesOf(this.#nowhere.map(({ object }) => objectName(object)));
       const message = `no Node among the files fits the pods of ${names}`;

@@ -307,10 +307,17 @@ const refused: [what: string, spec: object][] = [
 for (const [what, spec] of refused) {
   test(`a workload that an API server refuses: ${what}`, () => {
     const { codes, assumed } = find([service("web"), workload("Deployment", "web", spec)]);
-    assert.equal(codes, ["workload-refused", "endpoints-unknown"]);
+    assert.equal(codes, ["workload-refused", "endpoints-of-refused"]);
     assert.is(assumed.diagnostics[0]?.field, "spec.selector");
   });
 }
+
+test("what is said of objects comes in the order in which they stand", () => {
+  const wrong = workload("Deployment", "web", { replicas: "3" });
+  const none = workload("Deployment", "db", { selector: {} });
+  const { codes } = find([service("web"), wrong, service("db"), none]);
+  assert.equal(codes, ["wrong-replicas", "workload-refused", "endpoints-of-refused", "no-pods"]);
+});
 
 const sent = { uid: "5e92114e", resourceVersion: "7" };
 const realPod = (name: string, more: { ip?: string; ready?: boolean; phase?: string; owner?: object } = {}) => ({

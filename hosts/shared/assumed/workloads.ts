@@ -43,7 +43,8 @@ export interface Workloads {
   readonly workloads: readonly Workload[];
   /** Their pods exist only now and then. */
   readonly cronJobs: readonly Workload[];
-  /** What an API server would refuse. */
+  /** What an API server would refuse, as `diagnostics` say of each. */
+  readonly refused: readonly Workload[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -53,16 +54,19 @@ export function readWorkloads(objects: readonly ManifestObject[]): Workloads {
   const realPods = byNamespace(objects.filter((object) => object.kind === "Pod" && !isNew(object)));
   const workloads: Workload[] = [];
   const cronJobs: Workload[] = [];
+  const refused: Workload[] = [];
   const diagnostics: Diagnostic[] = [];
   for (const object of objects) {
     if (isGone(object)) continue;
     const workload = workloadOf(object);
     const refusal = isNew(object) ? refusalOf(object, workload) : undefined;
-    if (refusal !== undefined) diagnostics.push(refusal);
-    else if (object.kind === "CronJob") cronJobs.push(workload);
+    if (refusal !== undefined) {
+      diagnostics.push(refusal);
+      refused.push(workload);
+    } else if (object.kind === "CronJob") cronJobs.push(workload);
     else if (isNew(object) || isOnItsOwn(object, owners, realPods)) workloads.push(workload);
   }
-  return { workloads, cronJobs, diagnostics };
+  return { workloads, cronJobs, refused, diagnostics };
 }
 
 /** Of what a cluster has sent: neither another object that was given stands for it, nor do its pods. */
