@@ -11,6 +11,7 @@ Usage:
   sluice snapshot          a cluster → one file that the other commands read, if wanted with other names and addresses
   sluice trace             one packet → where it goes and why, through a node's rules or those of manifests
   sluice verify            does a node's kernel do what the objects ask, for every packet? Or what another one does?
+  sluice completion SHELL  lets bash, zsh or fish complete all this
   sluice help [COMMAND]    what a command does, with examples
   sluice --version
 

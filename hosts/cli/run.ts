@@ -4,6 +4,7 @@ import { EngineMissingError } from "../shared/engine-node.ts";
 import { printable } from "../shared/printable.ts";
 import { agent, agentHelp } from "./commands/agent.ts";
 import { cleanup } from "./commands/cleanup.ts";
+import { completion } from "./commands/completion.ts";
 import { diff } from "./commands/diff.ts";
 import { migrate } from "./commands/migrate.ts";
 import { render } from "./commands/render.ts";
@@ -12,6 +13,7 @@ import { trace } from "./commands/trace.ts";
 import { verify } from "./commands/verify.ts";
 import { type ExitCode, exitCode, UsageError } from "./exit-codes.ts";
 import { cleanupHelp, generalHelp, renderHelp, snapshotHelp } from "./help.ts";
+import { completionHelp } from "./help-completion.ts";
 import { diffHelp } from "./help-diff.ts";
 import { migrateHelp, traceHelp, verifyHelp } from "./help-rules.ts";
 import { type Io, write } from "./io.ts";
@@ -25,6 +27,7 @@ interface Command {
 const commands: Record<string, Command> = {
   agent: { help: agentHelp, run: agent },
   cleanup: { help: () => cleanupHelp, run: cleanup },
+  completion: { help: () => completionHelp, run: (args, io) => completion(args, io, commandNames) },
   migrate: { help: () => migrateHelp, run: migrate },
   diff: { help: () => diffHelp, run: diff },
   render: { help: () => renderHelp, run: render },
@@ -32,6 +35,8 @@ const commands: Record<string, Command> = {
   trace: { help: () => traceHelp, run: trace },
   verify: { help: () => verifyHelp, run: verify },
 };
+
+export const commandNames: readonly string[] = Object.keys(commands);
 
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const [first, ...rest] = args;

@@ -24,6 +24,7 @@ import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createGzip } from "node:zlib";
+import { writeChecksums } from "../../checksums.mjs";
 import { licenseTexts } from "../../licenses.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -53,15 +54,9 @@ try {
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
-const archives = architectures.map(archiveName).sort();
-const sums = archives.map(
-  (file) =>
-    `${createHash("sha256")
-      .update(readFileSync(join(out, file)))
-      .digest("hex")}  ${file}\n`,
-);
-writeFileSync(join(out, "SHA256SUMS"), sums.join(""));
-for (const file of archives) console.log(`${file}: ${(statSync(join(out, file)).size / 1e6).toFixed(1)} MB`);
+writeChecksums(out);
+for (const file of architectures.map(archiveName).sort())
+  console.log(`${file}: ${(statSync(join(out, file)).size / 1e6).toFixed(1)} MB`);
 
 async function makePackage(architecture) {
   const name = `sluice-${version}`;

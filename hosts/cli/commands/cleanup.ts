@@ -5,6 +5,12 @@ import type { LiveKubeProxyOptions } from "../../agent/kernel/leftovers/live-kub
 import { type ExitCode, exitCode, UsageError } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
 
+/** For `parseArgs`. */
+export const cleanupArguments = {
+  timeout: { type: "string" },
+  "even-if-nothing-takes-over": { type: "boolean" },
+} as const;
+
 export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
   const values = parse(args);
   const { parseTimeout } = await import("../../agent/config/cleanup-timeout.ts");
@@ -17,8 +23,7 @@ export async function cleanup(args: string[], io: Io): Promise<ExitCode> {
 
 function parse(args: string[]) {
   try {
-    const options = { timeout: { type: "string" }, "even-if-nothing-takes-over": { type: "boolean" } } as const;
-    return parseArgs({ args, options }).values;
+    return parseArgs({ args, options: cleanupArguments }).values;
   } catch (error) {
     throw new UsageError((error as Error).message, "`sluice help cleanup` has all options");
   }

@@ -19,6 +19,18 @@ export interface MigrateOptions {
   readonly verbose: boolean;
 }
 
+/** For `parseArgs`. */
+export const migrateArguments = {
+  from: { type: "string" },
+  to: { type: "string" },
+  "from-version": { type: "string" },
+  "to-version": { type: "string" },
+  "exit-code": { type: "boolean" },
+  report: { type: "string", multiple: true },
+  ...fileArguments,
+  verbose: { type: "boolean", short: "v" },
+} as const;
+
 /** Throws a UsageError. */
 export function parseMigrateOptions(args: string[]): MigrateOptions {
   const values = parse(args);
@@ -57,16 +69,7 @@ function parse(args: string[]) {
     const { values, positionals } = parseArgs({
       args: withDefaultValues(args),
       allowPositionals: true,
-      options: {
-        from: { type: "string" },
-        to: { type: "string" },
-        "from-version": { type: "string" },
-        "to-version": { type: "string" },
-        "exit-code": { type: "boolean" },
-        report: { type: "string", multiple: true },
-        ...fileArguments,
-        verbose: { type: "boolean", short: "v" },
-      },
+      options: migrateArguments,
     });
     if (positionals[0] !== undefined) {
       throw new UsageError(`what is ${JSON.stringify(positionals[0])} for?`, `to read it, write -f ${positionals[0]}`);

@@ -17,6 +17,18 @@ export interface RenderOptions extends FileOptions {
   verbose: boolean;
 }
 
+/** For `parseArgs`. */
+export const renderArguments = {
+  family: { type: "string" },
+  output: { type: "string", short: "o" },
+  describe: { type: "boolean" },
+  blame: { type: "boolean" },
+  format: { type: "string" },
+  "keep-going": { type: "boolean" },
+  ...fileArguments,
+  verbose: { type: "boolean", short: "v" },
+} as const;
+
 /** Throws a UsageError. */
 export async function parseRenderOptions(args: string[]): Promise<RenderOptions> {
   const values = parse(args);
@@ -52,16 +64,7 @@ function parse(args: string[]) {
     const { values, positionals } = parseArgs({
       args: withDefaultValues(args),
       allowPositionals: true,
-      options: {
-        family: { type: "string" },
-        output: { type: "string", short: "o" },
-        describe: { type: "boolean" },
-        blame: { type: "boolean" },
-        format: { type: "string" },
-        "keep-going": { type: "boolean" },
-        ...fileArguments,
-        verbose: { type: "boolean", short: "v" },
-      },
+      options: renderArguments,
     });
     if (positionals[0] !== undefined) {
       throw new UsageError(`what is ${JSON.stringify(positionals[0])} for?`, `to read it, write -f ${positionals[0]}`);

@@ -17,6 +17,17 @@ export interface SnapshotOptions {
 
 const TIMEOUT_MS = 300_000;
 
+/** For `parseArgs`. */
+export const snapshotArguments = {
+  kubeconfig: { type: "string" },
+  context: { type: "string" },
+  workloads: { type: "boolean" },
+  "node-rules": { type: "boolean" },
+  redact: { type: "boolean" },
+  output: { type: "string", short: "o" },
+  timeout: { type: "string" },
+} as const;
+
 /** Throws a UsageError. */
 export async function parseSnapshotOptions(args: string[]): Promise<SnapshotOptions> {
   const values = parse(args);
@@ -51,15 +62,7 @@ function parse(args: string[]) {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: {
-        kubeconfig: { type: "string" },
-        context: { type: "string" },
-        workloads: { type: "boolean" },
-        "node-rules": { type: "boolean" },
-        redact: { type: "boolean" },
-        output: { type: "string", short: "o" },
-        timeout: { type: "string" },
-      },
+      options: snapshotArguments,
     });
     if (positionals[0] !== undefined) {
       const word = JSON.stringify(positionals[0]);

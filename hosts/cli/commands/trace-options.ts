@@ -32,6 +32,21 @@ export interface TraceOptions {
   readonly verbose: boolean;
 }
 
+/** For `parseArgs`. */
+export const traceArguments = {
+  rules: { type: "string", multiple: true },
+  live: { type: "boolean" },
+  from: { type: "string" },
+  to: { type: "string" },
+  proto: { type: "string" },
+  "in-interface": { type: "string" },
+  addresses: { type: "string" },
+  table: { type: "boolean" },
+  report: { type: "string", multiple: true },
+  ...fileArguments,
+  verbose: { type: "boolean", short: "v" },
+} as const;
+
 /** Throws a UsageError. */
 export function parseTraceOptions(args: string[]): TraceOptions {
   const values = parse(args);
@@ -102,19 +117,7 @@ function parse(args: string[]) {
     const { values, positionals } = parseArgs({
       args: withDefaultValues(args),
       allowPositionals: true,
-      options: {
-        rules: { type: "string", multiple: true },
-        live: { type: "boolean" },
-        from: { type: "string" },
-        to: { type: "string" },
-        proto: { type: "string" },
-        "in-interface": { type: "string" },
-        addresses: { type: "string" },
-        table: { type: "boolean" },
-        report: { type: "string", multiple: true },
-        ...fileArguments,
-        verbose: { type: "boolean", short: "v" },
-      },
+      options: traceArguments,
     });
     if (positionals[0] !== undefined) {
       throw new UsageError(

@@ -22,6 +22,18 @@ export interface VerifyOptions {
 
 const LIMIT = 50_000_000;
 
+/** For `parseArgs`. */
+export const verifyArguments = {
+  rules: { type: "string", multiple: true },
+  live: { type: "boolean" },
+  addresses: { type: "string" },
+  limit: { type: "string" },
+  "new-only": { type: "boolean" },
+  report: { type: "string", multiple: true },
+  ...fileArguments,
+  verbose: { type: "boolean", short: "v" },
+} as const;
+
 /** Throws a UsageError. */
 export function parseVerifyOptions(args: string[]): VerifyOptions {
   const { values, positionals } = parse(args);
@@ -63,16 +75,7 @@ function parse(args: string[]) {
     return parseArgs({
       args: withDefaultValues(args),
       allowPositionals: true,
-      options: {
-        rules: { type: "string", multiple: true },
-        live: { type: "boolean" },
-        addresses: { type: "string" },
-        limit: { type: "string" },
-        "new-only": { type: "boolean" },
-        report: { type: "string", multiple: true },
-        ...fileArguments,
-        verbose: { type: "boolean", short: "v" },
-      },
+      options: verifyArguments,
     });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
