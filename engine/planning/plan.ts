@@ -8,7 +8,7 @@ import { beginFlatPlan, continueFlatPlan } from "../layouts/flat/layout";
 import { needsChain, restoreNeeds } from "../layouts/flat/needs";
 import { forgetLacking } from "../layouts/iptables/extensions";
 import { beginIptablesPlan, continueIptablesPlan } from "../layouts/iptables/plan";
-import { keepStaleOnce } from "../layouts/iptables/stale-chains";
+import { keepStaleNoMore, keepStaleOnce } from "../layouts/iptables/stale-chains";
 import { allowCuts, isTooLong, mayCut } from "../layouts/nft/cuts";
 import { beginNftablesPlan, continueNftablesPlan } from "../layouts/nftables/layout";
 import { forgetMerged } from "../routing/endpoints";
@@ -345,6 +345,7 @@ const CLOSED_AT_ONCE: u32 = 2000;
 let isClosing: bool = false;
 
 export function close(id: u32, acknowledged: bool, now: u64): void {
+  if (acknowledged && isPlanned(id)) keepStaleNoMore(familyOfBatch(id));
   closeBatch(id, acknowledged, now);
   isClosing = true;
   settleSome(CLOSED_AT_ONCE);

@@ -145,15 +145,21 @@ export function tellUsed(answers: usize, count: u32): void {
   clearStale();
 }
 
-/** A bit for each family whose next plan only empties stale chains. */
+/** A bit for each family whose plans only empty stale chains. */
 let keeping: u32 = 0;
 
 /**
  * A deletion was refused: a chain that the plan knows nothing of, of an earlier process or somebody else's, leads to one that is
- * to go. The family's next plan goes in without deletions; the host deletes what nothing leads to (`chains-in-use`).
+ * to go. The family's plans are without deletions until the kernel has taken one, since a plan need not be sent. The host deletes
+ * what nothing leads to (`chains-in-use`).
  */
 export function keepStaleOnce(family: u32): void {
   keeping |= 1 << family;
+}
+
+/** The kernel has taken a batch of the family. */
+export function keepStaleNoMore(family: u32): void {
+  keeping &= ~(1 << family);
 }
 
 /** The next that is written, and the one before it (0: there is none); those before that one are freed. */
@@ -186,7 +192,6 @@ export function writeSomeStale(family: u32): bool {
     }
     if (isSpent(1) && nextStale < staleChains.length) return false;
   }
-  keeping &= ~(1 << family);
   forgetStale();
   return true;
 }

@@ -19,6 +19,8 @@ export type WriteResult =
        * the rules. (Or the kernel lacks a feature.)
        */
       readonly contradicted?: boolean;
+      /** This process may not write the table at all: another one owns it. So no Service is to blame. */
+      readonly forbidden?: boolean;
     }
   /** It is unknown what the kernel holds: read it again before the next batch. */
   | { readonly outcome: "unknown"; readonly message: string };

@@ -128,7 +128,7 @@ export class Agent {
       },
       parts.families,
     );
-    this.#schedule = new Schedule(() => this.#run(), { clock, minIntervalMs: parts.minSyncPeriodMs });
+    this.#schedule = new Schedule((retries) => this.#run(retries), { clock, minIntervalMs: parts.minSyncPeriodMs });
     this.#driftTimer = new DriftTimer({
       clock,
       periodMs: parts.driftCheckMs,
@@ -246,12 +246,12 @@ export class Agent {
   }
 
   /** Never rejects: a run that fails is followed by another one. */
-  async #run(): Promise<RunOutcome> {
+  async #run(retries: boolean): Promise<RunOutcome> {
     const checks = this.#driftTimer.isDue;
     const start = this.#parts.clock.now();
     this.#reports.begin();
     try {
-      const outcome = await this.#runOnce();
+      const outcome = await this.#runOnce(retries);
       this.#retryLeftOut();
       return outcome;
     } catch (error) {
@@ -264,7 +264,7 @@ export class Agent {
     }
   }
 
-  async #runOnce(): Promise<RunOutcome> {
+  async #runOnce(retries: boolean): Promise<RunOutcome> {
     if (!this.#first.isReady) return { failed: false };
     if (this.#driftTimer.isDue) {
       this.#driftTimer.begun();
@@ -274,7 +274,7 @@ export class Agent {
     this.#waitingSince = undefined;
     this.#reports.beginSync(since !== undefined);
     this.#parts.metrics.changesTaken();
-    const outcome = await this.#synchronizer.run();
+    const outcome = await this.#synchronizer.run(retries);
     if (this.#first.isReady) this.#reports.reportLeftOut();
     if (outcome.failed || !this.#first.isReady) {
       this.#waitingSince = since ?? this.#waitingSince;

@@ -38,6 +38,10 @@ export class FamilyRun {
   isContradicted = false;
   /** The kernel holds what the engine thinks, unless somebody else has touched it. */
   isExact = false;
+  /** Its last run has failed. */
+  hasFailed = false;
+  /** It is left as it is in this run: the back-off since its last failure is not over. */
+  waits = false;
   /** A batch was refused, so another plan is needed. */
   plansAgain = false;
 
@@ -71,6 +75,11 @@ export class FamilyRun {
     this.failure = undefined;
     this.mayRestartHelp = false;
     this.plansAgain = false;
+  }
+
+  /** Batches of it may be sent in this run, once it is known what the kernel holds. */
+  get goesOn(): boolean {
+    return !this.waits && this.failure === undefined;
   }
 
   report(): FamilyReport {

@@ -322,6 +322,8 @@ ${real} "$@" < $input; code=$?; rm $input; exit $code`,
       node.delete(...shop(1, 2));
       node.put(...shop(3, 4));
       assert.ok((await node.synchronizer.run()).failed, `${infix}: the deletion was not refused`);
+      // A plan that nobody sends, as for /debug/plan, changes nothing.
+      await node.state.plan((engine) => engine.beginPlan(node.clock.now()));
       node.clock.advance(1000);
       await node.run();
       assert.not.match(saved(), "shop/s1");

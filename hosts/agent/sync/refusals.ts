@@ -69,6 +69,7 @@ export class Refusals {
   async judge(batch: Batch, refusal: Refusal): Promise<Judgement> {
     const { generation } = this.#state;
     const isLost = () => this.#state.generation !== generation;
+    if (refusal.forbidden === true) return this.#fail(batch);
     // In iptables mode somebody holds the lock. That is no Service's fault, however long it takes.
     const waits = refusal.transient && (this.#writer.attemptPart === undefined || this.#isPatient(batch.family));
     if (waits) return this.#fail(batch);

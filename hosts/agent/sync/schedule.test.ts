@@ -98,6 +98,44 @@ test("failures are tried again, ever later, also when changes come; success ends
   assert.is(runs.starts.length, count + 1);
 });
 
+test("where others go on, a change does not wait for the back-off, and does not end it", async () => {
+  const clock = new ManualClock();
+  const runs: [at: number, retries: boolean][] = [];
+  let outcome: RunOutcome = { failed: true, othersGoOn: true };
+  const schedule = new Schedule(
+    async (retries) => {
+      runs.push([clock.now(), retries]);
+      return outcome;
+    },
+    { clock, minIntervalMs: 10 },
+  );
+  schedule.request();
+  await clock.advance(100);
+  schedule.request();
+  await clock.advance(1000);
+  assert.equal(runs.splice(0), [
+    [0, true],
+    [100, false],
+    [500, true],
+  ]);
+  assert.is(schedule.failures, 2);
+  // Now the others fail as well: everything waits.
+  outcome = { failed: true, othersGoOn: false };
+  schedule.request();
+  await clock.advance(50);
+  assert.equal(runs.splice(0), [[1100, false]]);
+  schedule.request();
+  await clock.advance(1949);
+  assert.equal(runs, []);
+  outcome = { failed: false };
+  await clock.advance(2);
+  assert.equal(runs.splice(0), [[3100, true]]);
+  assert.is(schedule.failures, 0);
+  schedule.request();
+  await clock.advance(10);
+  assert.equal(runs, [[3110, true]]);
+});
+
 test("what is due later runs then, or earlier with a change", async () => {
   const runs = new Runs();
   runs.outcome = { failed: false, dueIn: 1000 };

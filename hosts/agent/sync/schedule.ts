@@ -5,6 +5,8 @@ import type { Clock } from "../time/clock.ts";
 export interface RunOutcome {
   /** Something could not be written: run again after the back-off. */
   readonly failed: boolean;
+  /** Not all families have failed: changes of the others do not wait for the back-off. */
+  readonly othersGoOn?: boolean;
   /** Milliseconds from now at which there is more to write, if nothing changes until then. */
   readonly dueIn?: number | undefined;
   /**
@@ -31,6 +33,9 @@ export interface ScheduleOptions {
   readonly maxRetryMs?: number;
 }
 
+/** One run. `retries`: families that have failed are tried again, too; else their back-off is not over. */
+export type Run = (retries: boolean) => Promise<RunOutcome>;
+
 /**
  * Calls `run`, never twice at the same time. Requests that come while it waits or runs become one. After a run of d
  * milliseconds the next one starts at least d milliseconds later. So under churn half of the time is left to other work, and
@@ -38,7 +43,7 @@ export interface ScheduleOptions {
  * heavy Services delays only further portions.
  */
 export class Schedule {
-  readonly #run: () => Promise<RunOutcome>;
+  readonly #run: Run;
   readonly #clock: Clock;
   readonly #maxPause: number;
   readonly #firstRetry: number;
@@ -52,8 +57,10 @@ export class Schedule {
   #stopped = false;
   #notBefore = 0;
   #failures = 0;
+  /** The end of the back-off; 0: nothing has failed. */
+  #retryAt = 0;
 
-  constructor(run: () => Promise<RunOutcome>, options: ScheduleOptions) {
+  constructor(run: Run, options: ScheduleOptions) {
     this.#run = run;
     this.#clock = options.clock;
     this.#minInterval = options.minIntervalMs;
@@ -74,7 +81,7 @@ export class Schedule {
     return { state: "due", inMs: Math.max(0, Math.round(this.#timerAt - now)), why: this.#why() };
   }
 
-  /** There is something to write. While runs fail, the back-off holds. */
+  /** There is something to write. While runs fail, the back-off holds, unless others go on. */
   request(): void {
     this.#requested = true;
     if (this.#running === undefined) this.#wakeAt(this.#notBefore);
@@ -107,7 +114,7 @@ export class Schedule {
   }
 
   #why(): string {
-    if (this.#failures > 0) return "what has failed is tried again, ever later";
+    if (this.#failures > 0 && this.#timerAt >= this.#retryAt) return "what has failed is tried again, ever later";
     if (!this.#requested) return "what nothing leads to any more may be deleted then";
     return "a change or a look at the kernel is due, and the least time between two runs is kept";
   }
@@ -115,16 +122,21 @@ export class Schedule {
   async #work(): Promise<void> {
     const start = this.#clock.now();
     this.#startedAt = start;
-    const { failed, dueIn, portionMs } = await this.#run();
+    const retries = start >= this.#retryAt;
+    const { failed, othersGoOn = false, dueIn, portionMs } = await this.#run(retries);
     const end = this.#clock.now();
     const pause = Math.min(end - start - (portionMs ?? 0), this.#maxPause);
     this.#notBefore = end + Math.max(this.#minInterval, pause);
-    if (failed) {
-      this.#notBefore = end + Math.min(this.#firstRetry * 2 ** this.#failures, this.#maxRetry);
-      this.#failures++;
-      this.#requested = true;
-    } else {
+    if (!failed) {
       this.#failures = 0;
+      this.#retryAt = 0;
+    } else {
+      if (retries || !othersGoOn) {
+        this.#retryAt = end + Math.min(this.#firstRetry * 2 ** this.#failures, this.#maxRetry);
+        this.#failures++;
+      }
+      if (!othersGoOn) this.#notBefore = this.#retryAt;
+      this.#wakeAt(Math.max(this.#notBefore, this.#retryAt));
     }
     if (dueIn !== undefined) this.#wakeAt(Math.max(this.#notBefore, end + dueIn));
     if (portionMs !== undefined) this.#wakeAt(Math.max(this.#notBefore, end + Math.min(portionMs, this.#maxPause)));

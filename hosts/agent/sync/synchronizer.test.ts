@@ -1,5 +1,7 @@
 // Runs against the kernel of a network namespace, also with writes that fail, get lost, or are undone by somebody else.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import * as assert from "uvu/assert";
 import { Random, seedFromEnvironment } from "../../../fixtures/random/random.ts";
 import { World } from "../../../fixtures/random/world.ts";
@@ -165,6 +167,77 @@ inNamespaces(import.meta.url, ["user"], (test) => {
     assert.match(listing(), "table ip6 sluice");
     assert.not.match(listing(), "table ip sluice");
     node.writer.next = () => "write";
+    await node.settle();
+    assert.equal(await node.difference(all), []);
+    await node.writer.close();
+  });
+
+  test("while a family that has failed waits for another try, the other is written, heavy Services too", async () => {
+    const node = await Node.start("flat");
+    node.state.use((engine) => engine.setPortion(40));
+    node.put(...all);
+    await node.settle();
+    node.writer.next = ({ family }) => (family === "ipv6" ? "refuse" : "write");
+    const heavy = makeService("evil/heavy", {
+      ip: "10.96.9.9",
+      externalIPs: Array.from({ length: 60 }, (_, i) => `198.51.100.${i + 1}`),
+    });
+    const dual = [
+      makeService("story/web", { ip: "10.96.77.1,fd00:96::77" }),
+      makeSlice("story/web-1", "web", ["10.0.7.1"]),
+      makeSlice("story/web-2", "web", ["fd00:7::1"]),
+    ];
+    node.put(heavy, ...dual, makeSlice("evil/heavy-1", "heavy", ["10.0.7.7"]));
+    const first = await node.run();
+    assert.equal([first.failed, first.othersGoOn], [true, true]);
+    assert.match(listing(), "10.96.77.1 . tcp . 80 . 0 : 10.0.7.1 . 8080");
+    for (let i = 0; i < 20 && !listing().includes("198.51.100.60 . tcp"); i++) await node.run(false);
+    assert.match(listing(), "198.51.100.60 . tcp . 80");
+    let tries = 0;
+    node.writer.next = ({ family }) => {
+      if (family === "ipv6") tries++;
+      return "write";
+    };
+    node.put(makeSlice("story/web-1", "web", ["10.0.7.2"]));
+    const { failed, othersGoOn } = await node.run(false);
+    assert.equal([failed, othersGoOn, tries], [true, true, 0]);
+    assert.equal(
+      node.reports.map(({ family }) => family),
+      ["ipv4"],
+      "nothing is said of a family that waits",
+    );
+    assert.match(listing(), "10.96.77.1 . tcp . 80 . 0 : 10.0.7.2 . 8080");
+    assert.not.match(listing(), "fd00:96::77");
+    assert.is((await node.run()).failed, false);
+    assert.match(listing(), "fd00:96::77");
+    await node.writer.close();
+  });
+
+  test("a table that another process owns is no Service's fault", async () => {
+    const node = await Node.start("flat");
+    node.put(...all);
+    await node.settle();
+    spawnSync("nft", ["delete", "table", "ip6", "sluice"]);
+    const owner = spawn("nft", ["-i"], { stdio: ["pipe", "ignore", "ignore"] });
+    try {
+      owner.stdin.write("add table ip6 sluice { flags owner; }\n");
+      while (!/table ip6 sluice \{[^}]*owner/.test(listing())) await setTimeout(10);
+      await node.synchronizer.checkForDrift();
+      for (let i = 0; i < 5; i++) {
+        const { failed } = await node.run();
+        const [ipv4, ipv6] = node.reports;
+        assert.equal([failed, ipv4?.failure, ipv6?.leftOut], [true, undefined, []]);
+        assert.match(ipv6?.failure ?? "", /EPERM.*flag `owner`/);
+      }
+      assert.equal(
+        node.state.use((engine) => engine.leftOut()),
+        [],
+      );
+    } finally {
+      owner.stdin.end();
+      await once(owner, "exit");
+    }
+    await node.synchronizer.checkForDrift();
     await node.settle();
     assert.equal(await node.difference(all), []);
     await node.writer.close();

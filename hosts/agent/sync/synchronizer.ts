@@ -119,8 +119,9 @@ export class Synchronizer {
     }
   }
 
-  async run(): Promise<RunOutcome> {
-    this.#begin();
+  /** `retries`: families that have failed are tried again; else only the others are written. */
+  async run(retries = true): Promise<RunOutcome> {
+    this.#begin(retries);
     try {
       await this.#readUnread();
       if (this.#families.every((each) => each.fresh && !each.unread)) await this.#writeFirstWave();
@@ -129,27 +130,36 @@ export class Synchronizer {
         dueIn = Math.min(dueIn ?? Number.POSITIVE_INFINITY, then);
       });
       for (const each of this.#families) {
+        if (each.waits) continue;
+        each.hasFailed = each.failure !== undefined;
         each.isExact = each.failure === undefined && !each.unread;
         if (each.failure !== undefined) continue;
         each.isContradicted = false;
         if (each.leftOut.length === 0) this.#refusals.settled(each.family);
       }
-      const failed = this.#families.some(({ failure }) => failure !== undefined);
-      return { failed, dueIn, ...(portionMs === undefined ? {} : { portionMs }) };
+      const failed = this.#families.some(({ goesOn }) => !goesOn);
+      const isPartial = failed && this.#families.some(({ goesOn }) => goesOn);
+      return {
+        failed,
+        ...(isPartial ? { othersGoOn: true } : {}),
+        dueIn,
+        ...(portionMs === undefined ? {} : { portionMs }),
+      };
     } catch (error) {
       if (!(error instanceof EngineTrapError)) throw error;
       // The state has a fresh instance by now, and asks for a run when everything is listed again.
       for (const each of this.#families) {
+        each.waits = false;
         each.failure = error.message;
         each.mayRestartHelp = true;
       }
       return { failed: false };
     } finally {
-      for (const each of this.#families) this.#events.finished(each.report());
+      for (const each of this.#families) if (!each.waits) this.#events.finished(each.report());
     }
   }
 
-  #begin(): void {
+  #begin(retries = true): void {
     if (this.#state.generation !== this.#generation) {
       this.#generation = this.#state.generation;
       for (const each of this.#families) {
@@ -158,6 +168,7 @@ export class Synchronizer {
         each.isExact = false;
       }
     }
+    for (const each of this.#families) each.waits = !retries && each.hasFailed;
     if (this.#toldGeneration !== this.#generation) {
       this.#toldGeneration = this.#generation;
       this.#reportMissing();
@@ -191,7 +202,7 @@ export class Synchronizer {
    * doing.
    */
   async #readUnread(): Promise<void> {
-    const unread = this.#families.filter((each) => each.unread);
+    const unread = this.#families.filter((each) => each.unread && !each.waits);
     const touched = unread.filter((each) => each.isExact && !each.fresh);
     const release = touched.length === 0 ? undefined : this.#state.hold();
     const { revision } = this.#state;
@@ -282,7 +293,7 @@ export class Synchronizer {
       const plan = await this.#state.plan((engine) => engine.beginPlan(this.#clock.now()));
       this.#noteLacking();
       const batches = plan.filter(({ family }) =>
-        this.#families.some((each) => each.family === family && !each.unread),
+        this.#families.some((each) => each.family === family && !each.unread && each.goesOn),
       );
       if (batches.length === 0) return undefined;
       for (const each of this.#families) {
@@ -297,7 +308,6 @@ export class Synchronizer {
         continue;
       }
       if (dueIn !== undefined) return dueIn;
-      if (this.#families.some(({ failure }) => failure !== undefined)) return undefined;
       plans++;
     }
     return 0;
@@ -308,7 +318,7 @@ export class Synchronizer {
    * how many milliseconds that took. `due` gets in how many milliseconds there is more to delete.
    */
   async #writePortion(due: (inMs: number) => void): Promise<number | undefined> {
-    if (this.#isLost() || this.#families.some(({ failure }) => failure !== undefined)) return undefined;
+    if (this.#isLost() || !this.#families.some(({ goesOn }) => goesOn)) return undefined;
     if (!this.#use((engine) => engine.beginPortion())) return undefined;
     const start = this.#clock.now();
     const dueIn = await this.#writePlan();
@@ -323,7 +333,7 @@ export class Synchronizer {
     let dueIn: number | undefined;
     for (const batch of batches) {
       const each = this.#families.find(({ family }) => family === batch.family);
-      if (each === undefined || done.has(batch.family)) continue;
+      if (each === undefined || each.waits || done.has(batch.family)) continue;
       if (batch.notBeforeMs > 0) {
         dueIn = Math.min(dueIn ?? Number.POSITIVE_INFINITY, batch.notBeforeMs);
         done.add(batch.family);

@@ -10,7 +10,7 @@ import {
   sendBatch,
 } from "../../netlink/batches/batch.ts";
 import { BatchWriter } from "../../netlink/messages/batch-writer.ts";
-import { EBUSY, EEXIST, ENOENT } from "../../netlink/messages/errno.ts";
+import { EBUSY, EEXIST, ENOENT, EPERM } from "../../netlink/messages/errno.ts";
 import { NFPROTO } from "../../netlink/messages/protocol-family.ts";
 import { NLM_F_ACK, NLM_F_CREATE } from "../../netlink/messages/uapi.ts";
 import { probeKernel } from "../../netlink/probe/probe.ts";
@@ -230,6 +230,8 @@ function refused(errors: readonly BatchError[]): WriteResult {
     sequences: errors.filter(({ subject }) => subject.kind !== "batch").map(({ sequence }) => sequence),
     transient: errors.length > 0 && errors.every(({ transient }) => transient),
     contradicted: isContradiction(errors.map(({ errno }) => errno)),
+    // So the kernel answers to each message for a table that another process owns. Nothing that a rule says leads to it.
+    forbidden: errors.some(({ errno, subject }) => errno === EPERM && subject.kind !== "batch"),
   };
 }
 

@@ -26,7 +26,7 @@ export function explain(number: number, subject: Subject, path = ""): string {
   switch (number) {
     case errno.EPERM:
     case errno.EACCES:
-      return "the process may not change rules; it needs CAP_NET_ADMIN in the network namespace's user namespace";
+      return "the process may not change rules; it needs CAP_NET_ADMIN in the network namespace's user namespace, and nobody else may change a table with the flag `owner` while the process that made it runs";
     case errno.ENOENT:
       return explainMissing(subject, path);
     case errno.EEXIST:

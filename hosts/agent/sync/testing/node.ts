@@ -112,9 +112,9 @@ export class Node {
     });
   }
 
-  async run() {
+  async run(retries = true) {
     this.reports = [];
-    return this.synchronizer.run();
+    return this.synchronizer.run(retries);
   }
 
   /** Runs until there is nothing left to write, deferred deletions too. */
