@@ -64,6 +64,8 @@ export namespace Op {
   /** Port or 0. */
   export const REDIRECT: u32 = 31;
   export const NOTRACK: u32 = 32;
+  /** A verdict by the connection's state: states, operation, chain of each. */
+  export const CT_STATE_VMAP: u32 = 34;
   /** A target that is not understood: no words. */
   export const UNKNOWN_TARGET: u32 = 33;
 }

@@ -5,6 +5,7 @@ import { ABSENT } from "../model/pairs";
 import {
   beginRule,
   CtStatus,
+  code,
   dropRule,
   endRule,
   Field,
@@ -35,27 +36,26 @@ let line: u32 = 0;
 export function readRule(ofTable: u32, chain: u32, atLine: u32, isInsert: bool): void {
   table = ofTable;
   line = atLine;
+  const depth = words.depth;
   beginRule();
   while (!words.isLineEnd() && !words.isSignOf(0x7d) && !words.isSignOf(0x3b)) {
     if (readStatement()) continue;
     // From here on nobody knows what the rule does, unless it fails before.
     unknownWord(line, "statement", words.bytes, words.length);
     statement(Op.UNKNOWN_TARGET, 0);
-    skipRule();
+    skipRule(depth);
   }
   if (!hasEffect()) dropRule();
   else endRule(chain, line, isInsert);
 }
 
-/** To the end of the line; blocks may hold line ends. */
-function skipRule(): void {
-  let depth = 0;
-  while (words.kind != words.Kind.END) {
-    if (words.isSignOf(0x7b)) depth++;
-    else if (words.isSignOf(0x7d)) {
-      if (depth == 0) return;
-      depth--;
-    } else if (words.kind == words.Kind.NEWLINE && depth == 0) return;
+/** To the end of the line, or of the block that the rule stands in; `depth`: how many braces are open there. */
+function skipRule(depth: i32): void {
+  if (words.depth < depth && words.isSignOf(0x7d)) return;
+  // One word at least, or the same one would stop the reader again.
+  if (words.kind != words.Kind.NEWLINE) words.next();
+  while (words.kind != words.Kind.END && words.depth >= depth) {
+    if (words.kind == words.Kind.NEWLINE && words.depth == depth) return;
     words.next();
   }
 }
@@ -215,6 +215,7 @@ function readCt(): bool {
     return readMatch(table, line);
   }
   words.next();
+  if (isState && words.is("vmap")) return readCtStateMap();
   let flags: u32 = 0;
   if (words.is("!=")) flags = Flag.NOT;
   if (words.is("!=") || words.is("==")) words.next();
@@ -237,6 +238,44 @@ function readCt(): bool {
   // `ct state vmap { … }` and the like begin with no state.
   statement1(isState ? Op.CT_STATE : Op.CT_STATUS, flags, bits);
   return true;
+}
+
+/** `ct state vmap { established : accept, invalid : drop }` */
+function readCtStateMap(): bool {
+  words.next();
+  if (!words.isSignOf(0x7b)) return false;
+  const start = code.length;
+  statement(Op.CT_STATE_VMAP, 0);
+  if (!readCtStateVerdicts()) {
+    code.length = start;
+    return false;
+  }
+  words.next();
+  code.set(start, Op.CT_STATE_VMAP | ((code.length - start - 1) << 16));
+  return true;
+}
+
+function readCtStateVerdicts(): bool {
+  do {
+    words.next();
+    const states = readCtStates(words.bytes, words.length);
+    words.next();
+    if (states == 0 || !words.isSignOf(0x3a)) return false;
+    words.next();
+    let verdict = plainVerdict();
+    let chain: u32 = 0;
+    if (verdict == 0) {
+      if (!words.is("jump") && !words.is("goto")) return false;
+      verdict = words.is("jump") ? Op.JUMP : Op.GOTO;
+      words.next();
+      chain = chainNamed(table, nameOf(words.bytes, words.length));
+    }
+    words.next();
+    code.push(states);
+    code.push(verdict);
+    code.push(chain);
+  } while (words.isSignOf(0x2c));
+  return words.isSignOf(0x7d);
 }
 
 /** `fib daddr type local`, `fib saddr type != local` */

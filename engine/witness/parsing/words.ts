@@ -17,6 +17,9 @@ export let length: usize = 0;
 /** Line of the word, counted from the number that `openText` was given. */
 export let line: u32 = 1;
 
+/** How many braces are open behind the word at hand. */
+export let depth: i32 = 0;
+
 let at: usize = 0;
 let end: usize = 0;
 let nextLine: u32 = 1;
@@ -28,6 +31,7 @@ export function openText(from: usize, size: usize, isPlain: bool, firstLine: u32
   end = from + size;
   nextLine = firstLine;
   line = firstLine;
+  depth = 0;
   plain = isPlain;
   kind = Kind.NEWLINE;
 }
@@ -79,6 +83,8 @@ export function next(): void {
     if (isSign(c) || ((c == 0x3a || c == 0x3d) && (at + 1 == end || !isWordPart(load<u8>(at + 1))))) {
       kind = Kind.SIGN;
       length = 1;
+      if (c == 0x7b) depth++;
+      if (c == 0x7d) depth--;
       at++;
       return;
     }
@@ -158,6 +164,7 @@ let savedBytes: usize = 0;
 let savedLength: usize = 0;
 let savedLine: u32 = 0;
 let savedNextLine: u32 = 0;
+let savedDepth: i32 = 0;
 
 /** Remembers where the reader is, for `back`. */
 export function mark(): void {
@@ -167,6 +174,7 @@ export function mark(): void {
   savedLength = length;
   savedLine = line;
   savedNextLine = nextLine;
+  savedDepth = depth;
 }
 
 export function back(): void {
@@ -176,4 +184,5 @@ export function back(): void {
   length = savedLength;
   line = savedLine;
   nextLine = savedNextLine;
+  depth = savedDepth;
 }

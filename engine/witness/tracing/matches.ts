@@ -29,7 +29,7 @@ function isInRange(value: u32, first: u32, last: u32): bool {
 }
 
 /** State of the connection as rules see it now. */
-function ctStateBits(): u32 {
+export function ctStateBits(): u32 {
   let bits = state.isUntracked ? CtState.UNTRACKED : packet.ctState;
   if (state.isTranslated || (packet.ctStatus & CtStatus.DNAT) != 0) bits |= CtState.DNAT;
   if (state.isMasqueraded || state.snat != 0 || (packet.ctStatus & CtStatus.SNAT) != 0) bits |= CtState.SNAT;

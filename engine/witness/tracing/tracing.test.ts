@@ -162,6 +162,29 @@ test("to the node, from the node, and from the node to itself", () => {
   assert.is(dropped({ origin: "node", source: "::1" }, "fd00::1"), hooks.filter((h) => h !== "forward").join(" "));
 });
 
+test("verdicts by the state of the connection", () => {
+  const witness = reading(`table inet x {
+	chain f {
+		type filter hook forward priority filter; policy drop;
+		ct state vmap { established : accept, related : accept, invalid : drop, new : jump fresh }
+	}
+	chain fresh {
+		tcp dport 80 accept
+	}
+}
+`);
+  const of = (port: number, state: "new" | "established" | "invalid") =>
+    ends(witness, 0, packet("203.0.113.1", port, { state }))[0];
+  assert.equal(
+    [of(80, "new"), of(81, "new"), of(81, "established"), of(80, "invalid")],
+    ["1/1 pass", "1/1 drop", "1/1 pass", "1/1 drop"],
+  );
+  const broken = reading(
+    "table ip x {\n chain f {\n  type filter hook forward priority 0;\n  ct state vmap { new : hop }\n }\n}\n",
+  );
+  assert.equal(ends(broken, 0, packet("203.0.113.1", 80)), ["1/1 unknown"]);
+});
+
 test("interfaces by name and by pattern", () => {
   const witness = reading(
     "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cali+ -j DROP\n-A FORWARD ! -i eth0 -o eth0 -j REJECT --reject-with icmp-host-prohibited\nCOMMIT\n",

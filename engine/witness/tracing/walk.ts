@@ -8,7 +8,7 @@ import { Chain, chainAt } from "../model/tables";
 import { gapFirst, gapLast, isKey, nextByKey, nextWild, ruleAt } from "./chain-index";
 import { frameBelow, frameChain, framePosition, pushFrame, resetFrames } from "./frames";
 import { foundEnd, foundFirst, lookUp, modulus, rowLine, rowOfSlot, rowPort, rowValue } from "./lookups";
-import { asked, chance, firstStatement, matches, Outcome, tryRule } from "./matches";
+import { asked, chance, ctStateBits, firstStatement, matches, Outcome, tryRule } from "./matches";
 import { Ending, Outcomes } from "./outcomes";
 import { Dim, narrow, Origin, packet, valueOf } from "./packet";
 import { baseChains, followingStage, goesToNode, hookOf, isPastNat, RULESETS, Stage } from "./stages";
@@ -199,6 +199,15 @@ function perform(rule: u32, at: u32): bool {
       case Op.NOTRACK:
         state.isUntracked = true;
         break;
+      case Op.CT_STATE_VMAP: {
+        const states = ctStateBits();
+        for (let i = at + 1; i <= at + (word >> 16); i += 3) {
+          if ((states & code.get(i)) == 0) continue;
+          step(StepKind.RULE, state.chain, rule);
+          return verdict(code.get(i + 1), code.get(i + 2), at);
+        }
+        return true;
+      }
       case Op.VMAP:
       case Op.DNAT_MAP: {
         const set = setAt(code.get(at + 1));

@@ -295,6 +295,9 @@ function statementText(op: u32, at: u32): void {
     case Op.NOTRACK:
       lit("do not track");
       return;
+    case Op.CT_STATE_VMAP:
+      lit("a verdict by the state of the connection");
+      return;
     case Op.UNKNOWN_TARGET:
       lit("something that is not understood");
       return;
