@@ -45,6 +45,11 @@ export const foundKinds: readonly MigrationKind[] = [
     advice: "nothing, unless the node itself reaches the load balancer that way",
   },
   {
+    kind: "source-ranges",
+    title: "source ranges hold on an address that is a load balancer's and an external IP of one Service, too",
+    advice: "take the address out of externalIPs if it must be reached from everywhere",
+  },
+  {
     kind: "hairpin",
     title: "a pod that reaches itself through its Service: its address is hidden or not in one of the modes alone",
     advice: "give EndpointSlices that you write yourself a nodeName for each endpoint",
@@ -114,11 +119,13 @@ export function migrationKind(difference: Difference, entryPoints: EntryPoints, 
     if (before === "reject") return "shadowed-host-port";
     return before === "drop" ? "localnet-guard" : "other";
   }
-  if (local.includes(address)) {
+  // Packets that passed to one of the node's addresses are as others: it may lie in a service CIDR, or be an external IP.
+  if (local.includes(address) && before !== "pass") {
     if (before === "endpoint") return "node-port-address";
     return before === "reject" || before === "drop" ? "shadowed-host-port" : "other";
   }
   const isServed = entryPoints.at(address, difference.protocol, difference.port[0]) !== undefined;
+  if (isServed && before === "endpoint" && after === "drop") return "source-ranges";
   if (isServed) return before === "pass" || before === "reject" || before === "mixed" ? "without-endpoints" : "other";
   if (before === "pass" && after === "reject") return "unused-port";
   return before === "pass" && after === "drop" ? "unallocated-address" : "other";
