@@ -16,7 +16,14 @@ Input:
 
 Output:
       --report FORMAT[=FILE]
-                        text (default) or json; repeats, to stdout or a file
+                        repeats; at most one goes to stdout
+                          text      for people (default)
+                          json      all of it, by hosts/shared/schemas/diff-report.json
+                          markdown  for comments: as much as fits into 60,000 bytes, and how much does not
+                          github    annotations of GitHub Actions
+                          sarif     2.1.0
+                          junit     a test case for each Service that changes
+                          gitlab    code quality
       --rules           also the lines of rules that only one side has, on the first node that sees a change
   -v, --verbose         more on stderr
   -h, --help

@@ -5,6 +5,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { engineModule as engine } from "../../../fixtures/support/engine.ts";
 import { gates } from "../../shared/diff/changes.ts";
+import schema from "../../shared/schemas/diff-report.json" with { type: "json" };
+import { complaints } from "../testing/json-schema.ts";
 import { runCli } from "../testing/run-cli.ts";
 import { diffFormats } from "./diff-reports.ts";
 
@@ -65,7 +67,9 @@ for (const [head, violated] of Object.entries(table)) {
       const { code, stderr } = await run(...names, "--fail-on", gate, ...allFormats);
       assert.is(code, wanted, `--fail-on ${gate}\n${stderr}`);
     }
-    assert.equal(JSON.parse(readFileSync(path("report.json"), "utf8")).gates, violated);
+    const report = JSON.parse(readFileSync(path("report.json"), "utf8"));
+    assert.equal(report.gates, violated);
+    assert.equal(complaints(schema, report), []);
     assert.is((await run(...names, "--exit-code")).code, violated.includes("any") ? 2 : 0);
     assert.is((await run(...names)).code, 0);
   });
