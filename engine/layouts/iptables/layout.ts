@@ -8,14 +8,9 @@ import { listPresentPorts, stalePorts } from "../../routing/refresh";
 import { route, routeUnsigned } from "../../routing/route";
 import { FamilyPort } from "../../routing/service-ports";
 import { writeLinesFor } from "../../transactions/iptables-lines";
-import {
-  nameEndpoints,
-  servesAll,
-  writeChains,
-  writeEntryPoint,
-  writeHealthCheckNodePort,
-  writeUnservedLoadBalancerIP,
-} from "./service";
+import { servesAll, writeEntryPoint, writeHealthCheckNodePort, writeUnservedLoadBalancerIP } from "./dispatch";
+import { nameEndpoints } from "./names";
+import { writeChains } from "./service";
 import { writeStockBegin, writeStockEnd } from "./stock";
 
 /** Above this many endpoints kube-proxy leaves the comments of endpoint rules out. */

@@ -1,12 +1,10 @@
 // What a plan rewrites of kube-proxy's iptables rules of one family: the chains that dispatch whole, and the chains of Services that
 // have changed. In slices: it is one batch, but the Services may have millions of endpoints.
-import { Vector } from "../../bytes/memory";
-import { beginSort, continueSort, isBeingSorted } from "../../bytes/sliced-sort";
 import { isSpent, isSpentOnOne } from "../../bytes/slices";
 import { Service, sortedServices } from "../../cluster/services";
 import { filterRulesWritten, natRulesWritten } from "../../encodings/iptables-restore";
 import { chainRulesOf, countChainRules, sumsOf, totalEndpoints } from "../../routing/counters";
-import { areRouted, endpointAt, endpoints, Routed } from "../../routing/endpoints";
+import { areRouted, endpoints } from "../../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../../routing/keys";
 import { markStale, stalePorts } from "../../routing/refresh";
 import { routeSignature, routeSome, routeUnsigned } from "../../routing/route";
@@ -28,114 +26,20 @@ import {
   writeDispatch,
   writeSomeLosers,
 } from "./layout";
+import { beginNames, nameSomeEndpoints, PortChain } from "./names";
+import { beginChains, writeSomeChains } from "./service";
+import { beginHashes, findStale, findUsedOf, makeSnapshot, Snapshot, sortHashes } from "./snapshots";
 import {
-  beginChains,
-  beginNames,
-  chainHash,
-  chainsOf,
-  endpointHash,
-  nameSomeEndpoints,
-  PortChain,
-  writeSomeChains,
-} from "./service";
-import {
-  addStale,
   askUsed,
   beginSortingStale,
   beginStale,
   forgetStale,
   hasStale,
-  noteUsed,
   sortStale,
   tellUsed,
   writeSomeStale,
 } from "./stale-chains";
 import { writeStockBegin, writeStockEnd } from "./stock";
-
-/** What the kernel holds of a service port; after it, the hashes of its endpoint chains, sorted. */
-@unmanaged
-class Snapshot {
-  signature: u64;
-  signatureRest: u64;
-  /** Number of the Service's record. */
-  record: u64;
-  /** Bits of Decision. */
-  decision: u32;
-  /** Bits of PortChain. */
-  chains: u32;
-  endpointCount: u32;
-}
-
-function compareHashes(a: u32, b: u32): i32 {
-  return memory.compare(<usize>a, <usize>b, 16);
-}
-
-const order = new Vector();
-
-/** Sorts the endpoint chains of a service port that has just been routed and written, for a slice; true: they are sorted. */
-function sortHashes(): bool {
-  if (!isSortBegun || !isBeingSorted(order)) {
-    isSortBegun = true;
-    order.clear();
-    for (let i: u32 = 0; i < endpoints.length; i++) {
-      if ((endpointAt(i).flags & Routed.REACHABLE) != 0) order.push(<u32>endpointHash(i));
-    }
-    beginSort(order, compareHashes);
-  }
-  for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count / 8)) return false;
-  isSortBegun = false;
-  return true;
-}
-
-let isSortBegun: bool = false;
-
-/** After that. */
-function makeSnapshot(port: FamilyPort): usize {
-  const at = heap.alloc(offsetof<Snapshot>() + ((<usize>order.length) << 4));
-  const snapshot = changetype<Snapshot>(at);
-  snapshot.signature = routeSignature(port);
-  snapshot.signatureRest = port.signatureRest;
-  snapshot.record = port.port.service.recordNumber;
-  snapshot.decision = port.decision;
-  snapshot.chains = chainsOf(port);
-  snapshot.endpointCount = order.length;
-  for (let i: u32 = 0; i < order.length; i++) {
-    memory.copy(at + offsetof<Snapshot>() + ((<usize>i) << 4), <usize>order.get(i), 16);
-  }
-  return at;
-}
-
-/** Notes the chains of `before` that `after` (0: nothing is left) does not have. */
-function findStale(port: FamilyPort, before: usize, after: usize): void {
-  if (before == 0) return;
-  const old = changetype<Snapshot>(before);
-  const left = after == 0 ? 0 : changetype<Snapshot>(after).chains;
-  for (let chain: u32 = 1; chain <= PortChain.LOCAL; chain <<= 1) {
-    if ((old.chains & chain & ~left) != 0) addStale(chain, chainHash(port.port));
-  }
-  let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
-  const end: usize = after == 0 ? 0 : at + ((<usize>changetype<Snapshot>(after).endpointCount) << 4);
-  for (let i: u32 = 0; i < old.endpointCount; i++) {
-    const hash = before + offsetof<Snapshot>() + ((<usize>i) << 4);
-    while (at < end && memory.compare(at, hash, 16) < 0) at += 16;
-    if (at >= end || memory.compare(at, hash, 16) != 0) addStale(0, hash);
-  }
-}
-
-/** Says which chains a service port has when this plan has come to pass. */
-function findUsedOf(port: FamilyPort): u32 {
-  const snapshot = port.open ? port.planned : port.committed;
-  if (snapshot == 0) return 0;
-  const chains = changetype<Snapshot>(snapshot).chains;
-  for (let chain: u32 = 1; chain <= PortChain.LOCAL; chain <<= 1) {
-    if ((chains & chain) != 0) noteUsed(chain, chainHash(port.port));
-  }
-  const first = snapshot + offsetof<Snapshot>();
-  const count = changetype<Snapshot>(snapshot).endpointCount;
-  const end = first + ((<usize>count) << 4);
-  for (let hash = first; hash < end; hash += 16) noteUsed(0, hash);
-  return count;
-}
 
 /** Does that for all service ports of the family, for a slice; true: all are done. */
 function findUsed(family: u32): bool {
@@ -199,11 +103,6 @@ function dispatchTargets(port: FamilyPort): u32 {
     if (changetype<Claim>(at).entryPoint != EntryPoint.CLUSTER_IP) chains |= PortChain.EXTERNAL;
   }
   return chains;
-}
-
-/** The chains of the service port itself that the kernel holds. */
-export function heldChains(port: FamilyPort): u32 {
-  return port.committed == 0 ? 0 : changetype<Snapshot>(port.committed).chains;
 }
 
 /** Writes the dispatch to the chains that the kernel holds; false: it has none, or they don't fit what the Service says now. */
@@ -385,7 +284,7 @@ export function beginIptablesPlan(family: u32, keysChanged: bool): void {
   endpointCount = totalEndpoints(family) - countedOfStale(family);
   examined = 0;
   writing = Writing.BEGIN;
-  isSortBegun = false;
+  beginHashes();
   chainRulesWritten = 0;
   chainRulesOfPort = 0;
   // Of a plan that was given up.

@@ -1,9 +1,6 @@
 // kube-proxy's iptables rules of one service port (kube-proxy: pkg/proxy/iptables). filter rules go to the main
 // stream, nat chains and nat rules to their own.
-import { Vector } from "../../bytes/memory";
-import { decimal, lit, outSelect, put, StreamName, writeLiteral } from "../../bytes/out";
-import { Protocol, protocolName } from "../../bytes/protocols";
-import { hashText } from "../../bytes/sha256";
+import { decimal, lit, outSelect, put, StreamName } from "../../bytes/out";
 import { isSpent } from "../../bytes/slices";
 import { RangeRecord } from "../../cluster/records";
 import {
@@ -11,8 +8,6 @@ import {
   comment,
   commentOfTwo,
   declareChain,
-  destination,
-  destinationPort,
   endRule,
   ip,
   jump,
@@ -23,190 +18,26 @@ import {
 } from "../../encodings/iptables-restore";
 import { alsoOwnedBy, Field, OwnerKind, ownedBy } from "../../encodings/owners";
 import { endpointAt, endpoints, Routed, RoutedEndpoint } from "../../routing/endpoints";
-import { factsOf, formatCIDR, LocalDetector, localhostNodePorts } from "../../routing/family-facts";
+import { factsOf, formatCIDR, LocalDetector } from "../../routing/family-facts";
 import { Claim, EntryPoint } from "../../routing/keys";
 import { options } from "../../routing/options";
 import { firstRange } from "../../routing/route";
-import {
-  Decision,
-  externalIsLocal,
-  FamilyPort,
-  hasAffinity,
-  internalIsLocal,
-  recordOf,
-  ServicePort,
-} from "../../routing/service-ports";
+import { Decision, externalIsLocal, FamilyPort, hasAffinity, recordOf } from "../../routing/service-ports";
 import { ownClaim, ownEndpoint, ownField, ownPort } from "../owning";
-import { canReject } from "./extensions";
-
-/** Chains of a service port that exist, as bits. */
-export namespace PortChain {
-  export const EXTERNAL: u32 = 1;
-  export const FIREWALL: u32 = 2;
-  export const CLUSTER: u32 = 4;
-  export const LOCAL: u32 = 8;
-}
-
-export const CLUSTER_PREFIX: string = "KUBE-SVC-";
-export const LOCAL_PREFIX: string = "KUBE-SVL-";
-export const EXTERNAL_PREFIX: string = "KUBE-EXT-";
-export const FIREWALL_PREFIX: string = "KUBE-FW-";
-export const ENDPOINT_PREFIX: string = "KUBE-SEP-";
-const MARK_CHAIN: string = "KUBE-MARK-MASQ";
-
-/** The chains that a routed service port needs. */
-export function chainsOf(port: FamilyPort): u32 {
-  const decision = port.decision;
-  const has = (decision & Decision.HAS_ENDPOINTS) != 0;
-  let chains: u32 = 0;
-  if (has && (decision & Decision.EXTERNALLY_ACCESSIBLE) != 0) chains |= PortChain.EXTERNAL;
-  if (has && (decision & Decision.SOURCE_RANGES) != 0) chains |= PortChain.FIREWALL;
-  if ((decision & Decision.CLUSTER_ENDPOINTS) != 0) chains |= PortChain.CLUSTER;
-  if ((decision & Decision.LOCAL_ENDPOINTS) != 0) chains |= PortChain.LOCAL;
-  return chains;
-}
-
-/** Where the sixteen characters of a service port's chain names are. */
-export function chainHash(port: ServicePort): usize {
-  return changetype<usize>(port) + offsetof<ServicePort>("chainHash0");
-}
-
-function internalPrefix(port: FamilyPort): string {
-  return internalIsLocal(port) ? LOCAL_PREFIX : CLUSTER_PREFIX;
-}
-
-function externalPrefix(port: FamilyPort): string {
-  return externalIsLocal(port) ? LOCAL_PREFIX : CLUSTER_PREFIX;
-}
-
-/** `-m comment --comment "NAME after"` */
-function serviceComment(port: ServicePort, after: string): void {
-  comment("", port.printable, port.printableLength, after);
-}
-
-/** `-m tcp -p tcp -d IP --dport PORT` */
-function matchEntry(claim: Claim): void {
-  const key = claim.key;
-  protocol(<u32>key.protocol);
-  destination(<u32>key.family, key.ip());
-  destinationPort(key.port);
-}
-
-/** A filter rule that turns away what has no endpoints, or none that the policy allows here. */
-function turnAway(claim: Claim, chain: string): void {
-  const port = claim.port;
-  const has = (port.decision & Decision.HAS_ENDPOINTS) != 0;
-  if (!has && !canReject(port.family)) return;
-  outSelect(StreamName.MAIN);
-  append(chain, 0);
-  serviceComment(port.port, has ? " has no local endpoints" : " has no endpoints");
-  if (claim.entryPoint == EntryPoint.NODE_PORT) {
-    words("-m addrtype --dst-type LOCAL");
-    protocol(<u32>claim.key.protocol);
-    destinationPort(claim.key.port);
-  } else {
-    matchEntry(claim);
-  }
-  jump(has ? "DROP" : "REJECT", 0);
-}
-
-/** A nat rule that sends traffic for the address to a chain of the service port. */
-function dispatch(claim: Claim, after: string, prefix: string): void {
-  outSelect(StreamName.NAT_RULES);
-  append("KUBE-SERVICES", 0);
-  serviceComment(claim.port.port, after);
-  matchEntry(claim);
-  jump(prefix, chainHash(claim.port.port));
-}
-
-/**
- * A nat rule sends everything that comes to the entry point somewhere: with the external policy Local there are local
- * endpoints, and no source range stops anybody.
- */
-export function servesAll(claim: Claim): bool {
-  const decision = claim.port.decision;
-  if (claim.entryPoint == EntryPoint.CLUSTER_IP) return (decision & Decision.INTERNAL) != 0;
-  if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP && (decision & Decision.SOURCE_RANGES) != 0) return false;
-  return (decision & Decision.EXTERNAL) != 0;
-}
-
-function dispatchClusterIP(claim: Claim): void {
-  if ((claim.port.decision & Decision.INTERNAL) != 0) dispatch(claim, " cluster IP", internalPrefix(claim.port));
-  else turnAway(claim, "KUBE-SERVICES");
-}
-
-function dispatchExternalIP(claim: Claim): void {
-  const decision = claim.port.decision;
-  if ((decision & Decision.HAS_ENDPOINTS) != 0) dispatch(claim, " external IP", EXTERNAL_PREFIX);
-  if ((decision & Decision.EXTERNAL) == 0) turnAway(claim, "KUBE-EXTERNAL-SERVICES");
-}
-
-function dispatchLoadBalancerIP(claim: Claim): void {
-  const port = claim.port;
-  if ((port.decision & Decision.HAS_ENDPOINTS) == 0) return;
-  const firewall = (port.decision & Decision.SOURCE_RANGES) != 0;
-  dispatch(claim, " loadbalancer IP", firewall ? FIREWALL_PREFIX : EXTERNAL_PREFIX);
-  if (!firewall) return;
-  outSelect(StreamName.MAIN);
-  append("KUBE-PROXY-FIREWALL", 0);
-  const name = port.port;
-  commentOfTwo(name.printable, name.printableLength, " traffic not accepted by KUBE-FW-", chainHash(name), 16);
-  matchEntry(claim);
-  jump("DROP", 0);
-}
-
-function dispatchNodePort(claim: Claim): void {
-  const port = claim.port;
-  if ((port.decision & Decision.HAS_ENDPOINTS) != 0) {
-    outSelect(StreamName.NAT_RULES);
-    if (localhostNodePorts(port.family) && options().nfacctLocalhostAccepted) {
-      nodePortRule(claim, true);
-    }
-    nodePortRule(claim, false);
-  }
-  if ((port.decision & Decision.EXTERNAL) == 0) turnAway(claim, "KUBE-EXTERNAL-SERVICES");
-}
-
-/** Localhost node ports have a rule of their own, so that a counter shows whether anybody uses them. */
-function nodePortRule(claim: Claim, localhost: bool): void {
-  const port = claim.port.port;
-  append("KUBE-NODEPORTS", 0);
-  nameComment(port.printable, port.printableLength);
-  protocol(<u32>claim.key.protocol);
-  if (localhost) words("-d 127.0.0.0/8");
-  destinationPort(claim.key.port);
-  if (localhost) words("-m nfacct --nfacct-name localhost_nps_accepted_pkts");
-  jump(EXTERNAL_PREFIX, chainHash(port));
-}
-
-/** The rules that lead traffic for one entry point to the service port's chains, or turn it away. */
-export function writeEntryPoint(claim: Claim): void {
-  ownClaim(claim);
-  if (claim.entryPoint == EntryPoint.CLUSTER_IP) dispatchClusterIP(claim);
-  else if (claim.entryPoint == EntryPoint.EXTERNAL_IP) dispatchExternalIP(claim);
-  else if (claim.entryPoint == EntryPoint.LOAD_BALANCER_IP) dispatchLoadBalancerIP(claim);
-  else dispatchNodePort(claim);
-}
-
-/** After all load-balancer IPs: turns away what cannot be served there. */
-export function writeUnservedLoadBalancerIP(claim: Claim): void {
-  if ((claim.port.decision & Decision.EXTERNAL) != 0) return;
-  ownClaim(claim);
-  turnAway(claim, "KUBE-EXTERNAL-SERVICES");
-}
-
-/** Lets health checks of a load balancer in, whatever other rules say. */
-export function writeHealthCheckNodePort(port: FamilyPort): void {
-  const record = recordOf(port);
-  if (record.healthCheckNodePort == 0) return;
-  ownField(port, Field.HEALTH_CHECK_NODE_PORT);
-  outSelect(StreamName.MAIN);
-  append("KUBE-NODEPORTS", 0);
-  serviceComment(port.port, " health check node port");
-  protocol(Protocol.TCP);
-  destinationPort(<u32>record.healthCheckNodePort);
-  jump("ACCEPT", 0);
-}
+import { externalPrefix, internalPrefix, matchEntry, serviceComment } from "./dispatch";
+import {
+  CLUSTER_PREFIX,
+  chainHash,
+  chainsOf,
+  ENDPOINT_PREFIX,
+  ENDPOINTS_AT_ONCE,
+  EXTERNAL_PREFIX,
+  endpointHash,
+  FIREWALL_PREFIX,
+  LOCAL_PREFIX,
+  MARK_CHAIN,
+  PortChain,
+} from "./names";
 
 /** `-s CIDR`, `-i INTERFACE` or `-i PREFIX+` */
 function matchLocal(family: u32): void {
@@ -310,51 +141,6 @@ function writeFirewallChain(port: FamilyPort): void {
 }
 
 const scratch: usize = memory.data(128, 16);
-
-/** Hashes of the endpoint chains' names, sixteen characters each, by position in `endpoints`. */
-const endpointHashes = new Vector();
-
-export function endpointHash(index: u32): usize {
-  return endpointHashes.data + ((<usize>index) << 4);
-}
-
-/** Room for the longest printable name, protocol and endpoint. */
-const nameBuffer: usize = memory.data(576, 16);
-
-/** Names the chains of all reachable endpoints: hash of printable name, protocol and `ip:port`. */
-export function nameEndpoints(port: FamilyPort): void {
-  beginNames();
-  while (!nameSomeEndpoints(port)) {}
-}
-
-/** The endpoints of a service port are going to be named. */
-export function beginNames(): void {
-  named = 0;
-}
-
-/** How many endpoints are named. */
-let named: u32 = 0;
-/** Endpoints that are named, or written, between two places where a slice may end. */
-const ENDPOINTS_AT_ONCE: u32 = 1024;
-
-/** Names a slice of them; true: all are named. */
-export function nameSomeEndpoints(port: FamilyPort): bool {
-  endpointHashes.reserve((endpoints.length << 2) + 4);
-  const owner = port.port;
-  memory.copy(nameBuffer, owner.printable, owner.printableLength);
-  const prefix = writeLiteral(nameBuffer + owner.printableLength, protocolName(owner.protocol));
-  while (named < endpoints.length) {
-    const end = min(named + ENDPOINTS_AT_ONCE, endpoints.length);
-    for (; named < end; named++) {
-      const endpoint = endpointAt(named);
-      if ((endpoint.flags & Routed.REACHABLE) == 0) continue;
-      memory.copy(prefix, endpoint.text(), 48);
-      hashText(nameBuffer, prefix + endpoint.textLength - nameBuffer, endpointHash(named), 16);
-    }
-    if (isSpent(ENDPOINTS_AT_ONCE / 2) && named < endpoints.length) return false;
-  }
-  return true;
-}
 
 /** `-m comment --comment "NAME -> ip:port"`, left out in large clusters. */
 function endpointComment(port: FamilyPort, endpoint: RoutedEndpoint, large: bool): void {

@@ -9,7 +9,7 @@ import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { declareChain, deleteChain } from "../../encodings/iptables-restore";
 import { ownedByNobody } from "../../encodings/owners";
-import { CLUSTER_PREFIX, ENDPOINT_PREFIX, EXTERNAL_PREFIX, FIREWALL_PREFIX, LOCAL_PREFIX, PortChain } from "./service";
+import { CLUSTER_PREFIX, ENDPOINT_PREFIX, EXTERNAL_PREFIX, FIREWALL_PREFIX, LOCAL_PREFIX, PortChain } from "./names";
 
 /** Rows: prefix (as bits of PortChain, 0: endpoint), hash, whether it is in use. */
 const staleChains = new Vector();

@@ -21,12 +21,10 @@ import { familyOfBatch, isPlanned } from "../../transactions/batches";
 import { listSuspects } from "../../transactions/iptables-lines";
 import { canComment } from "./extensions";
 import { flushStreams, isLargeCluster, writeDispatch, writeLosers } from "./layout";
-import { heldChains, writeHeldDispatch } from "./plan";
 import {
   CLUSTER_PREFIX,
   chainHash,
   chainsOf,
-  declarePortChains,
   ENDPOINT_PREFIX,
   EXTERNAL_PREFIX,
   endpointHash,
@@ -34,8 +32,10 @@ import {
   LOCAL_PREFIX,
   nameEndpoints,
   PortChain,
-  writeChains,
-} from "./service";
+} from "./names";
+import { writeHeldDispatch } from "./plan";
+import { declarePortChains, writeChains } from "./service";
+import { heldChains } from "./snapshots";
 
 const suspects = new Vector();
 
