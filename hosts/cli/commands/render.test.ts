@@ -19,8 +19,9 @@ render.before.each((context) => {
 });
 render.after.each(({ root }) => rmSync(root, { recursive: true, force: true }));
 
+// As a server has it: nothing is filled in or assumed.
 const service = (name: string) =>
-  `kind: Service\nmetadata:\n  namespace: shop\n  name: ${name}\nspec:\n  ports:\n  - port: 80\n`;
+  `kind: Service\nmetadata: {uid: "1",\n  namespace: shop,\n  name: ${name}}\nspec:\n  ports:\n  - port: 80\n`;
 const node = (name: string) => `kind: Node\nmetadata: {name: ${name}}\n`;
 const rulesOf = (text: string) =>
   text
