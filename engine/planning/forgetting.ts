@@ -2,8 +2,8 @@
 import { Vector } from "../bytes/memory";
 import { isSpent } from "../bytes/slices";
 import { Service, sortedServices } from "../cluster/services";
-import { forgetFlatChains } from "../layouts/flat/chains";
 import { forgetHeldNeeds } from "../layouts/flat/needs";
+import { forgetFlatChains } from "../layouts/flat/shared-chains";
 import { beginVisit, Key, noteKeyChange, visitSomeKeys } from "../routing/keys";
 import { markStale } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";

@@ -23,10 +23,10 @@ import { fullText } from "../nft/full-text";
 import { Slot, Snapshot } from "../nft/snapshots";
 import { entryChain, wantOwnChain } from "../nftables/verdicts";
 import { alsoEndpoint, ownClaim } from "../owning";
-import { FlatChain } from "./chains";
 import { entryPointChain } from "./needs";
 import { DELETED_SLOT_BYTES, firstOfRun, hasOwnChains } from "./own-maps";
 import { journalPartOfEntries, journalPartOfKey } from "./partial-entries";
+import { FlatChain } from "./shared-chains";
 
 const SLOT: usize = offsetof<Slot>();
 /** Bytes that a slot takes at most that is deleted and added again, with the heads of two messages. */

@@ -51,9 +51,6 @@ import { chainsOf, writePortChains, writeRules } from "../nftables/service";
 import {
   askForFirewall,
   beginFlatChains,
-  dropUnusedFlatChains,
-  FlatChain,
-  hasFirewalls,
   listFlatChains,
   retireFlatChains,
   writeAllFlatChains,
@@ -71,6 +68,7 @@ import {
 } from "./elements";
 import { clusterCount, countPolicies, firewallOf, holdNeeds, localCount, updateNeeds } from "./needs";
 import { hasOwnChains, hasOwnMap, mapsOf, signChains, writeOwnMaps } from "./own-maps";
+import { dropUnusedFlatChains, FlatChain, hasFirewalls } from "./shared-chains";
 import { freshSlots, keepSlots } from "./slots";
 
 const TABLE: string = "sluice";

@@ -5,8 +5,8 @@ import { Claim, EntryPoint } from "../../routing/keys";
 import { Decision, externalIsLocal, FamilyPort, internalIsLocal } from "../../routing/service-ports";
 import { findSources } from "../nftables/service";
 import { hasFirewall } from "../nftables/verdicts";
-import { countChain, FlatChain, FlatKind, firewallChain, needChain, releaseChain } from "./chains";
 import { hasOwnChains } from "./own-maps";
+import { countChain, FlatChain, FlatKind, firewallChain, needChain, releaseChain } from "./shared-chains";
 import { countEndpoints } from "./slots";
 
 /** How many endpoints serve the service port that was routed last, under each policy. */
