@@ -1,12 +1,11 @@
-import { parseArgs } from "node:util";
 import { type Gate, gates } from "../../shared/diff/changes.ts";
 import { UsageError } from "../exit-codes.ts";
 import { type ReportTarget, reportTargets } from "../output/reports.ts";
-import { withDefaultValues } from "./assume-options.ts";
 import type { FileOptions } from "./cluster-of-files.ts";
 import { diffFormats } from "./diff-reports.ts";
 import type { Location } from "./diff-side.ts";
 import { fileArguments, fileOptions } from "./file-options.ts";
+import { parseOptions } from "./parse-options.ts";
 
 /** How a report is made and judged: the same for `diff` and `blast`. */
 export interface JudgeOptions {
@@ -99,18 +98,5 @@ function gatesOption(values: readonly string[] = []): Gate[] {
   return gates.filter((gate) => names.includes(gate));
 }
 
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args: withDefaultValues(args),
-      allowPositionals: true,
-      options: { base: { type: "string" }, head: { type: "string" }, ...judgeArguments },
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(
-      error.message.split("\n")[0]?.replace(/ To specify a positional.*/, "") ?? "wrong options",
-      HINT,
-    );
-  }
-}
+const parse = (args: string[]) =>
+  parseOptions(args, { base: { type: "string" }, head: { type: "string" }, ...judgeArguments }, HINT);

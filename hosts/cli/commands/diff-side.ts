@@ -27,9 +27,6 @@ export type Location =
   | { readonly kind: "files"; readonly name: string; readonly paths: readonly string[] }
   | { readonly kind: "commit"; readonly name: string; readonly ref: string; readonly paths: readonly string[] };
 
-/** Changes the objects of a side before the engine sees them: what `blast` asks about. */
-export type Alteration = (set: ManifestSet) => void;
-
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -72,19 +69,12 @@ export class DiffSide {
     this.assumed = marks === undefined ? "" : assumedCounts(marks);
   }
 
-  static async read(
-    location: Location,
-    options: FileOptions,
-    configured: Configured,
-    io: Io,
-    alter: Alteration = () => {},
-  ): Promise<DiffSide> {
+  static async read(location: Location, options: FileOptions, configured: Configured, io: Io): Promise<DiffSide> {
     const collected = new Collected(location.kind === "commit" ? `${location.ref}:` : "");
     const cluster = new Cluster(await io.loadEngine(), collected.report);
     const { inputs, origins } = await readFound(await foundIn(location, io), io, collected);
     const set = new ManifestSet(inputs);
     for (const found of admitSet(set, options.cluster)) collected.report(found);
-    alter(set);
     const assumptions = assumptionsOf(options, configured.config);
     const assumed = assumptions === undefined ? undefined : assumeSet(set, assumptions);
     for (const found of assumed?.diagnostics ?? []) collected.report(found);

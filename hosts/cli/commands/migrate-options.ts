@@ -1,10 +1,9 @@
-import { parseArgs } from "node:util";
 import { parseKubeVersion } from "../../shared/config/kube-version.ts";
 import { UsageError } from "../exit-codes.ts";
 import { type ReportTarget, reportTargets } from "../output/reports.ts";
-import { withDefaultValues } from "./assume-options.ts";
 import type { FileOptions } from "./cluster-of-files.ts";
 import { fileArguments, fileOptions } from "./file-options.ts";
+import { parseOptionsAlone } from "./parse-options.ts";
 
 export interface MigrateOptions {
   readonly from: "iptables" | "nftables" | "ipvs";
@@ -64,19 +63,4 @@ function minor(name: string, text: string | undefined, fallback: number): number
   return found.minor;
 }
 
-function parse(args: string[]) {
-  try {
-    const { values, positionals } = parseArgs({
-      args: withDefaultValues(args),
-      allowPositionals: true,
-      options: migrateArguments,
-    });
-    if (positionals[0] !== undefined) {
-      throw new UsageError(`what is ${JSON.stringify(positionals[0])} for?`, `to read it, write -f ${positionals[0]}`);
-    }
-    return values;
-  } catch (error) {
-    if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
-    throw new UsageError(error.message.split("\n")[0]?.replace(/ To specify a positional.*/, "") ?? "wrong options");
-  }
-}
+const parse = (args: string[]) => parseOptionsAlone(args, migrateArguments, "to read it, write -f");

@@ -1,10 +1,9 @@
-import { parseArgs } from "node:util";
 import type { Family } from "../../shared/contract.ts";
 import { UsageError } from "../exit-codes.ts";
 import { isDirectory } from "../output/files.ts";
-import { withDefaultValues } from "./assume-options.ts";
 import type { FileOptions } from "./cluster-of-files.ts";
 import { fileArguments, fileOptions } from "./file-options.ts";
+import { parseOptionsAlone } from "./parse-options.ts";
 
 export interface RenderOptions extends FileOptions {
   family: Family | "all" | undefined;
@@ -59,23 +58,7 @@ export async function parseRenderOptions(args: string[]): Promise<RenderOptions>
   };
 }
 
-function parse(args: string[]) {
-  try {
-    const { values, positionals } = parseArgs({
-      args: withDefaultValues(args),
-      allowPositionals: true,
-      options: renderArguments,
-    });
-    if (positionals[0] !== undefined) {
-      throw new UsageError(`what is ${JSON.stringify(positionals[0])} for?`, `to read it, write -f ${positionals[0]}`);
-    }
-    return values;
-  } catch (error) {
-    if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
-    // node:util explains itself well, over several lines: "Unknown option '--famly'. To specify …"
-    throw new UsageError(error.message.split("\n")[0]?.replace(/ To specify a positional.*/, "") ?? "wrong options");
-  }
-}
+const parse = (args: string[]) => parseOptionsAlone(args, renderArguments, "to read it, write -f");
 
 function formatOption(text: string | undefined): "text" | "netlink" {
   if (text === undefined || text === "text") return "text";

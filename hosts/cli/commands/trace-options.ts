@@ -1,9 +1,8 @@
-import { parseArgs } from "node:util";
 import { UsageError } from "../exit-codes.ts";
 import { type ReportTarget, reportTargets } from "../output/reports.ts";
-import { withDefaultValues } from "./assume-options.ts";
 import type { FileOptions } from "./cluster-of-files.ts";
 import { fileArguments, fileOptions } from "./file-options.ts";
+import { parseOptionsAlone } from "./parse-options.ts";
 
 export type From =
   | { readonly kind: "address"; readonly address: string; readonly port: number }
@@ -112,22 +111,4 @@ function toOption(text: string): To {
   throw new UsageError(`--to: ${JSON.stringify(text)} is no destination`, hint);
 }
 
-function parse(args: string[]) {
-  try {
-    const { values, positionals } = parseArgs({
-      args: withDefaultValues(args),
-      allowPositionals: true,
-      options: traceArguments,
-    });
-    if (positionals[0] !== undefined) {
-      throw new UsageError(
-        `what is ${JSON.stringify(positionals[0])} for?`,
-        `to read its rules, write --rules ${positionals[0]}`,
-      );
-    }
-    return values;
-  } catch (error) {
-    if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
-    throw new UsageError(error.message.split("\n")[0]?.replace(/ To specify a positional.*/, "") ?? "wrong options");
-  }
-}
+const parse = (args: string[]) => parseOptionsAlone(args, traceArguments, "to read its rules, write --rules");

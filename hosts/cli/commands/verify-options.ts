@@ -1,9 +1,8 @@
-import { parseArgs } from "node:util";
 import { UsageError } from "../exit-codes.ts";
 import { type ReportTarget, reportTargets } from "../output/reports.ts";
-import { withDefaultValues } from "./assume-options.ts";
 import type { FileOptions } from "./cluster-of-files.ts";
 import { fileArguments, fileOptions } from "./file-options.ts";
+import { parseOptions } from "./parse-options.ts";
 
 export interface VerifyOptions {
   /** Rules to be compared with objects: files; empty with `live`. */
@@ -70,15 +69,4 @@ function limitOption(text: string | undefined): number {
   throw new UsageError(`--limit: ${JSON.stringify(text)} is no number of classes`, "write a number such as 1000000");
 }
 
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args: withDefaultValues(args),
-      allowPositionals: true,
-      options: verifyArguments,
-    });
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(error.message.split("\n")[0]?.replace(/ To specify a positional.*/, "") ?? "wrong options");
-  }
-}
+const parse = (args: string[]) => parseOptions(args, verifyArguments);
