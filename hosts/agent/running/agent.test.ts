@@ -54,6 +54,8 @@ class Kernel implements KernelWriter {
   readonly mode = "flat";
   readonly #clock: ManualClock;
   refuseNext = false;
+  /** Its batches fail, whatever they hold. */
+  broken: Family | undefined;
   written: Batch[] = [];
   /** Somebody else changes rules all the time. */
   restless = false;
@@ -87,6 +89,7 @@ class Kernel implements KernelWriter {
   }
   async write(batch: Batch) {
     await this.gate;
+    if (batch.family === this.broken) return { outcome: "unknown", message: "told to" } as const;
     if (this.refuseNext) {
       this.refuseNext = false;
       const view = new DataView((batch.data[0] as Uint8Array).buffer, batch.data[0]?.byteOffset);
@@ -119,6 +122,8 @@ class Running {
   readonly agent: Agent;
   /** Of the log. */
   readonly lines: string[] = [];
+  /** Calls of the hook, since it was looked at last. */
+  synced: boolean[] = [];
 
   constructor(driftCheckMs: number, options = defaultOptions("flat")) {
     this.agent = new Agent(
@@ -135,7 +140,7 @@ class Running {
         syncPeriodMs: 3_600_000,
         driftCheckMs,
       },
-      { relist: () => {}, synced: async () => {}, nodeChanged: () => {} },
+      { relist: () => {}, synced: async (isWhole) => void this.synced.push(isWhole), nodeChanged: () => {} },
     );
   }
 
@@ -212,6 +217,25 @@ test("Services that the kernel refuses are looked for until none is left", async
   calls.length = 0;
   await running.replaced(7, "10.0.4.7");
   assert.not.ok(calls.includes("left-out"));
+  await running.agent.stop();
+});
+
+test("a family that can't be written holds up nothing that follows from the other's rules", async () => {
+  const running = await Running.started();
+  assert.equal(running.synced.at(-1), true);
+  running.kernel.broken = "ipv6";
+  running.synced = [];
+  const both = makeService("shop/both", { ip: "10.96.2.1,fd00::2:1" });
+  running.agent.state.store("service").apply(encode(watchLine("ADDED", both)));
+  await running.settled();
+  assert.ok(
+    running.lines.some((line) => line.includes("could not be written")),
+    "IPv6 fails",
+  );
+  assert.ok(running.synced.length > 0 && !running.synced.includes(true), `${running.synced}`);
+  running.kernel.broken = undefined;
+  await running.clock.advance(60_000);
+  assert.equal(running.synced.at(-1), true);
   await running.agent.stop();
 });
 

@@ -47,8 +47,11 @@ export interface AgentParts {
 export interface AgentHooks {
   /** The engine is empty: list everything again. */
   relist(reason: string): void;
-  /** The kernel holds what it should; for the first time if `first`. Errors are the agent's to log. */
-  synced(first: boolean): Promise<void>;
+  /**
+   * The kernel holds what it should: of all families if `isWhole`, else others can't be written. Errors are the agent's to
+   * log.
+   */
+  synced(isWhole: boolean): Promise<void>;
   nodeChanged(node: NodeView): void;
 }
 
@@ -75,7 +78,7 @@ export class Agent {
   readonly #aheadOver = new AbortController();
   #retryAt: number;
   /** When the oldest change came that no run has written yet. */
-  #waitingSince: number | undefined;
+  readonly #waitingSince = new Map<Family, number>();
 
   /** @throws {InvalidOptionsError} */
   constructor(parts: AgentParts, hooks: AgentHooks) {
@@ -150,7 +153,7 @@ export class Agent {
       waitingFor: this.#waitingFor(),
       nextRun: this.#schedule.next,
       failedRuns: this.#schedule.failures,
-      waitingSince: this.#waitingSince,
+      waitingSince: this.#waitingSince.size === 0 ? undefined : Math.min(...this.#waitingSince.values()),
       driftCheckAt: this.#driftTimer.at,
       retryAt: this.#retryAt,
       lastRun: this.#reports.last,
@@ -226,7 +229,8 @@ export class Agent {
   }
 
   #changed(kind: Kind | undefined, count: number): void {
-    this.#waitingSince ??= this.#parts.clock.now();
+    const now = this.#parts.clock.now();
+    for (const family of this.#parts.families) if (!this.#waitingSince.has(family)) this.#waitingSince.set(family, now);
     if (kind === "service" || kind === "endpoint-slice") this.#parts.metrics.changes(kind, count);
     if (kind === "node") this.#hooks.nodeChanged(this.state.use((engine) => engine.node()));
     if (this.#first.isReady) {
@@ -270,27 +274,26 @@ export class Agent {
       this.#driftTimer.begun();
       await this.#synchronizer.checkForDrift();
     }
-    const since = this.#waitingSince;
-    this.#waitingSince = undefined;
-    this.#reports.beginSync(since !== undefined);
+    const since = new Map(this.#waitingSince);
+    this.#waitingSince.clear();
+    this.#reports.beginSync(since.size > 0);
     this.#parts.metrics.changesTaken();
     const outcome = await this.#synchronizer.run(retries);
     if (this.#first.isReady) this.#reports.reportLeftOut();
-    if (outcome.failed || !this.#first.isReady) {
-      this.#waitingSince = since ?? this.#waitingSince;
-      return outcome;
-    }
-    if (since !== undefined) {
-      const seconds = (this.#parts.clock.now() - since) / 1000;
-      for (const family of this.#parts.families) this.#parts.metrics.eventToKernel(family, seconds);
-    }
-    const first = this.#reports.synced(outcome.portionMs === undefined);
-    for (const family of this.#parts.families) {
+    const inSync = this.#first.isReady ? outcome.inSync : [];
+    for (const [family, time] of since) if (!inSync.includes(family)) this.#waitingSince.set(family, time);
+    // A family that can't be written does not hold up what follows from the other's rules.
+    if (inSync.length === 0) return outcome;
+    for (const family of inSync) {
+      const waiting = since.get(family);
+      if (waiting !== undefined) this.#parts.metrics.eventToKernel(family, (this.#parts.clock.now() - waiting) / 1000);
       const times = this.state.use((engine) => engine.programmed(family));
       this.#parts.metrics.programmed(family, times);
     }
+    const isWhole = inSync.length === this.#parts.families.length;
+    if (isWhole) this.#reports.synced(outcome.portionMs === undefined);
     try {
-      await this.#hooks.synced(first);
+      await this.#hooks.synced(isWhole);
     } catch (error) {
       this.#parts.log.error({ err: error }, "what follows a write has failed");
     }

@@ -104,12 +104,19 @@ export class PostSync {
     this.#healthChecksRevision = undefined;
   }
 
-  /** The kernel holds what it should; for the first time if `first`. Does not wait for what takes long. */
-  async synced(first: boolean): Promise<void> {
-    if (first) {
-      this.#checkSanity();
-      // Those of conntrack are there only once rules use it.
-      await applySettings(this.#parts.settings.config);
+  /** The kernel has rules of ours for the first time. */
+  async begin(): Promise<void> {
+    this.#checkSanity();
+    // Those of conntrack are there only once rules use it.
+    await applySettings(this.#parts.settings.config);
+  }
+
+  /**
+   * The kernel holds what it should: of all families if `isWhole`, else others can't be written, and what kube-proxy has left
+   * stays, since it may be all that such a family has. Does not wait for what takes long.
+   */
+  async synced(isWhole: boolean): Promise<void> {
+    if (isWhole && this.#leftoverTimer === undefined) {
       void this.#lookForLeftovers();
       this.#leftoverTimer = setInterval(() => void this.#lookForLeftovers(), this.#parts.settings.config.syncPeriodMs);
     }

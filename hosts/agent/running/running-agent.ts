@@ -190,9 +190,9 @@ export class RunningAgent {
       },
       {
         relist: (reason) => this.#apiWatch.relist(reason),
-        synced: (first) => {
-          if (first) this.#firstWritten();
-          return this.#postSync.synced(first);
+        synced: async (isWhole) => {
+          if (!this.#hasWritten) await this.#firstWritten();
+          await this.#postSync.synced(isWhole);
         },
         nodeChanged: (node) => {
           this.#health.node(node);
@@ -280,7 +280,7 @@ export class RunningAgent {
     });
   }
 
-  #firstWritten(): void {
+  async #firstWritten(): Promise<void> {
     this.#hasWritten = true;
     const { state } = this.#agent;
     if (state.isSynced("node"))
@@ -289,6 +289,7 @@ export class RunningAgent {
         false,
       );
     this.#hazards.start();
+    await this.#postSync.begin();
   }
 
   /** A misspelt gate leaves open what was meant to be closed, so health checks show it for as long as it is in force. */

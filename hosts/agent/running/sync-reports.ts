@@ -88,6 +88,13 @@ export class SyncReports {
     this.#hasLeftOut ||= leftOut.length > 0;
     const line = { family, transactions, bytes, services, full, milliseconds: Math.round(milliseconds * 100) / 100 };
     this.#reportDrift(report);
+    // Whatever else has become of the run: nobody would be told of them later.
+    for (const { namespace, name, reason } of leftOut) {
+      log.error(
+        { family, namespace, name, reason },
+        `Service ${namespace}/${name} is left out: the kernel refuses its rules`,
+      );
+    }
     if (failure !== undefined) {
       metrics.failed(family, seconds, full);
       health.failed(family, failure, report.mayRestartHelp);
@@ -95,12 +102,6 @@ export class SyncReports {
       return;
     }
     if (transactions === 0 && drift === undefined && !this.#hasChanges) return;
-    for (const { namespace, name, reason } of leftOut) {
-      log.error(
-        { family, namespace, name, reason },
-        `Service ${namespace}/${name} is left out: the kernel refuses its rules`,
-      );
-    }
     metrics.synced(family, seconds, full || drift !== undefined, { bytes });
     health.updated(family);
     if (transactions === 0) return;
@@ -129,16 +130,15 @@ export class SyncReports {
     }
   }
 
-  /** All families are in sync. `isWhole`: no portions of large Services are still to come. Returns whether it is the first time. */
-  synced(isWhole: boolean): boolean {
-    if (this.#hasSynced) return false;
+  /** All families are in sync. `isWhole`: no portions of large Services are still to come. */
+  synced(isWhole: boolean): void {
+    if (this.#hasSynced) return;
     this.#hasSynced = true;
     const text = isWhole
       ? "the kernel has all rules"
       : "the kernel has all rules but those of large Services, which follow";
     this.#parts.log.info(this.#sinceStart(), text);
     for (const family of this.#parts.families) this.#parts.metrics.waveProgress(family, 1, 1);
-    return true;
   }
 
   /** The first wave of a cold start is in the kernel. */

@@ -256,7 +256,7 @@ inNamespaces(import.meta.url, ["user"], (test) => {
     const node = await Node.start("flat");
     node.writer.dumpFails = true;
     node.put(...all);
-    assert.equal(await node.run(), { failed: true, dueIn: undefined });
+    assert.equal(await node.run(), { failed: true, inSync: [], dueIn: undefined });
     assert.equal(node.writer.written, []);
     await node.writer.close();
   });

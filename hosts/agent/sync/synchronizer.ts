@@ -20,6 +20,12 @@ export interface SynchronizerEvents {
   firstWave(milliseconds: number): void;
 }
 
+/** What a run has come to. */
+export interface SyncOutcome extends RunOutcome {
+  /** Families whose rules in the kernel are now as they should be, but for what waits for its turn. */
+  readonly inSync: readonly Family[];
+}
+
 /** Reconciliations in a row that the kernel may refuse before the table is made anew. */
 const MAX_REFUSED = 2;
 /** Between emptying a chain and deleting it, plus what a plan takes: nothing is due later than this. */
@@ -120,7 +126,7 @@ export class Synchronizer {
   }
 
   /** `retries`: families that have failed are tried again; else only the others are written. */
-  async run(retries = true): Promise<RunOutcome> {
+  async run(retries = true): Promise<SyncOutcome> {
     this.#begin(retries);
     try {
       await this.#readUnread();
@@ -137,11 +143,12 @@ export class Synchronizer {
         each.isContradicted = false;
         if (each.leftOut.length === 0) this.#refusals.settled(each.family);
       }
-      const failed = this.#families.some(({ goesOn }) => !goesOn);
-      const isPartial = failed && this.#families.some(({ goesOn }) => goesOn);
+      const inSync = this.#families.filter(({ goesOn }) => goesOn).map(({ family }) => family);
+      const failed = inSync.length < this.#families.length;
       return {
         failed,
-        ...(isPartial ? { othersGoOn: true } : {}),
+        inSync,
+        ...(failed && inSync.length > 0 ? { othersGoOn: true } : {}),
         dueIn,
         ...(portionMs === undefined ? {} : { portionMs }),
       };
@@ -153,7 +160,7 @@ export class Synchronizer {
         each.failure = error.message;
         each.mayRestartHelp = true;
       }
-      return { failed: false };
+      return { failed: false, inSync: [] };
     } finally {
       for (const each of this.#families) if (!each.waits) this.#events.finished(each.report());
     }
