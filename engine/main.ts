@@ -24,6 +24,7 @@ import * as results from "./json/results";
 import { writeBlame } from "./layouts/blame";
 import { renderFlat } from "./layouts/flat/layout";
 import { keepFlatChains } from "./layouts/flat/shared-chains";
+import { loseChainUses } from "./layouts/iptables/chain-uses";
 import { lackingServices, setMissingExtensions } from "./layouts/iptables/extensions";
 import { renderIptables } from "./layouts/iptables/layout";
 import { tellChainsInUse } from "./layouts/iptables/plan";
@@ -70,7 +71,7 @@ import {
   takesLong,
 } from "./routing/refresh";
 import { keepLastNode, nodeRecord, podCIDRRecord, primaryFamily, zone, zoneLength } from "./routing/this-node";
-import { handedCount, handedTable } from "./transactions/batches";
+import { handedCount, handedTable, hasMadeBatches } from "./transactions/batches";
 import {
   plannedKey,
   plannedKeyLength,
@@ -101,6 +102,7 @@ export function engine__configure(at: usize): usize {
     takeOptions(at);
     computeFacts();
     if (options().allowServiceExternalIPs != externalIPs) claimAnew();
+    if (options().mode != mode && hasMadeBatches()) loseChainUses();
     if (options().mode != mode || localhostHandling() != localhost) {
       refreshAll();
       retryRefused();

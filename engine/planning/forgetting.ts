@@ -7,6 +7,7 @@ import { forgetFlatChains } from "../layouts/flat/shared-chains";
 import { beginVisit, Key, noteKeyChange, visitSomeKeys } from "../routing/keys";
 import { markStale } from "../routing/refresh";
 import { FamilyPort, ServicePort } from "../routing/service-ports";
+import { freeSnapshot } from "../transactions/port-journal";
 import { forgetStock } from "../transactions/stock";
 
 /** Families of which service ports and keys are still to be forgotten (a bit for each), and whether it has begun with the first. */
@@ -68,7 +69,7 @@ function listPorts(): void {
 }
 
 function forgetPort(port: FamilyPort): void {
-  if (port.committed != 0) heap.free(port.committed);
+  freeSnapshot(port, port.committed);
   port.committed = 0;
   forgetHeldNeeds(port);
   markStale(port);

@@ -29,6 +29,11 @@ let lastId: u32 = 0;
 let current: u32 = 0; // row of the batch that is being written
 let firstPiece: u32 = 0;
 
+/** A batch has been made since the engine was: before that nothing is known of what the kernel holds. */
+export function hasMadeBatches(): bool {
+  return lastId != 0;
+}
+
 /** Number of batches of the plan. */
 export function batchCount(): u32 {
   return batches.length / BATCH_WORDS;

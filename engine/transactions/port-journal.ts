@@ -19,9 +19,25 @@ export function whenPortCommits(call: (port: FamilyPort) => void): void {
   committed = call;
 }
 
+function noSnapshot(port: FamilyPort, snapshot: usize): void {}
+
+let freed: (port: FamilyPort, snapshot: usize) => void = noSnapshot;
+
+/** Says what a layout has to do when what was held or planned of a service port is freed. */
+export function whenSnapshotIsFreed(call: (port: FamilyPort, snapshot: usize) => void): void {
+  freed = call;
+}
+
+/** `snapshot`: it may be 0. */
+export function freeSnapshot(port: FamilyPort, snapshot: usize): void {
+  if (snapshot == 0) return;
+  freed(port, snapshot);
+  heap.free(snapshot);
+}
+
 function commitPort(object: usize, _now: u64): void {
   const port = changetype<FamilyPort>(object);
-  if (port.committed != 0) heap.free(port.committed);
+  freeSnapshot(port, port.committed);
   port.committed = port.planned;
   port.planned = 0;
   port.open = false;
@@ -41,13 +57,13 @@ const PORT = routingKind(commitPort, failPort);
 
 /** The service port is on its way to that snapshot. */
 export function holdPlanned(port: FamilyPort, snapshot: usize): void {
-  if (port.planned != 0 && port.planned != snapshot) heap.free(port.planned);
+  if (port.planned != snapshot) freeSnapshot(port, port.planned);
   port.planned = snapshot;
 }
 
 /** It is not, after all. */
 export function dropPlanned(port: FamilyPort): void {
-  if (port.planned != 0) heap.free(port.planned);
+  freeSnapshot(port, port.planned);
   port.planned = 0;
 }
 

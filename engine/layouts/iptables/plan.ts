@@ -28,13 +28,14 @@ import {
 } from "./layout";
 import { beginNames, nameSomeEndpoints, PortChain } from "./names";
 import { beginChains, writeSomeChains } from "./service";
-import { beginHashes, findStale, findUsedOf, makeSnapshot, Snapshot, sortHashes } from "./snapshots";
+import { Snapshot } from "./snapshot";
+import { beginHashes, findStale, findUsedOf, makeSnapshot, sortHashes } from "./snapshots";
 import {
   askUsed,
   beginSortingStale,
   beginStale,
   forgetStale,
-  hasStale,
+  mayBeUsed,
   sortStale,
   tellUsed,
   writeSomeStale,
@@ -330,7 +331,7 @@ export function continueIptablesPlan(family: u32): bool {
     if (!sortStale()) return false;
     nextService = 0;
     nextPort = 0;
-    stage = hasStale() ? Stage.FIND_USED : Stage.STALE;
+    stage = mayBeUsed(family) ? Stage.FIND_USED : Stage.STALE;
   }
   if (stage == Stage.FIND_USED) {
     if (!findUsed(family)) return false;

@@ -5,22 +5,10 @@ import { isSpent } from "../../bytes/slices";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
 import { routeSignature } from "../../routing/route";
 import { FamilyPort } from "../../routing/service-ports";
+import { noteSnapshot } from "./chain-uses";
 import { chainHash, chainsOf, endpointHash, PortChain } from "./names";
+import { Snapshot } from "./snapshot";
 import { addStale, noteUsed } from "./stale-chains";
-
-/** What the kernel holds of a service port; after it, the hashes of its endpoint chains, sorted. */
-@unmanaged
-export class Snapshot {
-  signature: u64;
-  signatureRest: u64;
-  /** Number of the Service's record. */
-  record: u64;
-  /** Bits of Decision. */
-  decision: u32;
-  /** Bits of PortChain. */
-  chains: u32;
-  endpointCount: u32;
-}
 
 function compareHashes(a: u32, b: u32): i32 {
   return memory.compare(<usize>a, <usize>b, 16);
@@ -61,8 +49,9 @@ export function makeSnapshot(port: FamilyPort): usize {
   snapshot.chains = chainsOf(port);
   snapshot.endpointCount = order.length;
   for (let i: u32 = 0; i < order.length; i++) {
-    memory.copy(at + offsetof<Snapshot>() + ((<usize>i) << 4), <usize>order.get(i), 16);
+    memory.copy(snapshot.hash(i), <usize>order.get(i), 16);
   }
+  noteSnapshot(port, at);
   return at;
 }
 
@@ -77,7 +66,7 @@ export function findStale(port: FamilyPort, before: usize, after: usize): void {
   let at: usize = after == 0 ? 0 : after + offsetof<Snapshot>();
   const end: usize = after == 0 ? 0 : at + ((<usize>changetype<Snapshot>(after).endpointCount) << 4);
   for (let i: u32 = 0; i < old.endpointCount; i++) {
-    const hash = before + offsetof<Snapshot>() + ((<usize>i) << 4);
+    const hash = old.hash(i);
     while (at < end && memory.compare(at, hash, 16) < 0) at += 16;
     if (at >= end || memory.compare(at, hash, 16) != 0) addStale(0, hash);
   }

@@ -9,6 +9,7 @@ import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { declareChain, deleteChain } from "../../encodings/iptables-restore";
 import { ownedByNobody } from "../../encodings/owners";
+import { isUsedOnce } from "./chain-uses";
 import { CLUSTER_PREFIX, ENDPOINT_PREFIX, EXTERNAL_PREFIX, FIREWALL_PREFIX, LOCAL_PREFIX, PortChain } from "./names";
 
 /** Rows: prefix (as bits of PortChain, 0: endpoint), hash, whether it is in use. */
@@ -81,8 +82,20 @@ function clearStale(): void {
   memory.fill(FILTER, 0, 8192);
 }
 
-export function hasStale(): bool {
-  return staleChains.length != 0;
+/** More than these are looked for among all others in any case. */
+const ASKED_AT_MOST: u32 = 1 << 12;
+
+/**
+ * Some service port may have one of the chains, so `noteUsed` has to be called with every chain that is in use. Each has been
+ * noted by a service port of which the kernel holds it.
+ */
+export function mayBeUsed(family: u32): bool {
+  if (staleChains.length > ASKED_AT_MOST) return true;
+  for (let i: u32 = 0; i < staleChains.length; i++) {
+    const row = <usize>staleChains.get(i);
+    if (!isUsedOnce(family, load<u32>(row), row + HASH)) return true;
+  }
+  return false;
 }
 
 /** What is noted is complete. */
@@ -92,7 +105,7 @@ export function beginSortingStale(): void {
   lastStale = 0;
 }
 
-/** Sorts it, for a slice; true: `noteUsed` has to be called with every chain that is in use before `writeSomeStale`. */
+/** Sorts it, for a slice; true: it is sorted. */
 export function sortStale(): bool {
   if (!isBeingSorted(staleChains)) beginSort(staleChains, compareStale);
   for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count / 2)) return false;
@@ -102,7 +115,7 @@ export function sortStale(): bool {
 /** All of that in one go; false: there are none. */
 export function beginStale(): bool {
   sortVector(staleChains, 0, staleChains.length, compareStale);
-  return hasStale();
+  return staleChains.length != 0;
 }
 
 export function noteUsed(chain: u32, hash: usize): void {
