@@ -1,6 +1,6 @@
 // Builds the components: AssemblyScript → core module → component → JavaScript glue.
-//   node engine/build.mjs [release|debug] [engine|witness]
-// Writes build/engine/ and build/witness/ (or build/engine-debug/ and so on), each with core.wasm, NAME.component.wasm,
+//   node engine/build.mjs [release|debug] [engine|witness|witness-printer]
+// Writes build/engine/, build/witness/ and build/witness-printer/ (or build/engine-debug/ and so on), each with core.wasm, NAME.component.wasm,
 // NAME.core.wasm, NAME.js and NAME.d.ts.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -21,6 +21,13 @@ const components = [
   { name: "engine", entry: "engine/main.ts", wit: "engine/engine.wit", world: "sluice" },
   // Reads rule text back: loaded where it is asked for, and never by the agent.
   { name: "witness", entry: "engine/witness/main.ts", wit: "engine/witness/witness.wit", world: "witness-world" },
+  // The witness' parser with a printer, for tests: nothing of it is shipped.
+  {
+    name: "witness-printer",
+    entry: "engine/witness/testing/main.ts",
+    wit: "engine/witness/testing/witness-printer.wit",
+    world: "printer-world",
+  },
 ];
 
 for (const component of components) if (only === undefined || only === component.name) await build(component);

@@ -17,6 +17,7 @@ const outputs = [
   "build/engine/engine.core.wasm",
   "build/witness/witness.js",
   "build/witness/witness.core.wasm",
+  "build/witness-printer/witness-printer.core.wasm",
   "build/cli/sluice.js",
 ];
 const sources = ["asconfig.json", "package.json", "package-lock.json", ...filesIn("engine"), ...filesIn("hosts")];

@@ -2,16 +2,17 @@
 import { Vector } from "../../bytes/memory";
 import { ABSENT, PairMap } from "./pairs";
 
-/** Of each list: seconds, then the endpoint that clients on it go to: family, literal (ABSENT: not known), port. */
-const STRIDE: u32 = 4;
+/** Of each list: seconds, then the endpoint that clients on it go to: family, literal (ABSENT: not known), port; and its name or set. */
+const STRIDE: u32 = 5;
 const lists = new Vector();
 const numbers = new PairMap();
 
-function makeList(): u32 {
+function makeList(owner: u32): u32 {
   lists.push(0);
   lists.push(0);
   lists.push(ABSENT);
   lists.push(0);
+  lists.push(owner);
   return lists.length / STRIDE - 1;
 }
 
@@ -19,7 +20,7 @@ function makeList(): u32 {
 export function recentList(ruleset: u32, family: u32, name: u32): u32 {
   const found = numbers.get((ruleset << 2) | (family << 1), name);
   if (found != ABSENT) return found;
-  numbers.set((ruleset << 2) | (family << 1), name, makeList());
+  numbers.set((ruleset << 2) | (family << 1), name, makeList(name));
   return lists.length / STRIDE - 1;
 }
 
@@ -27,10 +28,14 @@ export function recentList(ruleset: u32, family: u32, name: u32): u32 {
 export function setList(set: u32): u32 {
   const found = numbers.get(1, set);
   if (found != ABSENT) return found;
-  numbers.set(1, set, makeList());
+  numbers.set(1, set, makeList(set));
   return lists.length / STRIDE - 1;
 }
 
+/** The name of xt_recent's list, or the number of the set that the list is. */
+export function listOwner(list: u32): u32 {
+  return lists.get(list * STRIDE + 4);
+}
 export function listSeconds(list: u32): u32 {
   return lists.get(list * STRIDE);
 }

@@ -161,6 +161,7 @@ function readValue(field: u32, flags: u32): bool {
     statement2(Op.INTERFACE, flags | (isPrefix ? Flag.PREFIX : 0), field, name);
     return true;
   }
+  if ((field & 0xff) == Field.NUMGEN) return readChance(field >> 8, flags);
   const column = columnFor(0);
   if (column == Column.NUMBER || !readKey(column, range)) return false;
   words.next();
@@ -174,6 +175,19 @@ function readValue(field: u32, flags: u32): bool {
   else if (field == Field.DPORT) statement2(Op.DPORT, flags, first, last);
   else if (field == Field.SPORT) statement2(Op.SPORT, flags, first, last);
   else return false;
+  return true;
+}
+
+/** `numgen random mod N V` or `A-B`: one or some of N equal chances. */
+function readChance(modulus: u32, flags: u32): bool {
+  if (!numbers.parseRange(words.bytes, words.length, 0x2d, u32.MAX_VALUE)) return false;
+  if (numbers.last < numbers.first || numbers.last >= modulus) return false;
+  words.next();
+  statement(Op.CHANCE, 4, flags);
+  code.push(numbers.last - numbers.first + 1);
+  code.push(0);
+  code.push(modulus);
+  code.push(0);
   return true;
 }
 

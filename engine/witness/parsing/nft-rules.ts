@@ -31,6 +31,23 @@ import * as words from "./words";
 
 let table: u32 = 0;
 let line: u32 = 0;
+/** Some set was found to be dynamic by a rule alone: JSON of nft before 1.0.7 does not say it. */
+let isLate: bool = false;
+
+/** Look-ups of the source that were read before it was known that the set is dynamic. To be called when all is read. */
+export function settleDynamic(): void {
+  if (!isLate) return;
+  isLate = false;
+  for (let at: u32 = 0; at < code.length; at += (code.get(at) >> 16) + 1) {
+    const word = code.get(at);
+    if ((word & 0xff) != Op.LOOKUP || word >> 16 != 2 || code.get(at + 2) != Field.SADDR) continue;
+    const set = code.get(at + 1);
+    if (!setAt(set).isDynamic) continue;
+    code.set(at, (word & ~0xff) | Op.STICKY);
+    code.set(at + 1, setList(set));
+    code.set(at + 2, 0);
+  }
+}
 
 /** Reads a rule up to the end of its line, or of the block that it stands in. */
 export function readRule(ofTable: u32, chain: u32, atLine: u32, isInsert: bool): void {
@@ -190,6 +207,10 @@ function readUpdate(): bool {
   const set = findSet(table, nameOf(words.bytes + 1, words.length - 1));
   words.next();
   if (set == ABSENT || !words.isSignOf(0x7b)) return false;
+  if (!setAt(set).isDynamic) {
+    setAt(set).isDynamic = true;
+    isLate = true;
+  }
   words.next();
   if (!readFields()) return false;
   let seconds: u64 = 0;

@@ -15,7 +15,7 @@ import {
 } from "../model/tables";
 import { readChainBody, readChainOptions } from "./nft-chains";
 import { readElements } from "./nft-elements";
-import { readRule } from "./nft-rules";
+import { readRule, settleDynamic } from "./nft-rules";
 import { readSetBody } from "./nft-sets";
 import { badSyntax, setPlace, unknownWord } from "./problems";
 import * as words from "./words";
@@ -37,6 +37,7 @@ export function parseNft(intoRuleset: u32): void {
     setPlace(0, 0);
     readCommand();
   }
+  settleDynamic();
   setPlace(0, 0);
 }
 

@@ -1,5 +1,5 @@
 // What is wrong with a text, or not understood: each with the line, and in what table and chain it stands.
-import { addProblem, beginText, Problem, Severity, textLiteral, textQuoted } from "../../abi/problems";
+import { addProblem, beginText, Problem, Severity, textDecimal, textLiteral, textQuoted } from "../../abi/problems";
 import { nameBytes, nameLength } from "../model/names";
 
 /** Where the parser is: names of table and chain, and the line. */
@@ -56,6 +56,16 @@ export function badText(code: string, message: string, hint: string): void {
   textLiteral(message);
   problem.setMessage();
   problem.setHint(hint);
+}
+
+/** JSON is broken behind so many bytes. */
+export function badJson(offset: usize): void {
+  const problem = placed(Severity.ERROR, "syntax", 0);
+  beginText();
+  textLiteral("the JSON is cut off or broken behind byte ");
+  textDecimal(<u32>offset);
+  problem.setMessage();
+  problem.setHint("take the text anew: nothing of it was read");
 }
 
 /** Some rule or element refers to a chain or set that is nowhere declared. */

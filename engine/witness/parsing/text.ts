@@ -1,13 +1,17 @@
 // A text as a whole: what it is, and into which rule set it goes.
 import { detectFamily, parseIptables } from "./iptables";
+import { brokenAt, checkJson } from "./json";
 import { parseNft } from "./nft";
-import { badText } from "./problems";
+import { dropScript, script, scriptLength, writeScript } from "./nft-json";
+import { badJson, badText } from "./problems";
 import * as words from "./words";
 
 export namespace Format {
   export const IPTABLES: u32 = 0;
   export const NFT: u32 = 1;
   export const NONE: u32 = 2;
+  /** Of nft, as JSON. */
+  export const JSON: u32 = 3;
 }
 
 /** Family of the iptables text that was read last. */
@@ -20,7 +24,7 @@ export function parseText(ruleset: u32, bytes: usize, length: usize, assumed: u3
     badText(
       "format",
       "the text is neither iptables' nor nft's",
-      "give the output of iptables-save, ip6tables-save or nft list ruleset",
+      "give the output of iptables-save, ip6tables-save or nft [-j] list ruleset",
     );
     return format;
   }
@@ -28,11 +32,31 @@ export function parseText(ruleset: u32, bytes: usize, length: usize, assumed: u3
     family = detectFamily(bytes, length, assumed);
     words.openText(bytes, length, true, firstLine);
     parseIptables(ruleset, family);
+  } else if (format == Format.JSON) {
+    return parseJson(ruleset, bytes, length, firstLine);
   } else {
     words.openText(bytes, length, false, firstLine);
     parseNft(ruleset);
   }
   return format;
+}
+
+/** Broken JSON is left out as a whole: who cuts it off has no complete list. */
+function parseJson(ruleset: u32, bytes: usize, length: usize, firstLine: u32): u32 {
+  // Arguments have slack behind them.
+  store<u8>(bytes + length, 0);
+  if (!checkJson(bytes, length)) {
+    badJson(brokenAt - bytes);
+    return Format.NFT;
+  }
+  if (writeScript(bytes)) {
+    words.openText(script, scriptLength, false, firstLine);
+    parseNft(ruleset);
+  } else {
+    badText("format", 'the JSON has no list "nftables"', "give the output of nft -j list ruleset");
+  }
+  dropScript();
+  return Format.NFT;
 }
 
 /** By the first line that is neither empty nor a comment; a text without any is an empty listing of nft. */
@@ -46,6 +70,7 @@ function detectFormat(bytes: usize, length: usize): u32 {
     while (at < end && load<u8>(at) != 0x0a) at++;
   }
   if (at == end) return Format.NFT;
+  if (load<u8>(at) == 0x7b) return Format.JSON;
   words.openText(at, end - at, true);
   words.next();
   const first: u32 = load<u8>(words.bytes);

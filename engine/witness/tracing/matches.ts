@@ -157,7 +157,11 @@ export function tryRule(start: u32, end: u32): u32 {
       return Outcome.NO;
     }
     if (outcome == Outcome.UNKNOWN) result = Outcome.UNKNOWN;
-    if (outcome == Outcome.CHANCE) chance = at;
+    if (outcome == Outcome.CHANCE) {
+      // One chance a rule is followed.
+      if (chance != ABSENT) result = Outcome.UNKNOWN;
+      chance = at;
+    }
     at += (word >> 16) + 1;
   }
   firstStatement = at;
