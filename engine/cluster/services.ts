@@ -18,12 +18,20 @@ export class Service extends Entry {
   digest1: u64;
   digestedRecord: u64;
   digestedSettings: u32;
+  // What plans of iptables mode read of every Service: on one line of the cache.
   /** First service port (routing/service-ports.ts). */
   ports: usize;
+  /** Number of the plan that writes its chains anew (layouts/iptables/plan.ts). */
+  mark: u32;
+  /** A bit for each family in which the kernel has refused one of its rules: plans leave it out until it changes. */
+  refused: u32;
+  /** The same where it has refused rules again that it had taken before (iptables mode). */
+  refusedAgain: u32;
+  /** The same for what the node lacks an extension of iptables for (layouts/iptables/extensions.ts). */
+  lacking: u32;
+
   /** What has changed since routing last looked: bits of `Change`. */
   changes: u32;
-  /** Number of the plan that writes its chains anew (layouts/iptables/layout.ts). */
-  mark: u32;
   /** It is among those that routing/counters.ts has counted. */
   counted: bool;
   /** What its health check says (routing/health-checks.ts); 0 without one. */
@@ -31,12 +39,6 @@ export class Service extends Entry {
   /** What it says: endpoints on this node in each family, by distinct address. */
   localIPv4: u32;
   localIPv6: u32;
-  /** A bit for each family in which the kernel has refused one of its rules: plans leave it out until it changes. */
-  refused: u32;
-  /** The same where it has refused rules again that it had taken before (iptables mode). */
-  refusedAgain: u32;
-  /** The same for what the node lacks an extension of iptables for (layouts/iptables/extensions.ts). */
-  lacking: u32;
   // Of routing/portions.ts: what is still to be taken up (bits of `Change`), the port that is next, and whether it is the turn of
   // ports that are gone; what the Service weighed when all of it was taken up.
   postponed: u32;

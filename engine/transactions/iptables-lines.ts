@@ -1,6 +1,6 @@
 // Which Service caused which line of a batch in iptables mode: iptables-restore tells by their numbers what it refuses.
 import { Vector } from "../bytes/memory";
-import { outLinesOf, StreamName } from "../bytes/out";
+import { outNoteLines, StreamName } from "../bytes/out";
 import { sortVector } from "../bytes/sort";
 import { compareServices } from "../cluster/services";
 
@@ -28,10 +28,12 @@ export function forgetLines(): void {
 /** The lines of the family's batch that are written from now on are caused by that Service, by DELETION, or (0) by none. */
 export function writeLinesFor(family: u32, service: usize): void {
   const rows = rowsOf(family);
-  rows.push(<u32>service);
-  rows.push(outLinesOf(StreamName.MAIN));
-  rows.push(outLinesOf(StreamName.NAT_CHAINS));
-  rows.push(outLinesOf(StreamName.NAT_RULES));
+  const row = rows.length;
+  rows.reserve(row + ROW);
+  rows.length = row + ROW;
+  const at = rows.data + ((<usize>row) << 2);
+  store<u32>(at, <u32>service);
+  outNoteLines(at + 4);
 }
 
 /** The Service (or DELETION) that caused the line of the family's batch, counted from 1; 0: none, or there is no such line. */

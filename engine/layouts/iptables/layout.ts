@@ -53,7 +53,8 @@ const losers = new Vector();
  * kube-proxy writes them: the first of them counts.
  */
 function ownsKey(claim: Claim): bool {
-  return claim.key.owner().port == claim.port;
+  const first = claim.key.claims;
+  return first == changetype<usize>(claim) || changetype<Claim>(first).port == claim.port;
 }
 
 function writeLoadBalancerRejects(first: Claim): void {

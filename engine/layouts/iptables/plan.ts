@@ -8,7 +8,7 @@ import { areRouted, endpoints } from "../../routing/endpoints";
 import { Claim, changedKeys, EntryPoint, Key, KeyKind } from "../../routing/keys";
 import { markStale, stalePorts } from "../../routing/refresh";
 import { routeSignature, routeSome, routeUnsigned } from "../../routing/route";
-import { Decision, FamilyPort, internalIsLocal, recordOf, ServicePort } from "../../routing/service-ports";
+import { Decision, FamilyPort, internalIsLocal, ServicePort } from "../../routing/service-ports";
 import { beginBatch, currentBatch, endBatch, journal } from "../../transactions/batches";
 import { DELETION, writeLinesFor } from "../../transactions/iptables-lines";
 import { journalEmptyKey } from "../../transactions/key-journal";
@@ -222,10 +222,12 @@ function planServices(family: u32): bool {
       const familyPort = changetype<ServicePort>(nextPort).family(family);
       let work: u32 = 1;
       if (familyPort != 0) {
+        const before = natRulesWritten + filterRulesWritten + countLosers();
         const port = changetype<FamilyPort>(familyPort);
         const anew = service.mark == planNumber;
         if (!planPort(port, anew)) return false;
-        work += (port.present ? recordOf(port).addressCount : 0) / 4 + (anew && port.present ? endpoints.length : 0);
+        work += (natRulesWritten + filterRulesWritten + countLosers() - before) / 4;
+        if (anew && port.present) work += endpoints.length;
       }
       nextPort = changetype<ServicePort>(nextPort).next;
       // A Service's first port is told by 0.
