@@ -5,8 +5,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { engineModule as engine } from "../../../fixtures/support/engine.ts";
 import { gates } from "../../shared/diff/changes.ts";
+import { complaints } from "../../shared/schemas/complaints.ts";
 import schema from "../../shared/schemas/diff-report.json" with { type: "json" };
-import { complaints } from "../testing/json-schema.ts";
 import { runCli } from "../testing/run-cli.ts";
 import { diffFormats } from "./diff-reports.ts";
 

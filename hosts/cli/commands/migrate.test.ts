@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadEngine } from "../../shared/engine-node.ts";
+import { complaints } from "../../shared/schemas/complaints.ts";
 import migrateSchema from "../../shared/schemas/migrate-report.json" with { type: "json" };
-import { complaints } from "../testing/json-schema.ts";
 import { runCli } from "../testing/run-cli.ts";
 
 const test = suite("migrate");

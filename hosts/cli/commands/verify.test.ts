@@ -5,9 +5,9 @@ import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { loadEngine } from "../../shared/engine-node.ts";
+import { complaints } from "../../shared/schemas/complaints.ts";
 import traceSchema from "../../shared/schemas/trace-report.json" with { type: "json" };
 import verifySchema from "../../shared/schemas/verify-report.json" with { type: "json" };
-import { complaints } from "../testing/json-schema.ts";
 import { runCli } from "../testing/run-cli.ts";
 
 const test = suite("verify and trace");

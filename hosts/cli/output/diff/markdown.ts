@@ -40,13 +40,15 @@ function whole(report: DiffReport): string {
   }
   if (rules?.lines !== undefined) {
     // Longer than any run of backticks in it.
-    const fence = "`".repeat(Math.max(3, ...rules.lines.map((line) => (/`+/.exec(line)?.[0].length ?? 0) + 1)));
+    const shown = rules.lines.map((line) => printable(line, 4000));
+    const runs = shown.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length + 1));
+    const fence = "`".repeat(runs.reduce((longest, each) => Math.max(longest, each), 3));
     lines.push(
       "",
       "<details><summary>Lines of the rules</summary>",
       "",
       `${fence}diff`,
-      ...rules.lines,
+      ...shown,
       fence,
       "",
       "</details>",
@@ -73,7 +75,7 @@ function counts(report: DiffReport): string {
   const { services, problems, rules } = report;
   const changes = services.flatMap((service) => service.changes);
   const kinds = [...new Set(changes.map(({ kind }) => kind))].sort();
-  const rows = kinds.map((kind) => `| ${kind} | ${changes.filter((change) => change.kind === kind).length} |`);
+  const rows = kinds.map((kind) => `| ${escaped(kind)} | ${changes.filter((change) => change.kind === kind).length} |`);
   const table = ["", "| change | count |", "|---|---|", ...rows, ""];
   return `${[...title(report), ...table, leftOut(changes.length, problems.length, rules?.lines?.length ?? 0)].join("\n")}\n`;
 }
