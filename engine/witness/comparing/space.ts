@@ -2,10 +2,17 @@
 import { firstOfRank, lastRank } from "../model/addresses";
 import { ABSENT } from "../model/pairs";
 import { hasPorts } from "../model/protocols";
+import { asksForIcmp } from "../model/rules";
 import { isAbsent, isLocal, rangeLast } from "../tracing/facts";
 import { Interface, interfaceCount } from "../tracing/interfaces";
 import { Dim, Origin, packet, valueOf } from "../tracing/packet";
 import { lastProtocol, protocolOfRank } from "../tracing/protocol-ranks";
+
+/** ICMP's types stand where others have their destination port, if rules ask for them. */
+function portsOf(protocol: u32, dim: u32): u32 {
+  if (hasPorts(protocol)) return 0xffff;
+  return asksForIcmp && dim == Dim.DPORT && (protocol == 1 || protocol == 58) ? 0xffff : 0;
+}
 
 /** The last value that packets can have in a dimension. */
 export function lastValue(dim: u32): u32 {
@@ -17,7 +24,7 @@ export function lastValue(dim: u32): u32 {
       return lastProtocol;
     case Dim.DPORT:
     case Dim.SPORT:
-      return hasPorts(protocolOfRank(valueOf(Dim.PROTOCOL))) ? 0xffff : 0;
+      return portsOf(protocolOfRank(valueOf(Dim.PROTOCOL)), dim);
   }
   return interfaceCount() - 1;
 }

@@ -31,43 +31,55 @@ export namespace Op {
   /** Family, first and last literal. */
   export const SADDR: u32 = 11;
   export const SPORT: u32 = 12;
+  /** TCP's flags: mask, value. */
+  export const TCP_FLAGS: u32 = 13;
+  /** Mark of the connection: mask, value. */
+  export const CT_MARK: u32 = 14;
+  /** A socket's owner, which only what the node sends has: no words. */
+  export const OWNER: u32 = 15;
   /** Set, fields. */
-  export const LOOKUP: u32 = 13;
+  export const LOOKUP: u32 = 16;
   /** xt_recent --rcheck, or a look-up of the source in a dynamic set: affinity list, seconds (0: the set's). */
-  export const STICKY: u32 = 14;
+  export const STICKY: u32 = 17;
   /** Numerator and denominator, two words each. */
-  export const CHANCE: u32 = 15;
+  export const CHANCE: u32 = 18;
   /** What is not understood, before the rule's end: no words. */
-  export const UNKNOWN: u32 = 16;
+  export const UNKNOWN: u32 = 19;
 
   // Statements that always go on, and then verdicts.
   /** mark = (mark & ~mask) ^ value: mask, value. */
-  export const SET_MARK: u32 = 17;
+  export const SET_MARK: u32 = 20;
   /** The client sticks from here on: affinity list, seconds (0: the set's). */
-  export const STICK: u32 = 18;
-  export const ACCEPT: u32 = 20;
-  export const DROP: u32 = 21;
+  export const STICK: u32 = 21;
+  /** The connection's mark = (its mark & ~mask) ^ value: mask, value. */
+  export const SET_CT_MARK: u32 = 22;
+  /** The connection's mark = (its mark & ~ctmask) ^ (mark & nfmask): nfmask, ctmask. */
+  export const SAVE_MARK: u32 = 23;
+  /** mark = (mark & ~nfmask) ^ (the connection's mark & ctmask): nfmask, ctmask. */
+  export const RESTORE_MARK: u32 = 24;
+  export const ACCEPT: u32 = 25;
+  export const DROP: u32 = 26;
   /** RejectWith */
-  export const REJECT: u32 = 22;
-  export const RETURN: u32 = 23;
-  export const JUMP: u32 = 24;
-  export const GOTO: u32 = 25;
+  export const REJECT: u32 = 27;
+  export const RETURN: u32 = 28;
+  export const JUMP: u32 = 29;
+  export const GOTO: u32 = 30;
   /** Family, literal or ABSENT, port or 0. */
-  export const DNAT: u32 = 26;
+  export const DNAT: u32 = 31;
   /** Set, fields. */
-  export const DNAT_MAP: u32 = 27;
+  export const DNAT_MAP: u32 = 32;
   /** Set, fields. */
-  export const VMAP: u32 = 28;
-  export const MASQUERADE: u32 = 29;
+  export const VMAP: u32 = 33;
+  export const MASQUERADE: u32 = 34;
   /** Family, literal or ABSENT. */
-  export const SNAT: u32 = 30;
+  export const SNAT: u32 = 35;
   /** Port or 0. */
-  export const REDIRECT: u32 = 31;
-  export const NOTRACK: u32 = 32;
+  export const REDIRECT: u32 = 36;
+  export const NOTRACK: u32 = 37;
   /** A verdict by the connection's state: states, operation, chain of each. */
-  export const CT_STATE_VMAP: u32 = 34;
+  export const CT_STATE_VMAP: u32 = 38;
   /** A target that is not understood: no words. */
-  export const UNKNOWN_TARGET: u32 = 33;
+  export const UNKNOWN_TARGET: u32 = 39;
 }
 
 /** The first operation that is no match. */
@@ -78,6 +90,14 @@ export namespace Flag {
   export const NOT: u32 = 1;
   /** An interface name that ends with a wildcard. */
   export const PREFIX: u32 = 2;
+  /** What is compared as a port is an ICMP type × 256 + code. */
+  export const ICMP: u32 = 4;
+}
+
+/** Some rule asks for types of ICMP: only then a comparison tells them apart. */
+export let asksForIcmp: bool = false;
+export function noteIcmp(): void {
+  asksForIcmp = true;
 }
 
 /** Parts of a packet that look-ups are made of. */

@@ -1,16 +1,19 @@
 // The matches of an iptables rule, by their options.
 
+import { literalBytes } from "../../abi/problems";
 import { IPV6 } from "../model/addresses";
 import { listSeconds, recentList, setListSeconds } from "../model/affinity";
 import { nameOf } from "../model/names";
-import { code, Field, Flag, Op, statement, statement1, statement2, statement3 } from "../model/rules";
+import { code, Field, Flag, noteIcmp, Op, statement, statement1, statement2, statement3 } from "../model/rules";
 import { addRow, addSet, Column, setAt, setColumnType, setCount } from "../model/sets";
 import { tableAt } from "../model/tables";
 import { writeChance } from "./chances";
 import { readCtStates } from "./ct-states";
+import * as icmp from "./icmp-types";
 import * as literals from "./literals";
 import * as numbers from "./numbers";
 import { badSyntax, unknownWord } from "./problems";
+import { parseTcpFlags } from "./tcp-flags";
 import * as words from "./words";
 
 let table: u32 = 0;
@@ -127,13 +130,37 @@ export function readMatch(not: bool): bool {
     statement1(Op.CT_STATE, flags, states);
   } else if (words.is("--mark")) {
     if (!value()) return false;
-    if (isConnmark) unknown("connmark");
-    else if (!readMark(flags)) return bad("expected a mark");
+    if (!readMark(isConnmark ? Op.CT_MARK : Op.MARK, flags)) return bad("expected a mark");
+  } else if (words.is("--icmp-type") || words.is("--icmpv6-type")) {
+    if (!value()) return false;
+    if (!icmp.parseIcmpType(words.bytes, words.length, family == IPV6)) return bad("expected a type of ICMP");
+    noteIcmp();
+    statement2(Op.DPORT, flags | Flag.ICMP, icmp.first, icmp.last);
+  } else if (words.is("--syn")) {
+    statement2(Op.TCP_FLAGS, flags, 0x17, 0x02);
+  } else if (words.is("--tcp-flags")) {
+    if (!value()) return false;
+    const mask = parseTcpFlags(words.bytes, words.length);
+    if (!value()) return false;
+    const set = parseTcpFlags(words.bytes, words.length);
+    if ((mask | set) > 255) return bad("expected flags of TCP");
+    statement2(Op.TCP_FLAGS, flags, mask, set);
+  } else if (words.is("--uid-owner") || words.is("--gid-owner")) {
+    if (!value()) return false;
+    statement(Op.OWNER, 0, flags);
+  } else if (words.is("--socket-exists") || words.is("--suppl-groups")) {
+    // `! --socket-exists` is what packets of others are.
+    if (words.is("--socket-exists")) statement(Op.OWNER, 0, flags);
   } else if (words.is("--dst-type") || words.is("--src-type")) {
     const field = words.is("--dst-type") ? Field.DADDR : Field.SADDR;
     if (!value()) return false;
     if (words.is("LOCAL")) statement1(Op.LOCAL, flags, field);
-    else unknown("address type");
+    else if (words.is("MULTICAST")) {
+      const multicast = family == IPV6 ? "ff00::/8" : "224.0.0.0/4";
+      literals.parseLiterals(literalBytes(multicast), <usize>multicast.length);
+      const op = field == Field.DADDR ? Op.DADDR : Op.SADDR;
+      statement3(op, flags, family, literals.first, literals.last);
+    } else unknown("address type");
   } else if (words.is("--rcheck") || words.is("--update") || words.is("--set")) {
     if (!words.is("--set")) {
       recentCheck = true;
@@ -205,6 +232,9 @@ function readModule(): bool {
     words.is("recent") ||
     words.is("nfacct") ||
     words.is("multiport") ||
+    words.is("icmp") ||
+    words.is("icmp6") ||
+    words.is("owner") ||
     isConnmark;
   if (!isKnown) unknown("match");
   words.next();
@@ -247,12 +277,12 @@ function readPorts(field: u32, flags: u32): bool {
 }
 
 /** `VALUE` or `VALUE/MASK` */
-function readMark(flags: u32): bool {
+function readMark(op: u32, flags: u32): bool {
   const slash = numbers.indexOf(words.bytes, words.length, 0x2f);
   const mark = numbers.parseNumber(words.bytes, slash);
   let mask: u64 = u32.MAX_VALUE;
   if (slash < words.length) mask = numbers.parseNumber(words.bytes + slash + 1, words.length - slash - 1);
   if (mark == numbers.NO_NUMBER || mask == numbers.NO_NUMBER) return false;
-  statement2(Op.MARK, flags, <u32>mask, <u32>mark);
+  statement2(op, flags, <u32>mask, <u32>mark);
   return true;
 }

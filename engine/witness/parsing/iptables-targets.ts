@@ -36,7 +36,11 @@ export function readTarget(line: u32, isGoto: bool): void {
   else if (words.is("RETURN")) op = Op.RETURN;
   else if (words.is("REJECT")) op = Op.REJECT;
   else if (words.is("MARK")) op = Op.SET_MARK;
-  else if (words.is("DNAT")) {
+  else if (words.is("CONNMARK")) {
+    op = Op.SET_CT_MARK;
+    first = u32.MAX_VALUE;
+    second = u32.MAX_VALUE;
+  } else if (words.is("DNAT")) {
     op = Op.DNAT;
     first = ABSENT;
   } else if (words.is("SNAT")) {
@@ -88,7 +92,6 @@ function isWithoutEffect(): bool {
 /** Other extensions, so that they are not taken for chains. */
 function isExtension(): bool {
   return (
-    words.is("CONNMARK") ||
     words.is("TPROXY") ||
     words.is("NFQUEUE") ||
     words.is("QUEUE") ||
@@ -116,7 +119,11 @@ function readOptions(line: u32): void {
       words.next();
       first = rejectReason();
       if (first > RejectWith.ADMIN_PROHIBITED) giveUp(line, "reason to reject");
-    } else if (op == Op.SET_MARK) {
+    } else if (words.is("--save-mark") && op == Op.SET_CT_MARK) op = Op.SAVE_MARK;
+    else if (words.is("--restore-mark") && op == Op.SET_CT_MARK) op = Op.RESTORE_MARK;
+    else if (op == Op.SAVE_MARK || op == Op.RESTORE_MARK) {
+      if (!readMasks()) giveUp(line, "mask");
+    } else if (op == Op.SET_MARK || op == Op.SET_CT_MARK) {
       if (!readMark()) giveUp(line, "mark");
     } else if ((op == Op.DNAT && words.is("--to-destination")) || (op == Op.SNAT && words.is("--to-source"))) {
       if (!readEndpoint()) giveUp(line, "address");
@@ -173,6 +180,19 @@ function readMark(): bool {
   return true;
 }
 
+/** `--nfmask M`, `--ctmask M`, `--mask M` */
+function readMasks(): bool {
+  const isNf = words.is("--nfmask");
+  const isCt = words.is("--ctmask");
+  if (!isNf && !isCt && !words.is("--mask")) return false;
+  words.next();
+  const mask = numbers.parseNumber(words.bytes, words.length);
+  if (mask == numbers.NO_NUMBER) return false;
+  if (!isCt) first = <u32>mask;
+  if (!isNf) second = <u32>mask;
+  return true;
+}
+
 function readEndpoint(): bool {
   words.next();
   if (!literals.parseEndpoint(words.bytes, words.length)) {
@@ -190,11 +210,15 @@ function readEndpoint(): bool {
   return true;
 }
 
+function isOfConnection(): bool {
+  return op == Op.SET_CT_MARK || op == Op.SAVE_MARK || op == Op.RESTORE_MARK;
+}
+
 /** Adds the target's statement, if it has an effect. */
 export function writeTarget(): void {
   if (op == 0) return;
   if (op == Op.JUMP || op == Op.GOTO || op == Op.REJECT || op == Op.REDIRECT) statement1(op, 0, first);
-  else if (op == Op.SET_MARK) statement2(op, 0, first, second);
+  else if (op == Op.SET_MARK || isOfConnection()) statement2(op, 0, first, second);
   else if (op == Op.DNAT) statement3(op, 0, family, first, second);
   else if (op == Op.SNAT) statement2(op, 0, family, first);
   else statement(op, 0);

@@ -5,10 +5,17 @@ import { nameOf } from "../model/names";
 import { Op } from "../model/rules";
 import { addRow, Column, columnType, deleteRow, ElementSet, MAX_COLUMNS, rowWords, setAt, Value } from "../model/sets";
 import { chainNamed } from "../model/tables";
+import * as icmp from "./icmp-types";
 import * as literals from "./literals";
 import * as numbers from "./numbers";
 import { badSyntax, unknownWord } from "./problems";
 import * as words from "./words";
+
+/** 1 or 58: what is read as ports are ICMP's types; 0: they are ports. */
+let icmpProtocol: u32 = 0;
+export function readIcmpTypes(protocol: u32): void {
+  icmpProtocol = protocol;
+}
 
 /** First and last of each column, then two words of value and the line. */
 const row: usize = memory.data(64, 16);
@@ -92,6 +99,11 @@ export function readKey(type: u32, to: usize): bool {
   }
   if (type == Column.PROTOCOL) {
     if (!numbers.parseProtocols(words.bytes, words.length)) return false;
+  } else if (type == Column.PORT && icmpProtocol != 0) {
+    if (!icmp.parseIcmpType(words.bytes, words.length, icmpProtocol == 58)) return false;
+    store<u32>(to, icmp.first);
+    store<u32>(to, icmp.last, 4);
+    return true;
   } else if (type == Column.PORT) {
     if (!numbers.parseRange(words.bytes, words.length, 0x2d, 0xffff)) return false;
   } else if (type == Column.NUMBER) {

@@ -1,7 +1,7 @@
 // Parts of a packet as nft writes them, alone or in a concatenation: `ip daddr . meta l4proto . th dport`.
 import { Vector } from "../../bytes/memory";
 import { IPV4, IPV6 } from "../model/addresses";
-import { Field } from "../model/rules";
+import { Field, noteIcmp } from "../model/rules";
 import * as numbers from "./numbers";
 import * as words from "./words";
 
@@ -23,6 +23,11 @@ export function fieldFamily(index: u32): u32 {
 /** `tcp dport` matches TCP alone. */
 export function fieldProtocol(index: u32): u32 {
   return fields.get(index * 3 + 2);
+}
+
+/** A type of ICMP, which stands where others have a port. */
+export function isIcmp(index: u32): bool {
+  return fieldProtocol(index) == 1 || fieldProtocol(index) == 58;
 }
 
 /** Whether all of them can be followed. */
@@ -113,6 +118,16 @@ function readField(): bool {
     if (words.is("dport")) add(Field.DPORT, IPV4, protocol);
     else if (words.is("sport")) add(Field.SPORT, IPV4, protocol);
     else add(Field.OTHER);
+    words.next();
+    return true;
+  }
+  if (words.is("icmp") || words.is("icmpv6")) {
+    const protocol: u32 = words.is("icmp") ? 1 : 58;
+    words.next();
+    if (words.is("type")) {
+      noteIcmp();
+      add(Field.DPORT, IPV4, protocol);
+    } else add(Field.OTHER);
     words.next();
     return true;
   }

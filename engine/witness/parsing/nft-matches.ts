@@ -5,7 +5,7 @@ import { ABSENT } from "../model/pairs";
 import { code, Field, Flag, Op, statement, statement2, statement3 } from "../model/rules";
 import { addSet, Column, findSet, setAt, setColumnType, Value } from "../model/sets";
 import { TableFamily, tableAt } from "../model/tables";
-import { readElements, readKey } from "./nft-elements";
+import { readElements, readIcmpTypes, readKey } from "./nft-elements";
 import {
   ANY_PROTOCOL,
   fieldAt,
@@ -13,10 +13,12 @@ import {
   fieldFamily,
   fieldProtocol,
   fieldsAreKnown,
+  isIcmp,
   readFields,
 } from "./nft-fields";
 import * as numbers from "./numbers";
 import { missing } from "./problems";
+import { readTcpFlags } from "./tcp-flags";
 import * as words from "./words";
 
 const range: usize = memory.data(8, 8);
@@ -32,10 +34,28 @@ export function readMatch(ofTable: u32, atLine: u32): bool {
     words.mark();
     words.next();
     if (words.is("nfproto")) return readFamily();
+    if (words.is("skuid") || words.is("skgid")) return readOwner();
     if (!words.is("mark")) return readMetaField();
   }
-  if (words.is("mark")) return readMark();
+  if (words.is("mark")) return readMark(Op.MARK, Op.SET_MARK);
+  if (words.is("tcp")) {
+    words.mark();
+    words.next();
+    if (words.is("flags")) return readTcpFlagMatch();
+    words.back();
+  }
   return readFieldMatch(readFields());
+}
+
+/** `meta skuid [!=] N`: what comes in from outside has no owner, and matches neither. */
+function readOwner(): bool {
+  words.next();
+  if (words.is("!=") || words.is("==")) words.next();
+  if (words.kind != words.Kind.WORD && words.kind != words.Kind.STRING) return false;
+  words.next();
+  if (words.isSignOf(0x2c)) return false;
+  statement(Op.OWNER, 0);
+  return true;
 }
 
 /** `meta nfproto ipv4` */
@@ -128,6 +148,16 @@ function readMetaField(): bool {
 
 function readFieldMatch(isRead: bool): bool {
   if (!isRead || !fieldsAreKnown()) return false;
+  let icmp: u32 = 0;
+  for (let i: u32 = 0; i < fieldCount(); i++) if (isIcmp(i)) icmp = fieldProtocol(i);
+  if (icmp != 0 && fieldCount() > 1) return false;
+  readIcmpTypes(icmp);
+  const isMatch = readFieldValue(icmp != 0 ? Flag.ICMP : 0);
+  readIcmpTypes(0);
+  return isMatch;
+}
+
+function readFieldValue(kind: u32): bool {
   let flags: u32 = 0;
   if (words.is("vmap")) {
     words.next();
@@ -149,7 +179,7 @@ function readFieldMatch(isRead: bool): bool {
     return true;
   }
   if (fieldCount() != 1) return false;
-  return readValue(fieldAt(0), flags);
+  return readValue(fieldAt(0), flags | kind);
 }
 
 /** A single value, prefix or range. */
@@ -191,10 +221,41 @@ function readChance(modulus: u32, flags: u32): bool {
   return true;
 }
 
-/** `mark [& MASK] [!=] VALUE`, `mark set …` */
-function readMark(): bool {
+/** Behind `tcp`: `flags syn`, `flags syn / syn,rst`, `flags & (syn | rst) == syn` */
+function readTcpFlagMatch(): bool {
   words.next();
-  if (words.is("set")) return readMarkSet();
+  let mask: u32 = 256;
+  if (words.is("&") || words.is("and")) {
+    words.next();
+    mask = readTcpFlags();
+  }
+  let flags = words.is("!=") ? Flag.NOT : 0;
+  const isExact = words.is("!=") || words.is("==");
+  if (isExact) words.next();
+  let value = readTcpFlags();
+  if (value > 255) return false;
+  if (words.is("/")) {
+    words.next();
+    mask = readTcpFlags();
+    if (mask > 255) return false;
+  } else if (mask > 255) {
+    // `!= a,b` has meant two things. Without an operator: any of them.
+    if (flags != 0) return false;
+    mask = isExact ? 255 : value;
+    if (!isExact) {
+      value = 0;
+      flags = Flag.NOT;
+    }
+  }
+  statement2(Op.PROTOCOL, 0, 6, 6);
+  statement2(Op.TCP_FLAGS, flags, mask, value);
+  return true;
+}
+
+/** `[ct] mark [& MASK] [!=] VALUE`, `[ct] mark set …`; by the operations for that. */
+export function readMark(op: u32, setOp: u32): bool {
+  words.next();
+  if (words.is("set")) return readMarkSet(setOp);
   let mask: u32 = u32.MAX_VALUE;
   if (words.is("&") || words.is("and")) {
     words.next();
@@ -215,13 +276,20 @@ function readMark(): bool {
     mask &= bits == 0 ? 0 : u32.MAX_VALUE << (<u32>(32 - bits));
   }
   words.next();
-  statement2(Op.MARK, flags, mask, <u32>value);
+  statement2(op, flags, mask, <u32>value);
   return true;
 }
 
-/** `set VALUE`, `set [meta] mark | VALUE [& VALUE …]` */
-function readMarkSet(): bool {
+/** `set VALUE`, `set [meta|ct] mark | VALUE [& VALUE …]` */
+function readMarkSet(op: u32): bool {
   words.next();
+  const isOfConnection = op == Op.SET_CT_MARK;
+  const isFromConnection = words.is("ct");
+  if (isFromConnection || (isOfConnection && (words.is("meta") || words.is("mark")))) {
+    if (!words.is("mark")) words.next();
+    if (!words.is("mark")) return false;
+    if (isFromConnection != isOfConnection) return readMarkCopy(isFromConnection);
+  }
   // mark = (mark & ~mask) ^ value
   let mask: u32 = u32.MAX_VALUE;
   let value: u32 = 0;
@@ -254,6 +322,22 @@ function readMarkSet(): bool {
       value ^= operand;
     }
   }
-  statement2(Op.SET_MARK, 0, mask, value);
+  statement2(op, 0, mask, value);
+  return true;
+}
+
+/** `mark [& MASK]`, which goes from the connection to the packet or back. */
+function readMarkCopy(isFromConnection: bool): bool {
+  words.next();
+  let mask: u64 = u32.MAX_VALUE;
+  if (words.is("&") || words.is("and")) {
+    words.next();
+    mask = numbers.parseNumber(words.bytes, words.length);
+    if (mask == numbers.NO_NUMBER) return false;
+    words.next();
+  }
+  if (words.is("|") || words.is("^") || words.is("or") || words.is("xor") || words.is("&")) return false;
+  if (isFromConnection) statement2(Op.RESTORE_MARK, 0, u32.MAX_VALUE, <u32>mask);
+  else statement2(Op.SAVE_MARK, 0, <u32>mask, u32.MAX_VALUE);
   return true;
 }

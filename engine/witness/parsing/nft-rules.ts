@@ -22,7 +22,7 @@ import { chainNamed } from "../model/tables";
 import { ctStatusOf, readCtStates } from "./ct-states";
 import { plainVerdict } from "./nft-elements";
 import { fieldCount, isField, readFields } from "./nft-fields";
-import { readMatch } from "./nft-matches";
+import { readMark, readMatch } from "./nft-matches";
 import { readDnat, readRedirect, readSnat } from "./nft-nat";
 import * as numbers from "./numbers";
 import { badSyntax, unknownWord } from "./problems";
@@ -231,6 +231,7 @@ function readCt(): bool {
   words.mark();
   words.next();
   const isState = words.is("state");
+  if (words.is("mark")) return readMark(Op.CT_MARK, Op.SET_CT_MARK);
   if (!isState && !words.is("status")) {
     words.back();
     return readMatch(table, line);

@@ -3,7 +3,7 @@ import { IPV4, IPV6 } from "../model/addresses";
 import { Field } from "../model/rules";
 import { Column, ElementSet, MAX_COLUMNS, setAt, setColumnType, Value } from "../model/sets";
 import { readElements } from "./nft-elements";
-import { fieldAt, fieldCount, fieldFamily, fieldsAreKnown, readFields } from "./nft-fields";
+import { fieldAt, fieldCount, fieldFamily, fieldsAreKnown, isIcmp, readFields } from "./nft-fields";
 import * as numbers from "./numbers";
 import { badSyntax, unknownWord } from "./problems";
 import * as words from "./words";
@@ -140,7 +140,9 @@ function readTypeof(set: ElementSet, isMap: bool): void {
   set.columns = 0;
   if (!readFields()) set.isUnknown = true;
   if (!fieldsAreKnown()) set.isUnknown = true;
-  for (let i: u32 = 0; i < fieldCount(); i++) addColumn(set, columnOf(fieldAt(i), fieldFamily(i)));
+  for (let i: u32 = 0; i < fieldCount(); i++) {
+    addColumn(set, isIcmp(i) ? Column.OTHER : columnOf(fieldAt(i), fieldFamily(i)));
+  }
   if (!isMap || !words.isSignOf(0x3a)) return;
   words.next();
   if (words.is("verdict")) {

@@ -126,7 +126,7 @@ COMMIT
   ]);
   assert.is(result.rules, 3);
   assert.equal(
-    complaints(read("table inet f {\n chain c {\n  meta skuid 5 accept\n  ip daddr 1.2.3.4 queue to 3\n }\n}\n")),
+    complaints(read("table inet f {\n chain c {\n  meta cgroup 5 accept\n  ip daddr 1.2.3.4 queue to 3\n }\n}\n")),
     ['3 unknown: statement "5" is not understood', '4 unknown: statement "queue" is not understood'],
   );
 });

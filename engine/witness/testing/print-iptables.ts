@@ -5,6 +5,7 @@ import { ABSENT } from "../model/pairs";
 import { code, Field, Flag, Op, RejectWith, ruleEnd, ruleStart } from "../model/rules";
 import { rowAt, setAt } from "../model/sets";
 import { chainAt } from "../model/tables";
+import { has } from "./print-nft";
 import { addresses, endpoint, name, numbers, states } from "./print-words";
 
 export function printIptablesRule(rule: u32): void {
@@ -12,17 +13,11 @@ export function printIptablesRule(rule: u32): void {
     const op = code.get(at) & 0xff;
     // Part of `--update`.
     if (op == Op.STICK && has(rule, Op.STICKY)) continue;
-    if (op != Op.CT_STATE && op != Op.STICKY && ((code.get(at) >> 8) & Flag.NOT) != 0 && op != Op.CHANCE) lit(" !");
+    const saysNot = op == Op.CT_STATE || op == Op.STICKY || op == Op.CHANCE || op == Op.MARK || op == Op.CT_MARK;
+    if (!saysNot && ((code.get(at) >> 8) & Flag.NOT) != 0) lit(" !");
     byte(0x20);
     printStatement(rule, at, op);
   }
-}
-
-function has(rule: u32, op: u32): bool {
-  for (let at = ruleStart(rule); at < ruleEnd(rule); at += (code.get(at) >> 16) + 1) {
-    if ((code.get(at) & 0xff) == op) return true;
-  }
-  return false;
 }
 
 /** Digits of a fraction that the parser takes for the same: all of one of ten to a power, ten of one in k. */
@@ -76,7 +71,7 @@ function printStatement(rule: u32, at: u32, op: u32): void {
       states(a, true);
       return;
     case Op.MARK:
-      lit("--mark ");
+      lit(isNot ? "-m mark ! --mark " : "-m mark --mark ");
       hex32(b);
       byte(0x2f);
       hex32(a);
@@ -103,6 +98,21 @@ function printStatement(rule: u32, at: u32, op: u32): void {
       lit(op == Op.DPORT ? "--dport " : "--sport ");
       numbers(a, b, 0x3a);
       return;
+    case Op.TCP_FLAGS:
+      lit("--tcp-flags ");
+      decimal(a);
+      byte(0x20);
+      decimal(b);
+      return;
+    case Op.CT_MARK:
+      lit(isNot ? "-m connmark ! --mark " : "-m connmark --mark ");
+      hex32(b);
+      byte(0x2f);
+      hex32(a);
+      return;
+    case Op.OWNER:
+      lit("--uid-owner 0");
+      return;
     case Op.LOOKUP:
       lit(b == Field.DPORT ? "--dports " : "--sports ");
       ports(a);
@@ -123,6 +133,19 @@ function printStatement(rule: u32, at: u32, op: u32): void {
       return;
     case Op.UNKNOWN:
       lit("-m ?");
+      return;
+    case Op.SET_CT_MARK:
+      lit("-j CONNMARK --set-xmark ");
+      hex32(b);
+      byte(0x2f);
+      hex32(a);
+      return;
+    case Op.SAVE_MARK:
+    case Op.RESTORE_MARK:
+      lit(op == Op.SAVE_MARK ? "-j CONNMARK --save-mark --nfmask " : "-j CONNMARK --restore-mark --nfmask ");
+      hex32(a);
+      lit(" --ctmask ");
+      hex32(b);
       return;
     case Op.STICK:
       lit("-m recent --set --name ");

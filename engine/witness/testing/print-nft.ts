@@ -11,9 +11,18 @@ export function printNftRule(table: u32, rule: u32): void {
   for (let at = ruleStart(rule); at < ruleEnd(rule); at += (code.get(at) >> 16) + 1) {
     const op = code.get(at) & 0xff;
     if (op == Op.FAMILY && isImplied(table, rule, code.get(at + 1))) continue;
+    if (op == Op.PROTOCOL && code.get(at + 1) == 6 && has(rule, Op.TCP_FLAGS)) continue;
     byte(0x20);
     printStatement(at, op);
   }
+}
+
+/** `tcp flags` is a match on TCP, too. */
+export function has(rule: u32, op: u32): bool {
+  for (let at = ruleStart(rule); at < ruleEnd(rule); at += (code.get(at) >> 16) + 1) {
+    if ((code.get(at) & 0xff) == op) return true;
+  }
+  return false;
 }
 
 /** In a table of both families, an address is a match on its family, too. */
@@ -197,6 +206,23 @@ function printStatement(at: u32, op: u32): void {
       not(at);
       numbers(a, b);
       return;
+    case Op.TCP_FLAGS:
+      lit("tcp flags & ");
+      decimal(a);
+      byte(0x20);
+      lit(((code.get(at) >> 8) & Flag.NOT) != 0 ? "!= " : "== ");
+      decimal(b);
+      return;
+    case Op.CT_MARK:
+      lit("ct mark & ");
+      hex32(a);
+      byte(0x20);
+      not(at);
+      hex32(b);
+      return;
+    case Op.OWNER:
+      lit("meta skuid 0");
+      return;
     case Op.LOOKUP:
       fields(at);
       not(at);
@@ -219,6 +245,20 @@ function printStatement(at: u32, op: u32): void {
       lit("meta mark set meta mark & ");
       hex32(~a);
       lit(" ^ ");
+      hex32(b);
+      return;
+    case Op.SET_CT_MARK:
+      lit("ct mark set ct mark & ");
+      hex32(~a);
+      lit(" ^ ");
+      hex32(b);
+      return;
+    case Op.SAVE_MARK:
+      lit("ct mark set meta mark & ");
+      hex32(a);
+      return;
+    case Op.RESTORE_MARK:
+      lit("meta mark set ct mark & ");
       hex32(b);
       return;
     case Op.STICK:

@@ -10,7 +10,7 @@ import { Interface, interfaceMatches } from "./interfaces";
 import { lookUp } from "./lookups";
 import { Dim, narrow, narrowByRange, Origin, packet, valueOf } from "./packet";
 import { protocolRank } from "./protocol-ranks";
-import { inInterface, outInterface } from "./stages";
+import { inInterface, outInterface, Stage } from "./stages";
 import { state } from "./state";
 
 export namespace Outcome {
@@ -96,6 +96,50 @@ function holds(at: u32, narrows: bool): bool {
   );
 }
 
+/** The statement looks up a mark that is not known. */
+export function isByUnknownMark(at: u32): bool {
+  if (state.unknownMark == 0) return false;
+  for (let i = at + 2; i <= at + (code.get(at) >> 16); i++) if (code.get(i) == Field.MARK) return true;
+  return false;
+}
+
+/**
+ * Whether TCP packets in the connection's state have these flags. A new connection begins with SYN; an established one has
+ * those combinations that conntrack lets pass (nf_conntrack_proto_tcp.c, tcp_valid_flags); an invalid packet may have any.
+ */
+function tcpFlags(mask: u32, value: u32): u32 {
+  let some = false;
+  let all = true;
+  for (let flags: u32 = 0; flags < 256; flags++) {
+    // Without PSH, ECE and CWR.
+    const kind = flags & 0x37;
+    if (packet.ctState == CtState.NEW && kind != 0x02) continue;
+    const isValid =
+      kind == 0x02 || kind == 0x22 || kind == 0x12 || kind == 0x04 || kind == 0x14 || (kind & 0x16) == 0x10;
+    if (packet.ctState == CtState.ESTABLISHED && !isValid) continue;
+    if ((flags & mask) == value) some = true;
+    else all = false;
+  }
+  return all ? Outcome.YES : some ? Outcome.UNKNOWN : Outcome.NO;
+}
+
+/** A match whose outcome may be unknown for what the packet's history is; ABSENT: it is none of these. */
+function byHistory(at: u32, op: u32): u32 {
+  const mask = code.get(at + 1);
+  if (op == Op.TCP_FLAGS) return tcpFlags(mask, code.get(at + 2));
+  if (op == Op.CT_MARK) {
+    if ((mask & state.unknownCtMark) != 0) return Outcome.UNKNOWN;
+    return (state.ctMark & mask) == code.get(at + 2) ? Outcome.YES : Outcome.NO;
+  }
+  if (op == Op.MARK && (mask & state.unknownMark) != 0) return Outcome.UNKNOWN;
+  // What comes in has a socket at most where it is already known to belong to one of the node's.
+  if (op == Op.OWNER) {
+    const mayHave = packet.ctState == CtState.ESTABLISHED && state.stage == Stage.INPUT;
+    return packet.origin == Origin.NODE || mayHave ? Outcome.UNKNOWN : Outcome.NO;
+  }
+  return ABSENT;
+}
+
 function isPlain(dim: u32, at: u32, narrows: bool): bool {
   if (narrows) narrowByRange(dim, code.get(at + 1), code.get(at + 2));
   return isInRange(valueOf(dim), code.get(at + 1), code.get(at + 2));
@@ -130,10 +174,13 @@ export function matches(at: u32, narrows: bool): u32 {
   if (op == Op.CHANCE) return Outcome.CHANCE;
   if (op == Op.LOOKUP) {
     const set = setAt(code.get(at + 1));
-    if (set.isUnknown) return Outcome.UNKNOWN;
+    if (set.isUnknown || isByUnknownMark(at)) return Outcome.UNKNOWN;
     // A look-up narrows by itself: as a rule has one at most, it is tried last.
     return lookUp(set, at + 2, (word >> 16) - 1) != not ? Outcome.YES : Outcome.NO;
   }
+  const known = byHistory(at, op);
+  if (known == Outcome.UNKNOWN) return Outcome.UNKNOWN;
+  if (known != ABSENT) return (known == Outcome.YES) != not ? Outcome.YES : Outcome.NO;
   return holds(at, narrows) != not ? Outcome.YES : Outcome.NO;
 }
 

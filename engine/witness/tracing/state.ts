@@ -31,6 +31,11 @@ export class State {
   /** Source after SNAT: literal plus one. */
   snat: u32 = 0;
   mark: u32 = 0;
+  /** Bits of the mark that nobody knows: they were restored from a connection's. */
+  unknownMark: u32 = 0;
+  /** Mark of the connection, and what of it is not known: what its first packet has left. */
+  ctMark: u32 = 0;
+  unknownCtMark: u32 = 0;
   /** Seconds that the client sticks to the endpoint from now on; ABSENT: it does not. */
   affinity: u32 = 0;
   /** Line of the rule that has decided last. */

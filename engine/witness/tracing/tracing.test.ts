@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { oracleCases } from "../../../fixtures/oracle/oracle.ts";
+import type { Packet } from "../../../hosts/shared/witness.ts";
 import { ends, load, newWitness, packet } from "../test-support.ts";
 
 const test = suite("witness: tracing");
@@ -218,7 +219,7 @@ test("chains that are missing, and jumps without an end: unknown; sixty-four lev
   const witness = reading(
     nat(`-A PREROUTING -d 10.96.0.1/32 -j GONE
 -A PREROUTING -d 10.96.0.2/32 -j A
--A PREROUTING -d 10.96.0.3/32 -m owner --uid-owner 3 -j DROP
+-A PREROUTING -d 10.96.0.3/32 -m set --match-set blocked src -j DROP
 -A PREROUTING -d 10.96.0.4/32 -g C
 -A A -j B
 -A B -j A
@@ -235,6 +236,50 @@ test("chains that are missing, and jumps without an end: unknown; sixty-four lev
     `table ip x {\n	chain f {\n		type filter hook forward priority 0;\n		jump c0\n	}\n${levels.join("")}}\n`,
   );
   assert.equal(ends(deep, 0, packet("203.0.113.1", 80)), ["1/1 drop"]);
+});
+
+test("marks of connections: saved, restored, and unknown of an established one that was not marked here", () => {
+  const witness = reading(`*mangle
+:PREROUTING ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+-A PREROUTING -i eth1 -j MARK --set-xmark 0x20/0xff
+-A PREROUTING -i eth1 -j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff
+-A PREROUTING -i eth1 -j MARK --set-xmark 0x0/0xff
+-A PREROUTING -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff
+-A FORWARD -m mark --mark 0x20/0xff -j DROP
+-A FORWARD -m connmark --mark 0x10/0xf0 -j DROP
+COMMIT
+`);
+  const by = (inInterface: string, state: "new" | "established") =>
+    ends(witness, 0, packet("203.0.113.1", 80, { inInterface, state }));
+  assert.equal(by("eth1", "new"), ["1/1 drop"]);
+  assert.equal(by("eth0", "new"), ["1/1 pass"]);
+  assert.equal(by("eth1", "established"), ["1/1 drop"]);
+  assert.equal(by("eth0", "established"), ["1/1 unknown"]);
+});
+
+test("TCP's flags and the owner decide where a packet's history says enough, types of ICMP as ports", () => {
+  const witness = reading(`*filter
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -d 203.0.113.1/32 -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW -j DROP
+-A FORWARD -d 203.0.113.2/32 -p tcp -m tcp --tcp-flags RST RST -j DROP
+-A FORWARD -d 203.0.113.3/32 -m owner ! --uid-owner 5 -j DROP
+-A FORWARD -d 224.0.0.0/3 -m addrtype --dst-type MULTICAST -j DROP
+-A FORWARD -p icmp -m icmp --icmp-type 8 -j DROP
+-A OUTPUT -m owner --uid-owner 5 -j DROP
+COMMIT
+`);
+  const to = (last: number, fields: Partial<Packet> = {}) => ends(witness, 0, packet(`203.0.113.${last}`, 80, fields));
+  assert.equal(to(1), ["1/1 pass"]);
+  assert.equal(to(2), ["1/1 pass"]);
+  assert.equal(to(2, { state: "established" }), ["1/1 unknown"]);
+  assert.equal(to(3), ["1/1 drop"]);
+  assert.equal(to(3, { origin: "node" }), ["1/1 unknown"]);
+  assert.equal(ends(witness, 0, packet("224.0.0.1", 80)), ["1/1 drop"]);
+  assert.equal(ends(witness, 0, packet("240.0.0.1", 80)), ["1/1 pass"]);
+  assert.equal(to(9, { protocol: 1, destinationPort: 8 * 256 }), ["1/1 drop"]);
+  assert.equal(to(9, { protocol: 1, destinationPort: 9 * 256 }), ["1/1 pass"]);
 });
 
 test("what nft lists of iptables-nft's tables is not there a second time", () => {

@@ -2,13 +2,13 @@
 import { rankOf } from "../model/addresses";
 import { listSeconds } from "../model/affinity";
 import { ABSENT } from "../model/pairs";
-import { code, Op, ruleEnd, ruleLine, ruleStart } from "../model/rules";
+import { CtState, code, Op, ruleEnd, ruleLine, ruleStart } from "../model/rules";
 import { setAt, Value } from "../model/sets";
 import { Chain, chainAt } from "../model/tables";
 import { gapFirst, gapLast, isKey, nextByKey, nextWild, ruleAt } from "./chain-index";
 import { frameBelow, frameChain, framePosition, pushFrame, resetFrames } from "./frames";
 import { foundEnd, foundFirst, lookUp, modulus, rowLine, rowOfSlot, rowPort, rowValue } from "./lookups";
-import { asked, chance, ctStateBits, firstStatement, matches, Outcome, tryRule } from "./matches";
+import { asked, chance, ctStateBits, firstStatement, isByUnknownMark, matches, Outcome, tryRule } from "./matches";
 import { Ending, Outcomes } from "./outcomes";
 import { Dim, narrow, Origin, packet, valueOf } from "./packet";
 import { baseChains, followingStage, goesToNode, hookOf, isPastNat, RULESETS, Stage } from "./stages";
@@ -34,6 +34,7 @@ export function walk(ofRuleset: u32, into: Outcomes): void {
   state.denominator = 1;
   state.literal = ABSENT;
   state.affinity = ABSENT;
+  state.unknownCtMark = packet.ctState == CtState.NEW ? 0 : u32.MAX_VALUE;
   state.chain = ABSENT;
   state.stage = packet.origin == Origin.NETWORK ? Stage.PREROUTING : Stage.OUTPUT;
   step(StepKind.STAGE, 0, state.stage);
@@ -192,6 +193,19 @@ function perform(rule: u32, at: u32): bool {
     switch (op) {
       case Op.SET_MARK:
         state.mark = (state.mark & ~code.get(at + 1)) ^ code.get(at + 2);
+        state.unknownMark &= ~code.get(at + 1);
+        break;
+      case Op.SET_CT_MARK:
+        state.ctMark = (state.ctMark & ~code.get(at + 1)) ^ code.get(at + 2);
+        state.unknownCtMark &= ~code.get(at + 1);
+        break;
+      case Op.SAVE_MARK:
+        state.ctMark = (state.ctMark & ~code.get(at + 2)) ^ (state.mark & code.get(at + 1));
+        state.unknownCtMark = (state.unknownCtMark & ~code.get(at + 2)) | (state.unknownMark & code.get(at + 1));
+        break;
+      case Op.RESTORE_MARK:
+        state.mark = (state.mark & ~code.get(at + 1)) ^ (state.ctMark & code.get(at + 2));
+        state.unknownMark = (state.unknownMark & ~code.get(at + 1)) | (state.unknownCtMark & code.get(at + 2));
         break;
       case Op.STICK:
         state.affinity = code.get(at + 2) != 0 ? code.get(at + 2) : listSeconds(code.get(at + 1));
@@ -211,7 +225,7 @@ function perform(rule: u32, at: u32): bool {
       case Op.VMAP:
       case Op.DNAT_MAP: {
         const set = setAt(code.get(at + 1));
-        if (set.isUnknown) {
+        if (set.isUnknown || isByUnknownMark(at)) {
           end(Ending.UNKNOWN);
           return false;
         }

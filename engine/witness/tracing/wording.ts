@@ -190,9 +190,29 @@ function matchText(at: u32): void {
       return;
     case Op.DPORT:
     case Op.SPORT:
+      if (((word >> 8) & Flag.ICMP) != 0) {
+        lit(not ? "ICMP type not " : "ICMP type ");
+        numbersText(first >> 8, code.get(at + 2) >> 8);
+        return;
+      }
       lit(op == Op.DPORT ? "port " : "source port ");
       if (not) lit("not ");
       numbersText(first, code.get(at + 2));
+      return;
+    case Op.TCP_FLAGS:
+      lit(not ? "TCP flags not " : "TCP flags ");
+      hex32(code.get(at + 2));
+      byte(0x2f);
+      hex32(first);
+      return;
+    case Op.CT_MARK:
+      lit(not ? "the connection's mark not " : "the connection's mark ");
+      hex32(code.get(at + 2));
+      byte(0x2f);
+      hex32(first);
+      return;
+    case Op.OWNER:
+      lit("the process that sends it");
       return;
     case Op.LOOKUP:
       setText(at);
@@ -270,6 +290,18 @@ function statementText(op: u32, at: u32): void {
       hex32(code.get(at + 2));
       byte(0x2f);
       hex32(a);
+      return;
+    case Op.SET_CT_MARK:
+      lit("set the connection's mark ");
+      hex32(code.get(at + 2));
+      byte(0x2f);
+      hex32(a);
+      return;
+    case Op.SAVE_MARK:
+      lit("save the mark in the connection's");
+      return;
+    case Op.RESTORE_MARK:
+      lit("restore the mark from the connection's");
       return;
     case Op.STICK:
       lit("remember the client");
