@@ -28,11 +28,6 @@ export function beginSort(vector: Vector, by: (a: u32, b: u32) => i32): void {
   width = 0;
 }
 
-/** It is the vector for which `beginSort` was called last: else somebody else has sorted since, and it has to begin anew. */
-export function isBeingSorted(vector: Vector): bool {
-  return changetype<usize>(words) == changetype<usize>(vector);
-}
-
 /** Goes on; returns how many words it has looked at, 0: they are sorted. */
 export function continueSort(): u32 {
   const length = words.length;

@@ -1,6 +1,6 @@
 // What the kernel holds of a service port in iptables mode: its chains, and those of its endpoints.
 import { Vector } from "../../bytes/memory";
-import { beginSort, continueSort, isBeingSorted } from "../../bytes/sliced-sort";
+import { beginSort, continueSort } from "../../bytes/sliced-sort";
 import { isSpent } from "../../bytes/slices";
 import { endpointAt, endpoints, Routed } from "../../routing/endpoints";
 import { routeSignature } from "../../routing/route";
@@ -18,7 +18,7 @@ const order = new Vector();
 
 /** Sorts the endpoint chains of a service port that has just been routed and written, for a slice; true: they are sorted. */
 export function sortHashes(): bool {
-  if (!isSortBegun || !isBeingSorted(order)) {
+  if (!isSortBegun) {
     isSortBegun = true;
     order.clear();
     for (let i: u32 = 0; i < endpoints.length; i++) {

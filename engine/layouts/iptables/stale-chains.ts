@@ -4,7 +4,7 @@
 // deleted that is in use: the transaction, everybody's, would be refused.
 import { Vector } from "../../bytes/memory";
 import { outSelect, StreamName } from "../../bytes/out";
-import { beginSort, continueSort, isBeingSorted } from "../../bytes/sliced-sort";
+import { beginSort, continueSort } from "../../bytes/sliced-sort";
 import { isSpent } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { declareChain, deleteChain } from "../../encodings/iptables-restore";
@@ -107,7 +107,6 @@ export function beginSortingStale(): void {
 
 /** Sorts it, for a slice; true: it is sorted. */
 export function sortStale(): bool {
-  if (!isBeingSorted(staleChains)) beginSort(staleChains, compareStale);
   for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count / 2)) return false;
   return true;
 }
