@@ -1,7 +1,7 @@
 // Builds if what is built is missing or older than its sources. npm runs this after `npm ci`, and npx runs it
 // too when it links the package into its cache: that must not take as long as a build.
 import { execFileSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -37,6 +37,14 @@ function changed(file) {
 const oldest = Math.min(...outputs.map(changed));
 const newest = Math.max(...sources.filter((file) => !file.endsWith(".test.ts")).map(changed));
 if (oldest < newest) {
+  // `npm install --global git+…` prepares its clone without the packages that building needs.
+  if (!existsSync(join(root, "node_modules", "assemblyscript"))) {
+    console.error(
+      "sluice: what builds it is not installed: run `npm ci` in a clone, or install sluice-cli-VERSION.tgz,",
+    );
+    console.error("which releases have and `npm run package` makes (README.md, Install the command)");
+    process.exit(1);
+  }
   for (const script of [["engine/build.mjs", "release"], ["hosts/build.mjs"]]) {
     execFileSync(process.execPath, script, { cwd: root, stdio: "inherit" });
   }

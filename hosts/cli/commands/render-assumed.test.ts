@@ -47,6 +47,19 @@ spec:
 `;
 const both = `${deployment}---\n${service}`;
 
+test("a pod that has none of the Service's ports is no endpoint in the counts", async () => {
+  const { stderr } = await render(["-f", "-"], both.replace("targetPort: http", "targetPort: other"));
+  assert.match(stderr, "[no-such-target-port]");
+  assert.match(stderr, "sluice: assumed: 1 address, 1 node port (--no-assume");
+});
+
+test("a file that is given twice says so, and does not name its own place as another", async ({ file }) => {
+  const name = file("web.yaml", both);
+  const { stderr } = await render(["-f", name, "-f", name]);
+  assert.match(stderr, "Service shop/web: it is given twice, as its whole file is [object-twice]");
+  assert.not.match(stderr, "the same at");
+});
+
 test("counts on stderr and in the rules' head", async () => {
   const { code, stdout, stderr } = await render(["-f", "-", "--assume-lb"], both);
   assert.is(code, 0, stderr);

@@ -110,6 +110,7 @@ function countsOf(
   const workloads = new Set<Workload>();
   let endpoints = 0;
   for (const { slice } of slices) {
+    if (listOf(slice.fields.ports).length === 0) continue; // no traffic reaches it: its ports' targets are missing
     endpoints += slice.workloads.length;
     for (const workload of slice.workloads) workloads.add(workload);
     for (const endpoint of listOf(slice.fields.endpoints)) {

@@ -7,7 +7,7 @@ const SAME = 3;
 
 export class RepeatedObjects {
   readonly #first = new Map<string, ManifestObject>();
-  /** Objects that were given before, with that place. */
+  /** Objects that were given before, with that place. Empty: the same place, so their file was given twice. */
   readonly #same: { object: ManifestObject; before: string }[] = [];
 
   *look(object: ManifestObject): Generator<Diagnostic> {
@@ -18,6 +18,10 @@ export class RepeatedObjects {
     this.#first.set(key, object);
     if (first === undefined) return;
     const before = placeText(first.about("note", "", "", "", ""));
+    if (before === placeText(object.about("note", "", "", "", ""))) {
+      this.#same.push({ object, before: "" });
+      return;
+    }
     if (JSON.stringify(first.fields) === JSON.stringify(object.fields)) {
       this.#same.push({ object, before });
       return;
@@ -31,12 +35,16 @@ export class RepeatedObjects {
     const [first] = this.#same;
     if (first === undefined) return;
     if (this.#same.length > SAME) {
-      const message = `it is given twice, and is the same at ${first.before}; so are ${this.#same.length - 1} more objects, such as ${objectName(this.#same[1]?.object ?? first.object)}`;
+      const message = `${sameText(first.before)}; so are ${this.#same.length - 1} more objects, such as ${objectName(this.#same[1]?.object ?? first.object)}`;
       yield first.object.about("note", "object-twice", "", message, "");
       return;
     }
     for (const { object, before } of this.#same) {
-      yield object.about("note", "object-twice", "", `it is given twice, and is the same at ${before}`, "");
+      yield object.about("note", "object-twice", "", sameText(before), "");
     }
   }
+}
+
+function sameText(before: string): string {
+  return before === "" ? "it is given twice, as its whole file is" : `it is given twice, and is the same at ${before}`;
 }
