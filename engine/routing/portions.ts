@@ -9,8 +9,14 @@ import { Slice } from "../cluster/slices";
 import { Mode, options } from "./options";
 import { FamilyPort, recordOf, ServicePort } from "./service-ports";
 
-/** How much a portion is, in entry points, source ranges and endpoints; 0: Services are taken up as a whole. */
+/** How much the smallest portion is, in entry points, source ranges and endpoints; 0: Services are taken up as a whole. */
 let portion: u32 = 0;
+/**
+ * The kernel walks over all verdicts for each transaction, so the largest Services are taken up in larger portions: in so many,
+ * until these are so many times the smallest.
+ */
+const PORTIONS: u64 = 16;
+const LARGEST: u64 = 4;
 /** What is left of the portion that is being taken up. */
 let allowance: u32 = 0;
 /** Services that wait for the next portion, each once: whose turn it is comes first. */
@@ -84,7 +90,9 @@ export function postpone(service: Service, changes: u32): void {
 /** Allows one more portion. False: nothing waits. */
 export function allowPortion(): bool {
   if (waiting.length == 0) return false;
-  allowance = portion;
+  const service = changetype<Service>(<usize>waiting.get(0));
+  const part = max(service.weight, weigh(service)) / PORTIONS;
+  allowance = <u32>max(<u64>portion, min(part, LARGEST * <u64>portion));
   return true;
 }
 
