@@ -184,9 +184,11 @@ export function isKnown(found: Diagnostic, other: DiffSide): boolean {
 }
 
 /** Places in files move, and are no part of what is wrong. */
+/** Without places, and without how many others a message speaks for: those change with every file that comes. */
 function keyOf({ severity, code, kind, namespace, name, field, message }: Diagnostic): string {
+  const others = /(?:, and so for|; so are) \d+ .*$/;
   const where = /(?:^| )[^ ]+:\d+(?::\d+)?/g;
-  return JSON.stringify([severity, code, kind, namespace, name, field, message.replace(where, "")]);
+  return JSON.stringify([severity, code, kind, namespace, name, field, message.replace(others, "").replace(where, "")]);
 }
 
 function problem(side: "base" | "head", found: Diagnostic): ReportedProblem | undefined {

@@ -98,7 +98,8 @@ function changesOfTraffic(
       const text = `loses ${count}${why}: ${answerText(now)}`;
       changes.push(of("lost-endpoints", text, { ...more, gates: ["lost-endpoints", "unreachable"] }));
     } else if (change.before === 0) {
-      const text = `gets ${plural(change.after, "endpoint")}: ${answerText(old, "were")} before`;
+      const was = before.endpointsUnknown ? "none were known" : answerText(old, "were");
+      const text = `gets ${plural(change.after, "endpoint")}: ${was} before`;
       changes.push(of("got-endpoints", text, more));
     } else changes.push(of("endpoints", endpointsText(change), more));
   } else if (old.action !== now.action) {
