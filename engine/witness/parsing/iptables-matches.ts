@@ -160,7 +160,12 @@ export function readMatch(not: bool): bool {
       literals.parseLiterals(literalBytes(multicast), <usize>multicast.length);
       const op = field == Field.DADDR ? Op.DADDR : Op.SADDR;
       statement3(op, flags, family, literals.first, literals.last);
-    } else unknown("address type");
+    } else {
+      // One other type: the node's own addresses are not of it.
+      const isOne = numbers.indexOf(words.bytes, words.length, 0x2c) == words.length;
+      if (isOne && !not) statement1(Op.LOCAL, Flag.NOT, field);
+      unknown("address type");
+    }
   } else if (words.is("--rcheck") || words.is("--update") || words.is("--set")) {
     if (!words.is("--set")) {
       recentCheck = true;
@@ -170,6 +175,9 @@ export function readMatch(not: bool): bool {
   } else if (words.is("--name")) {
     if (!value()) return false;
     recentName = nameOf(words.bytes, words.length);
+  } else if (words.is("--hitcount")) {
+    if (!value()) return false;
+    unknown("hitcount");
   } else if (words.is("--seconds")) {
     if (!value()) return false;
     const seconds = numbers.parseNumber(words.bytes, words.length);
@@ -218,6 +226,7 @@ function writeWords(value: u64): void {
 /** `-m NAME`: those that have no effect of their own, or whose options are read above. */
 function readModule(): bool {
   if (!value()) return false;
+  if (words.is("rt")) return skipRoutingHeader();
   isConnmark = words.is("connmark");
   const isKnown =
     words.is("comment") ||
@@ -238,6 +247,17 @@ function readModule(): bool {
     isConnmark;
   if (!isKnown) unknown("match");
   words.next();
+  return true;
+}
+
+/** `-m rt …`: packets that are followed have no extension headers, and without one it never matches, negated or not. */
+function skipRoutingHeader(): bool {
+  statement(Op.NEVER, 0);
+  words.next();
+  while (words.is("--rt-type") || words.is("--rt-segsleft") || words.is("--rt-len")) {
+    if (!value()) return false;
+    words.next();
+  }
   return true;
 }
 

@@ -302,6 +302,14 @@ function readCtStateVerdicts(): bool {
 
 /** `fib daddr type local`, `fib saddr type != local` */
 function readFib(): bool {
+  words.mark();
+  if (readLocal()) return true;
+  // It is named as a whole.
+  words.back();
+  return false;
+}
+
+function readLocal(): bool {
   words.next();
   const field = words.is("daddr") ? Field.DADDR : Field.SADDR;
   if (!words.is("daddr") && !words.is("saddr")) return false;

@@ -124,6 +124,7 @@ function printStatement(rule: u32, at: u32, op: u32): void {
         lit(" --seconds ");
         decimal(b);
       }
+      if (listOwner(a) == 0) return;
       lit(" --name ");
       name(listOwner(a));
       return;

@@ -150,6 +150,7 @@ function carryOut(rule: u32): bool {
   const from = firstStatement;
   const line = ruleLine(rule);
   if (outcome == Outcome.UNKNOWN) {
+    if (isWithoutEffect(firstStatement, ruleEnd(rule))) return true;
     state.line = line;
     step(StepKind.RULE, state.chain, rule);
     end(Ending.UNKNOWN);
@@ -160,6 +161,21 @@ function carryOut(rule: u32): bool {
     return perform(rule, from);
   }
   return byChance(rule, from, chance);
+}
+
+/** All that statements do is to jump to a chain that only returns, or logs: matched or not is the same. */
+function isWithoutEffect(at: u32, end: u32): bool {
+  if (at + 2 != end || code.get(at) != (Op.JUMP | (1 << 16))) return false;
+  const chain = chainAt(code.get(at + 1));
+  if (chain.line == 0) return false;
+  for (let i: u32 = 0; i < chain.ruleCount; i++) {
+    const rule = ruleAt(chain, i);
+    for (let word = ruleStart(rule); word < ruleEnd(rule); word += (code.get(word) >> 16) + 1) {
+      const op = code.get(word) & 0xff;
+      if (op >= Op.SET_MARK && op != Op.RETURN) return false;
+    }
+  }
+  return true;
 }
 
 /** Follows the branch in which the rule matches to its end, and goes on with the other. */
