@@ -76,6 +76,26 @@ test("changed anywhere, a foreign dump never makes it trap, and neither do packe
   }
 });
 
+test("JSON with its words, numbers and values exchanged at random never makes it trap", () => {
+  const random = new Random(seedFromEnvironment(20261130));
+  const text = readFileSync(new URL("../statements.json", foreign), "utf8");
+  assert.equal(read(text).problems.filter(({ severity }) => severity === "error").length, 0);
+  const tokens = text.match(/"[^"]*"|-?\d+|null|[[\]{},:]|\s+/g) ?? [];
+  assert.is(tokens.join(""), text);
+  const values = tokens.filter((token) => /^["\d-]|^null/.test(token));
+  for (let round = 0; round < 60 * runs; round++) {
+    const changed = tokens.map((token) =>
+      /^["\d-]|^null/.test(token) && random.below(60) === 0 ? random.pick(values) : token,
+    );
+    // Keys are strings.
+    const valid = changed.map((token, i) => (tokens[i + 1] === ":" && !token.startsWith('"') ? '"x"' : token)).join("");
+    const witness = newWitness();
+    assert.not.match(complaints(load(witness, 0, valid)).join("\n"), /the JSON is cut off/);
+    for (const to of ["10.96.0.1", "fd00::1"]) witness.trace(0, packet(to, 80));
+    witness.compare(0, 1, { limit: 100 });
+  }
+});
+
 test("binary, half a line, words of nobody", () => {
   assert.equal(
     [read("\u0000ELF"), read("\u00ff\u00fe"), read("hello"), read("{}")].map(({ problems }) => problems[0]?.code),

@@ -36,6 +36,7 @@ export function readMatch(ofTable: u32, atLine: u32): bool {
     if (words.is("nfproto")) return readFamily();
     if (words.is("skuid") || words.is("skgid")) return readOwner();
     if (!words.is("mark")) return readMetaField();
+    if (looksMarkUp()) return readMetaField();
   }
   if (words.is("mark")) return readMark(Op.MARK, Op.SET_MARK);
   if (words.is("tcp")) {
@@ -56,6 +57,16 @@ function readOwner(): bool {
   if (words.isSignOf(0x2c)) return false;
   statement(Op.OWNER, 0);
   return true;
+}
+
+/** `mark { … }`, `mark @s`, `mark vmap …`, `mark . …`: what follows the word at hand, which stays there if it is none of these. */
+function looksMarkUp(): bool {
+  // Texts have slack behind them.
+  const end = words.bytes + words.length;
+  let at = end;
+  while (load<u8>(at) == 0x20 && at < end + 4) at++;
+  const c = load<u8>(at);
+  return at > end && (c == 0x7b || c == 0x40 || c == 0x76 || c == 0x2e);
 }
 
 /** `meta nfproto ipv4` */

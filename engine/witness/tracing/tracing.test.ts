@@ -258,6 +258,25 @@ COMMIT
   assert.equal(by("eth0", "established"), ["1/1 unknown"]);
 });
 
+test("a look-up of a mark that is not known, and a second chance in one rule: unknown", () => {
+  const witness = reading(`table ip x {
+	chain c {
+		type filter hook forward priority 0;
+		ip daddr 203.0.113.2 numgen random mod 2 0 numgen random mod 3 0-1 drop
+		ip daddr 203.0.113.3 numgen random mod 3 != 0-1 drop
+		ip daddr 203.0.113.1 meta mark set ct mark
+		ip daddr 203.0.113.1 meta mark { 0x5, 0x6 } drop
+	}
+}
+`);
+  const to = (last: number, state: "new" | "established") =>
+    ends(witness, 0, packet(`203.0.113.${last}`, 80, { state }));
+  assert.equal(to(1, "new"), ["1/1 pass"]);
+  assert.equal(to(1, "established"), ["1/1 unknown"]);
+  assert.equal(to(2, "new"), ["1/1 unknown"]);
+  assert.equal(to(3, "new"), ["1/3 drop", "2/3 pass"]);
+});
+
 test("TCP's flags and the owner decide where a packet's history says enough, types of ICMP as ports", () => {
   const witness = reading(`*filter
 :FORWARD ACCEPT [0:0]
