@@ -73,7 +73,7 @@ export namespace Op {
   export const MASQUERADE: u32 = 34;
   /** Family, literal or ABSENT. */
   export const SNAT: u32 = 35;
-  /** Port or 0. */
+  /** Port or 0, literals of 127.0.0.1 and ::1. */
   export const REDIRECT: u32 = 36;
   export const NOTRACK: u32 = 37;
   /** A verdict by the connection's state: states, operation, chain of each. */

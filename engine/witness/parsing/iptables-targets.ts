@@ -217,7 +217,8 @@ function isOfConnection(): bool {
 /** Adds the target's statement, if it has an effect. */
 export function writeTarget(): void {
   if (op == 0) return;
-  if (op == Op.JUMP || op == Op.GOTO || op == Op.REJECT || op == Op.REDIRECT) statement1(op, 0, first);
+  if (op == Op.JUMP || op == Op.GOTO || op == Op.REJECT) statement1(op, 0, first);
+  else if (op == Op.REDIRECT) statement3(op, 0, first, literals.loopback(0), literals.loopback(1));
   else if (op == Op.SET_MARK || isOfConnection()) statement2(op, 0, first, second);
   else if (op == Op.DNAT) statement3(op, 0, family, first, second);
   else if (op == Op.SNAT) statement2(op, 0, family, first);

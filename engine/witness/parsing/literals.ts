@@ -1,4 +1,5 @@
 // Addresses as rule text has them: single ones, CIDRs and ranges, as literals of the model.
+import { literalBytes } from "../../abi/problems";
 import { parseAddress } from "../../bytes/address";
 import { addressId, addressLength, IPV4, IPV6 } from "../model/addresses";
 import { indexOf, NO_NUMBER, parseNumber } from "./numbers";
@@ -52,6 +53,13 @@ export function parseLiterals(bytes: usize, length: usize): bool {
   first = addressId(family, low);
   last = memory.compare(low, high, 16) == 0 ? first : addressId(family, high);
   return true;
+}
+
+/** The literal of 127.0.0.1 or ::1. */
+export function loopback(ofFamily: u32): u32 {
+  const text = ofFamily == IPV6 ? "::1" : "127.0.0.1";
+  parseLiterals(literalBytes(text), <usize>text.length);
+  return first;
 }
 
 /** `255.255.0.0` is 16; what is no such mask is beyond all prefixes. */

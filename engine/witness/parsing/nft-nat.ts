@@ -1,7 +1,7 @@
 // dnat, snat and redirect of nft.
 import { IPV4, IPV6 } from "../model/addresses";
 import { ABSENT } from "../model/pairs";
-import { Op, statement1, statement2, statement3 } from "../model/rules";
+import { Op, statement2, statement3 } from "../model/rules";
 import { Value } from "../model/sets";
 import * as literals from "./literals";
 import { readFields } from "./nft-fields";
@@ -82,7 +82,7 @@ export function readRedirect(): bool {
     if (port > 0xffff) return false;
     words.next();
   }
-  statement1(Op.REDIRECT, 0, <u32>port);
+  statement3(Op.REDIRECT, 0, <u32>port, literals.loopback(IPV4), literals.loopback(IPV6));
   skipFlags();
   return true;
 }

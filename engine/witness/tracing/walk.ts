@@ -355,7 +355,11 @@ function verdict(op: u32, first: u32, at: u32): bool {
       state.chain = ABSENT;
       return true;
   }
-  // REDIRECT: to an address that only the interface knows; and targets that are not understood.
+  // What the node sends is redirected to its loopback address (nf_nat_redirect.c).
+  if (op == Op.REDIRECT && state.stage == Stage.OUTPUT) {
+    return translate(packet.family, code.get(at + 2 + packet.family), first, state.line);
+  }
+  // Else REDIRECT is to an address that only the interface knows; and targets that are not understood.
   end(Ending.UNKNOWN);
   return false;
 }
