@@ -24,6 +24,7 @@ const commands: [args: string[], code: number][] = [
   [["render", ...render], 0],
   [["render", ...render, "--mode", "iptables", "--family", "ipv4", "--blame"], 0],
   [["render", ...render, "--format", "netlink"], 0],
+  [["diff", shop, shop, "--node", "node-a", "--report", "markdown"], 0],
   [["trace", ...render, "--to", "10.96.0.12:5432"], 0],
   [["verify", "--rules", "-", ...render], 0],
   [["migrate", ...render, "--from", "iptables", "--to", "nftables"], 0],

@@ -54,7 +54,7 @@ function placeOf({ place: { file, line, origin } }) {
 
 // hosts/shared/diff/findings.ts
 var levels = { bad: "error", careful: "warning", good: "note", plain: "note" };
-function findingsOf({ services, problems, nodes }) {
+function findingsOf({ services, problems, nodes, head }) {
   const changes = services.flatMap(
     ({ namespace, name, changes: changes2 }) => changes2.map((change) => {
       const subject = `${namespace}/${name}`;
@@ -71,7 +71,10 @@ function findingsOf({ services, problems, nodes }) {
       };
     })
   );
-  return [...changes, ...problems.map(ofProblem)];
+  const commit = `${head.name}:`;
+  return [...changes, ...problems.map(ofProblem)].map(
+    (finding) => !finding.inBase && finding.file.startsWith(commit) ? { ...finding, file: finding.file.slice(commit.length) } : finding
+  );
 }
 function ofProblem(problem) {
   const { side, severity, code, file, line, origin, object, field, message, hint } = problem;

@@ -21,7 +21,7 @@ export interface Finding {
 const levels = { bad: "error", careful: "warning", good: "note", plain: "note" } as const;
 
 /** Changes by Service, then problems. */
-export function findingsOf({ services, problems, nodes }: DiffReport): Finding[] {
+export function findingsOf({ services, problems, nodes, head }: DiffReport): Finding[] {
   const changes = services.flatMap(({ namespace, name, changes }) =>
     changes.map((change): Finding => {
       const subject = `${namespace}/${name}`;
@@ -38,7 +38,13 @@ export function findingsOf({ services, problems, nodes }: DiffReport): Finding[]
       };
     }),
   );
-  return [...changes, ...problems.map(ofProblem)];
+  // Files of a commit are named `main:web.yaml`; pages where people review know `web.yaml`.
+  const commit = `${head.name}:`;
+  return [...changes, ...problems.map(ofProblem)].map((finding) =>
+    !finding.inBase && finding.file.startsWith(commit)
+      ? { ...finding, file: finding.file.slice(commit.length) }
+      : finding,
+  );
 }
 
 function ofProblem(problem: ReportedProblem): Finding {

@@ -126,6 +126,14 @@ test("files that Helm or kustomize read stand in place of what they made", () =>
   assert.match(diffText(made, false), /chart\/templates\/web\.yaml \(stdin:12\)/);
 });
 
+test("files of HEAD's commit are named as the page where people review knows them", () => {
+  const ofCommit = report([[change("lost", { place: { ...place, file: "head:web.yaml" } })]]);
+  assert.match(diffGithub(ofCommit), /^::error file=web\.yaml,line=12,/);
+  assert.is(JSON.parse(diffGitlab(ofCommit))[0].location.path, "web.yaml");
+  const ofBase = report([[change("gone", { place: { ...place, side: "base", file: "head:web.yaml" } })]]);
+  assert.is(JSON.parse(diffGitlab(ofBase))[0].location.path, "head:web.yaml");
+});
+
 test("gitlab and sarif: a finding keeps its fingerprint when lines move, and no other has it", () => {
   const print = (text: string, line: number) =>
     JSON.parse(diffGitlab(report([[change(text, { place: { ...place, line } })]])))[0].fingerprint;
