@@ -251,7 +251,7 @@ COMMIT
 *filter
 :FORWARD ACCEPT [0:0]
 -A FORWARD -s 10.244.1.5/32 -j DROP
--A FORWARD -p tcp -m tcp --dport 81 -m owner --uid-owner 5 -j DROP
+-A FORWARD -p tcp -m tcp --dport 81 -m set --match-set blocked src -j DROP
 COMMIT
 `,
   );
