@@ -13,13 +13,26 @@ export interface RuleLine {
   readonly text: string;
 }
 
+/** Of nft's JSON the witness counts objects. */
+function linesOf(bytes: Uint8Array): string[] {
+  const text = new TextDecoder().decode(bytes);
+  if (bytes[0] !== 0x7b) return text.split("\n");
+  try {
+    const { nftables } = JSON.parse(text) as { nftables?: unknown };
+    if (Array.isArray(nftables)) return nftables.map((object) => JSON.stringify(object));
+  } catch {
+    // Broken JSON: the witness says so.
+  }
+  return text.split("\n");
+}
+
 export class RuleLines {
   readonly #texts: { name: string; first: number; lines: string[] }[] = [];
   #next = 1;
 
   constructor(texts: readonly RuleText[]) {
     for (const { name, bytes } of texts) {
-      const lines = new TextDecoder().decode(bytes).split("\n");
+      const lines = linesOf(bytes);
       this.#texts.push({ name, first: this.#next, lines });
       this.#next += lines.length;
     }

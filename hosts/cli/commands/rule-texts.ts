@@ -35,9 +35,11 @@ async function filesOf(path: string): Promise<string[]> {
 function listingsOf(text: RuleText): RuleText[] {
   if (text.bytes[0] !== 0x7b) return [text];
   try {
-    const { items = [] } = JSON.parse(new TextDecoder().decode(text.bytes)) as {
+    const { items } = JSON.parse(new TextDecoder().decode(text.bytes)) as {
       items?: { kind?: string; metadata?: { name?: string }; listings?: Record<string, string> }[];
     };
+    // nft's own JSON has none.
+    if (!Array.isArray(items)) return [text];
     const encoder = new TextEncoder();
     return items
       .filter(({ kind }) => kind === "NodeRules")

@@ -269,6 +269,22 @@ COMMIT
   );
 });
 
+test("trace: rules as nft's JSON, whose lines are its objects", async () => {
+  const place = { family: "ip", table: "x" };
+  const left = { payload: { protocol: "ip", field: "daddr" } };
+  const rule = { match: { op: "==", left, right: "10.96.0.7" } };
+  const objects = [
+    { metainfo: { version: "1.0.6" } },
+    { table: { family: "ip", name: "x" } },
+    { chain: { ...place, name: "c", type: "nat", hook: "prerouting", prio: -100 } },
+    { rule: { ...place, chain: "c", expr: [rule, { dnat: { addr: "10.244.1.5", port: 8080 } }] } },
+  ];
+  const rules = file("ruleset.json", JSON.stringify({ nftables: objects }));
+  const { stdout } = await run("trace", "--rules", rules, "--to", "10.96.0.7:80", "--report", "json");
+  const [path] = JSON.parse(stdout).paths;
+  assert.equal([path.ending, path.address, path.at.line], ["endpoint", "10.244.1.5", 4]);
+});
+
 test("the node's addresses from `ip -j addr`", async () => {
   const rules = file(
     "local.nft",
