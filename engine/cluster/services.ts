@@ -44,8 +44,6 @@ export class Service extends Entry {
   postponed: u32;
   nextPort: usize;
   isAtGone: bool;
-  /** Ports take over each other's numbers: they have their turns in one portion. */
-  isTrading: bool;
   weight: u64;
   /** Its row in planning/service-differences.ts, if that row says so too. */
   differences: u32;

@@ -82,8 +82,6 @@ export function beginClaims(port: FamilyPort): void {
   const index = <u32>(family == 0 ? record.clusterIPv4Index : record.clusterIPv6Index);
   want(keyOf(KeyKind.CLUSTER_IP, family, 0, 0, ip), 1);
   const number = changetype<PortRecord>(port.port.record).port;
-  port.claimedPort = number;
-  port.claimedNodePort = changetype<PortRecord>(port.port.record).nodePort;
   claim(port, keyOf(KeyKind.ADDRESS, family, port.port.protocol, number, ip), EntryPoint.CLUSTER_IP, index);
 }
 

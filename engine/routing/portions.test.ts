@@ -78,60 +78,6 @@ test("what changes again in between is taken up anew, and Services take turns", 
   assert.is(send(engine, 1), "");
 });
 
-test("no entry point goes while ports take over each other's numbers", () => {
-  const last = ports.length - 1;
-  const numbered = (numbers: (i: number) => number) =>
-    makeService("evil/heavy", {
-      ports: ports.map(({ name }, i) => ({ name, port: 1 + numbers(i), nodePort: 30000 + numbers(i) })),
-      type: "NodePort",
-      externalIPs,
-    });
-  for (const numbers of [
-    (i: number) => (i === 0 ? last : i === last ? 0 : i),
-    (i: number) => (i + 1) % ports.length,
-    (i: number) => (i + last) % ports.length,
-    (i: number) => last - i,
-  ]) {
-    const engine = started();
-    engine.setBatchLimits(10_000, 20_000);
-    const there = new Set<string>();
-    /** Follows the next plan, and returns with how few entry points one of its batches ends. */
-    const follow = () => {
-      let fewest = Number.POSITIVE_INFINITY;
-      for (const { id, data } of engine.plan(1)) {
-        followBatch(Buffer.from(joinPieces(data)).toString());
-        fewest = Math.min(fewest, there.size);
-        engine.committed(id, 1);
-      }
-      return fewest;
-    };
-    const followBatch = (text: string) => {
-      for (const [, verb, element] of text.matchAll(
-        /^(add|delete) element \S+ \S+ (no-endpoint-\S+ \{ [^:}]*?)(?= comment| :| \})/gm,
-      )) {
-        if (verb === "add") there.add((element ?? "").trim());
-        else there.delete((element ?? "").trim());
-      }
-    };
-    put(
-      engine,
-      numbered((i) => i),
-    );
-    do follow();
-    while (engine.beginPortion());
-    const all = ports.length * (externalIPs.length + 2);
-    assert.is(there.size, all);
-    put(engine, numbered(numbers));
-    do assert.ok(follow() >= all);
-    while (engine.beginPortion());
-    assert.is(there.size, all);
-    const fresh = makeEngine("flat");
-    put(fresh, numbered(numbers));
-    const rendered = (each: EngineInstance) => Buffer.from(joinPieces(each.render("ipv4"))).toString();
-    assert.is(rendered(engine), rendered(fresh));
-  }
-});
-
 test("questions about everything take everything up", () => {
   for (const ask of [
     (engine: EngineInstance) => engine.render("ipv4"),

@@ -8,7 +8,6 @@ import { Change, Service } from "../cluster/services";
 import { Slice } from "../cluster/slices";
 import { Mode, options } from "./options";
 import { FamilyPort, recordOf, ServicePort } from "./service-ports";
-import { tradesNumbers } from "./traded-numbers";
 
 /** How much the smallest portion is, in entry points, source ranges and endpoints; 0: Services are taken up as a whole. */
 let portion: u32 = 0;
@@ -82,7 +81,6 @@ export function postpone(service: Service, changes: u32): void {
   service.postponed |= changes;
   service.nextPort = service.ports;
   service.isAtGone = false;
-  service.isTrading = (changes & Change.SERVICE) != 0 ? tradesNumbers(service) : service.isTrading;
   for (let at = service.ports; at != 0; at = changetype<ServicePort>(at).next) {
     wait(changetype<ServicePort>(at).ipv4, changes);
     wait(changetype<ServicePort>(at).ipv6, changes);
@@ -143,7 +141,6 @@ export function endTurn(port: FamilyPort, givenBack: u32): void {
   if (port.present) weight = weightOfPort(recordOf(port), countEndpoints(port.port.service, port.family));
   const work = 1 + <u64>givenBack + max(weight, port.weight);
   port.weight = <u32>min(weight, u32.MAX_VALUE);
-  if (port.port.service.isTrading) return;
   if (work < allowance) {
     allowance -= <u32>work;
     return;
@@ -160,7 +157,5 @@ export function endWaiting(): void {
   for (let i: u32 = 1; i < waiting.length; i++) waiting.set(i - 1, waiting.get(i));
   waiting.length--;
   service.postponed = 0;
-  if (service.isTrading) allowance = 0;
-  service.isTrading = false;
   noteWeight(service);
 }

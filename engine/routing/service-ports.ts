@@ -75,9 +75,6 @@ export class FamilyPort {
   pending: u32;
   /** What it cost when it was taken up last in a portion, its claims left out. */
   weight: u32;
-  /** The numbers that it has claimed last; 0: none. */
-  claimedPort: u16;
-  claimedNodePort: u16;
   /** Bits of `Decision`, as of the last `route`. */
   decision: u32;
   /** Endpoints of all slices, distinct, ready or not, as of the last `route`. */

@@ -3,6 +3,8 @@
 import { finish, outResult, RESULT, setString } from "../abi/lists";
 import { moreProblems, problemCount, problemTable } from "../abi/problems";
 import { outFlush, StreamName } from "../bytes/out";
+import { writeRuleDifferences } from "./comparing/rule-differences";
+import { askForEndpoint, survey } from "./comparing/survey";
 import { compareRulesets } from "./comparing/sweep";
 import { countRuleset, counts } from "./model/counts";
 import { readFacts } from "./parsing/facts";
@@ -73,5 +75,36 @@ export function witness__compare(a: u32, b: u32, limit: u64, flows: u32, check: 
   return outResult();
 }
 export function cabi_post_witness__compare(result: usize): void {
+  finish();
+}
+
+export function witness__survey(
+  ruleset: u32,
+  destination: usize,
+  destinationLength: usize,
+  protocol: u32,
+  port: u32,
+  about: u32,
+  endpoint: usize,
+  endpointLength: usize,
+  endpointPort: u32,
+  limit: u64,
+): usize {
+  prepare();
+  askForEndpoint(endpoint, endpointLength, endpointPort);
+  survey(ruleset, about, destination, destinationLength, protocol, port, limit);
+  outFlush(StreamName.MAIN);
+  return outResult();
+}
+export function cabi_post_witness__survey(result: usize): void {
+  finish();
+}
+
+export function witness__rule_differences(a: u32, b: u32): usize {
+  writeRuleDifferences(a, b);
+  outFlush(StreamName.MAIN);
+  return outResult();
+}
+export function cabi_post_witness__rule_differences(result: usize): void {
   finish();
 }

@@ -40,15 +40,8 @@ export interface Trace {
   readonly paths: readonly Path[];
 }
 
-/** One way in which an entry point differs, with the first packets that do. */
-export interface Difference {
-  /**
-   * What differs: `endpoints`, `odds`, `masquerade`, `hairpin` (masquerading where a client is its own endpoint), `affinity`,
-   * `reject-with`, `source`; `unknown`; or what kind of ending A has and what B, such as `pass-reject`.
-   */
-  readonly kind: string;
-  /** Classes of packets that differ so, of this entry point. */
-  readonly classes: number;
+/** Packets that no rule tells apart. */
+export interface Packets {
   readonly origin: "network" | "node";
   readonly state: "new" | "established" | "invalid";
   /** Address, or first and last: `A-B`. */
@@ -61,6 +54,28 @@ export interface Difference {
   readonly outInterface?: string;
   /** The endpoint that the client sticks to. */
   readonly sticksTo?: string;
+}
+
+/** New connections that a question is about, and what becomes of them. */
+export interface Survey {
+  /** False: it gave up at the limit. */
+  readonly complete: boolean;
+  /** Classes of packets that were looked at. */
+  readonly classes: number;
+  /** Classes beyond the thousand of `found`. */
+  readonly more: number;
+  readonly found: readonly (Packets & { readonly endings: readonly Ending[] })[];
+}
+
+/** One way in which an entry point differs, with the first packets that do. */
+export interface Difference extends Packets {
+  /**
+   * What differs: `endpoints`, `odds`, `masquerade`, `hairpin` (masquerading where a client is its own endpoint), `affinity`,
+   * `reject-with`, `source`; `unknown`; or what kind of ending A has and what B, such as `pass-reject`.
+   */
+  readonly kind: string;
+  /** Classes of packets that differ so, of this entry point. */
+  readonly classes: number;
   /** How these packets end in both. */
   readonly a: readonly Ending[];
   readonly b: readonly Ending[];
@@ -79,4 +94,33 @@ export interface Comparison {
   readonly kinds: readonly { readonly kind: string; readonly classes: number }[];
   /** At most a thousand. */
   readonly differences: readonly Difference[];
+}
+
+/** Something of two rule sets that is not the same. */
+export interface RuleDifference {
+  /**
+   * `table-missing`, `table-off` (dormant in A); `chain-missing`, `chain-extra`, `chain-otherwise` (hook, priority or policy);
+   * `rules` (those of A that B has not, and the other way round), `order`; `set-missing`, `set-extra`, `set-otherwise`
+   * (declared in another way); `element-missing`, `element-extra`, `element-otherwise` (leads elsewhere).
+   */
+  readonly what: string;
+  readonly family: "ip" | "ip6" | "inet" | "other";
+  readonly table: string;
+  readonly chain?: string;
+  readonly set?: string;
+  /** Lines of A, and of B. */
+  readonly a: readonly number[];
+  readonly b: readonly number[];
+}
+
+export interface RuleDifferences {
+  /** At most a thousand. */
+  readonly differences: readonly RuleDifference[];
+  readonly more: number;
+  /** Tables of A that B does not have; first and last line of their chains, if they have any. */
+  readonly foreign: readonly {
+    readonly family: RuleDifference["family"];
+    readonly table: string;
+    readonly lines: readonly number[];
+  }[];
 }

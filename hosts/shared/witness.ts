@@ -3,7 +3,7 @@
 
 import type { InstantiateCore } from "./contract.ts";
 import { EngineTrapError, joinPieces } from "./engine.ts";
-import type { Comparison, Trace } from "./witness-answers.ts";
+import type { Comparison, RuleDifferences, Survey, Trace } from "./witness-answers.ts";
 
 export type {
   Family,
@@ -13,7 +13,12 @@ export type {
   Problem as TextProblem,
 } from "../../build/witness/interfaces/sluice-witness-witness.js";
 
-import type { Family, LoadResult, Packet } from "../../build/witness/interfaces/sluice-witness-witness.js";
+import type { Family, LoadResult, Packet, SurveyOf } from "../../build/witness/interfaces/sluice-witness-witness.js";
+
+/** Of which packets a survey tells. What is left out is not asked for. */
+export interface SurveyQuestion extends Partial<Omit<SurveyOf, "ruleset" | "limit" | "about">> {
+  readonly about: SurveyOf["about"];
+}
 
 /** The functions of one instance. */
 export type WitnessExports = typeof import("../../build/witness/interfaces/sluice-witness-witness.js");
@@ -89,6 +94,20 @@ export class Witness {
     const what = { a, b, limit: BigInt(limit), flows, check };
     const pieces = this.#call("compare", (witness) => witness.compare(what));
     return JSON.parse(new TextDecoder().decode(joinPieces(pieces))) as Comparison;
+  }
+
+  /** What of the rules themselves is not the same. */
+  ruleDifferences(a: number, b: number): RuleDifferences {
+    const pieces = this.#call("rule-differences", (witness) => witness.ruleDifferences(a, b));
+    return JSON.parse(new TextDecoder().decode(joinPieces(pieces))) as RuleDifferences;
+  }
+
+  /** What becomes of the new connections that a question is about, in one rule set. */
+  survey(ruleset: number, question: SurveyQuestion, limit = 50_000_000): Survey {
+    const { about, destination = "", protocol = 0, port = 0, endpoint = "", endpointPort = 0 } = question;
+    const what = { ruleset, about, destination, protocol, port, endpoint, endpointPort, limit: BigInt(limit) };
+    const pieces = this.#call("survey", (witness) => witness.survey(what));
+    return JSON.parse(new TextDecoder().decode(joinPieces(pieces))) as Survey;
   }
 
   #call<T>(operation: string, run: (witness: WitnessExports) => T): T {

@@ -11,13 +11,13 @@ import { CtState, CtStatus } from "../model/rules";
 import { number64 } from "../tracing/answer";
 import { asked } from "../tracing/matches";
 import { Outcomes, sameOutcomes } from "../tracing/outcomes";
-import { Dim, highOf, Origin, packet, resetBox, setValue } from "../tracing/packet";
+import { Origin, packet } from "../tracing/packet";
 import { walk } from "../tracing/walk";
 import { overflowed, resetOverflow } from "../tracing/weights";
 import { addDifference, differentClasses, resetDifferences, unknownClasses, writeDifferences } from "./differences";
 import { kindOfDifference } from "./kinds";
 import { checkBox, resetChecks, unsoundBoxes } from "./self-check";
-import { lastValue, valueFrom } from "./space";
+import { sweepSpace } from "./space-sweep";
 
 let rulesetA: u32 = 0;
 let rulesetB: u32 = 0;
@@ -43,59 +43,14 @@ export function compareRulesets(a: u32, b: u32, most: u64, withFlows: bool, chec
   resetChecks();
   for (let family = IPV4; family <= IPV6; family++) {
     for (let origin = Origin.NETWORK; origin <= Origin.NODE; origin++) {
-      sweep(family, origin, CtState.NEW, 0);
+      sweepSpace(family, origin, CtState.NEW, 0, visit);
       if (!withFlows) continue;
-      sweep(family, origin, CtState.ESTABLISHED, 0);
-      sweep(family, origin, CtState.ESTABLISHED, CtStatus.DNAT);
-      sweep(family, origin, CtState.INVALID, 0);
+      sweepSpace(family, origin, CtState.ESTABLISHED, 0, visit);
+      sweepSpace(family, origin, CtState.ESTABLISHED, CtStatus.DNAT, visit);
+      sweepSpace(family, origin, CtState.INVALID, 0, visit);
     }
   }
   writeResult();
-}
-
-/** The end of what each dimension's value stands for, over all that was visited with it. */
-const reach = new Vector();
-for (let dim: u32 = 0; dim < Dim.COUNT; dim++) reach.push(u32.MAX_VALUE);
-
-/** Puts all dimensions from `dim` on to their first value; false: some has none. */
-function rewind(dim: u32): bool {
-  for (; dim < Dim.COUNT; dim++) {
-    const first = valueFrom(dim, 0);
-    if (first == ABSENT) return false;
-    setValue(dim, first);
-    reach.set(dim, u32.MAX_VALUE);
-  }
-  return true;
-}
-
-function sweep(family: u32, origin: u32, ctState: u32, ctStatus: u32): void {
-  packet.family = family;
-  packet.origin = origin;
-  packet.ctState = ctState;
-  packet.ctStatus = ctStatus;
-  if (gaveUp || !rewind(0)) return;
-  do {
-    if (classes >= limit) {
-      gaveUp = true;
-      return;
-    }
-    resetBox();
-    visit();
-    for (let dim: u32 = 0; dim < Dim.COUNT; dim++) if (highOf(dim) < reach.get(dim)) reach.set(dim, highOf(dim));
-  } while (advance());
-}
-
-/** On to the first packet outside the boxes so far; false: there is none. */
-function advance(): bool {
-  for (let dim = Dim.COUNT; dim-- > 0; ) {
-    const last = reach.get(dim);
-    const next = last >= lastValue(dim) ? ABSENT : valueFrom(dim, last + 1);
-    if (next == ABSENT) continue;
-    setValue(dim, next);
-    reach.set(dim, u32.MAX_VALUE);
-    return rewind(dim + 1);
-  }
-  return false;
 }
 
 /** Endpoints that rules have asked whether the client sticks to them: literal, port. */
@@ -115,19 +70,22 @@ function collectSticky(): void {
   }
 }
 
-/** The packet's class: clients that stick to no endpoint, and those that stick to each that is asked for. */
-function visit(): void {
+/** The packet's class: clients that stick to no endpoint, and those that stick to each that is asked for. False: it gives up. */
+function visit(): bool {
+  if (classes >= limit) gaveUp = true;
+  if (gaveUp) return false;
   packet.stuckAddress = ABSENT;
   packet.stuckPort = 0;
   packet.askedStuck = false;
   sticky.clear();
   compareHere();
-  if (!packet.askedStuck) return;
+  if (!packet.askedStuck) return true;
   for (let i: u32 = 0; i < sticky.length; i += 2) {
     packet.stuckAddress = sticky.get(i);
     packet.stuckPort = sticky.get(i + 1);
     compareHere();
   }
+  return true;
 }
 
 function compareHere(): void {

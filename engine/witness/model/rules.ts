@@ -211,6 +211,14 @@ export function hasUnknown(): bool {
   return false;
 }
 
+/** Whether the rule that is being made has such a match. */
+export function hasMatch(op: u32): bool {
+  for (let at = start; at < code.length; at += (code.get(at) >> 16) + 1) {
+    if ((code.get(at) & 0xff) == op) return true;
+  }
+  return false;
+}
+
 export function dropRule(): void {
   code.length = start;
 }

@@ -95,6 +95,11 @@ function tableKey(ruleset: u32, family: u32, isIptables: bool): u32 {
   return (ruleset << 3) | (family << 1) | <u32>isIptables;
 }
 
+/** The table of that name, or ABSENT. */
+export function findTable(ruleset: u32, family: u32, name: u32, isIptables: bool): u32 {
+  return tableNumbers.get(tableKey(ruleset, family, isIptables), name);
+}
+
 /** The table of that name, made if there is none. */
 export function tableNamed(ruleset: u32, family: u32, name: u32, isIptables: bool): u32 {
   const key = tableKey(ruleset, family, isIptables);

@@ -11,6 +11,7 @@ import {
   Field,
   Flag,
   hasEffect,
+  hasMatch,
   Op,
   RejectWith,
   statement,
@@ -18,7 +19,7 @@ import {
   statement2,
 } from "../model/rules";
 import { findSet, setAt } from "../model/sets";
-import { chainNamed } from "../model/tables";
+import { chainNamed, isListedTwice, tableAt } from "../model/tables";
 import { ctStatusOf, readCtStates } from "./ct-states";
 import { plainVerdict } from "./nft-elements";
 import { fieldCount, isField, readFields } from "./nft-fields";
@@ -58,7 +59,8 @@ export function readRule(ofTable: u32, chain: u32, atLine: u32, isInsert: bool):
   while (!words.isLineEnd() && !words.isSignOf(0x7d) && !words.isSignOf(0x3b)) {
     if (readStatement()) continue;
     // From here on nobody knows what the rule does, unless it fails before.
-    unknownWord(line, "statement", words.bytes, words.length);
+    // What iptables-save has told in its own words is read from there.
+    if (!isListedTwice(tableAt(table))) unknownWord(line, "statement", words.bytes, words.length);
     statement(Op.UNKNOWN_TARGET, 0);
     skipRule(depth);
   }
@@ -159,6 +161,8 @@ function skipLog(): bool {
   return true;
 }
 
+const TCP: u32 = 6;
+
 function readReject(): bool {
   words.next();
   if (!words.is("with")) {
@@ -178,6 +182,8 @@ function readReject(): bool {
     if (reason == u32.MAX_VALUE) return false;
   }
   words.next();
+  // nft adds the match where it is not written, and does not list it.
+  if (reason == RejectWith.TCP_RESET && !hasMatch(Op.PROTOCOL)) statement2(Op.PROTOCOL, 0, TCP, TCP);
   statement1(Op.REJECT, 0, reason);
   return true;
 }

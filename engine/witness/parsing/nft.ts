@@ -88,7 +88,10 @@ function readCommand(): void {
     words.next();
     if (!readNames(line)) return;
     if (isAdd) declareSet(line, isMap);
-    else if (isFlush && findSet(table, name) != ABSENT) flushSet(findSet(table, name));
+    else if (findSet(table, name) != ABSENT) {
+      flushSet(findSet(table, name));
+      if (isDelete) setAt(findSet(table, name)).line = 0;
+    }
   } else if (words.is("element")) {
     words.next();
     if (!readNames(line)) return;

@@ -66,7 +66,8 @@ async function compared(options: VerifyOptions, io: Io, reporter: Reporter): Pro
   const comparison = witness.compare(A, B, { limit, flows });
   const name = options.live ? "this node's kernel" : texts.map((text) => text.name).join(", ");
   const b = { name: wanted.name, lines: linesOfB, entryPoints: wanted.entryPoints };
-  return reportOf({ comparison, a: { name, lines: linesOfA }, b, local, flows });
+  const rules = witness.ruleDifferences(A, B);
+  return reportOf({ comparison, rules, a: { name, lines: linesOfA }, b, local, flows });
 }
 
 function setFacts(witness: Witness, local: readonly string[], file: string, reporter: Reporter): void {

@@ -1,7 +1,8 @@
 // What a comparison has found, as people and machines read it: by entry point, with the lines that decide.
 import type { EntryPoints } from "../../shared/entry-points.ts";
 import type { RuleLines } from "../../shared/rule-lines.ts";
-import type { Comparison, Difference, Ending } from "../../shared/witness-answers.ts";
+import type { Comparison, Difference, Ending, RuleDifferences } from "../../shared/witness-answers.ts";
+import { culprits, type ReportedRules, reportedRules } from "./rule-differences.ts";
 import { type Place, placed } from "./trace-report.ts";
 
 /** One side of a comparison. */
@@ -37,17 +38,23 @@ export interface VerifyReport {
   readonly unknownClasses: number;
   readonly kinds: Comparison["kinds"];
   readonly differences: readonly ReportedDifference[];
+  /** Rules that are missing in A, there as well, or others; how many more there are. */
+  readonly rules: readonly ReportedRules[];
+  readonly moreRules: number;
+  /** Whose doing it may be. */
+  readonly culprits: readonly string[];
 }
 
 export interface Compared {
   readonly comparison: Comparison;
+  readonly rules: RuleDifferences;
   readonly a: Side;
   readonly b: Side;
   readonly local: readonly string[];
   readonly flows: boolean;
 }
 
-export function reportOf({ comparison, a, b, local, flows }: Compared): VerifyReport {
+export function reportOf({ comparison, rules, a, b, local, flows }: Compared): VerifyReport {
   const { result, complete, classes, differentClasses, unknownClasses, kinds, differences } = comparison;
   const reported = ({ line, ...ending }: Ending, { lines }: Side) => ({ ...ending, ...placed(lines, line) });
   return {
@@ -67,7 +74,15 @@ export function reportOf({ comparison, a, b, local, flows }: Compared): VerifyRe
       a: difference.a.map((ending) => reported(ending, a)),
       b: difference.b.map((ending) => reported(ending, b)),
     })),
+    rules: reportedRules(rules, a.lines, b.lines),
+    moreRules: rules.more,
+    culprits: result === "different" ? culprits({ rules, decisive: decisiveLines(differences) }) : [],
   };
+}
+
+/** Lines of A at which packets end otherwise than in B. */
+function decisiveLines(differences: readonly Difference[]): Set<number> {
+  return new Set(differences.flatMap(({ a }) => a.map(({ line }) => line)));
 }
 
 function assumptions(local: readonly string[], flows: boolean): string[] {
@@ -75,7 +90,7 @@ function assumptions(local: readonly string[], flows: boolean): string[] {
   return [
     `the node's own addresses are ${addresses.join(", ")}`,
     "what the node sends has one of them as its source, and what comes in has none",
-    "packets have no mark when they come in",
+    "packets have no mark when they come in; TCP begins with SYN, and IPv6 has no extension headers",
     flows ? "new, established and invalid connections" : "new connections alone",
   ];
 }

@@ -20,7 +20,7 @@ const kinds: Record<string, string> = {
 };
 
 export function verifyText(report: VerifyReport): string {
-  const lines = [answer(report), ""];
+  const lines = [answer(report), "", ...likely(report)];
   let shown = 0;
   for (const [service, differences] of groupedBy(report.differences, ({ service }) => service)) {
     // Packets that end in the same two ways for the same two rules differ for the same reason.
@@ -30,9 +30,59 @@ export function verifyText(report: VerifyReport): string {
   }
   if (shown > shownAtMost) lines.push(`… and ${shown - shownAtMost} more (--report json has all)`);
   if (shown > 0) lines.push("");
+  lines.push(...rulesText(report));
   lines.push(`A: ${printable(report.a, 2000)}`, `B: ${printable(report.b, 2000)}`, "Taken for granted:");
   lines.push(...report.assumptions.map((text) => `  ${printable(text, 2000)}`));
   return `${lines.join("\n")}\n`;
+}
+
+/** What a difference of rules is called. */
+const ruleWords: Record<string, string> = {
+  "table-missing": "the table is missing",
+  "table-off": "the table is dormant",
+  "chain-missing": "the chain is missing",
+  "chain-extra": "the chain is there in addition",
+  "chain-otherwise": "hook, priority or policy are others",
+  rules: "rules are others",
+  order: "rules are in another order",
+  "set-missing": "the set is missing",
+  "set-extra": "the set is there in addition",
+  "set-otherwise": "the set is declared otherwise",
+  "element-missing": "an element is missing",
+  "element-extra": "an element is there in addition",
+  "element-otherwise": "an element leads elsewhere",
+};
+const rulesShown = 20;
+
+function likely({ culprits }: VerifyReport): string[] {
+  return culprits.length === 0 ? [] : ["Likely:", ...culprits.map((text) => `  ${printable(text, 2000)}`), ""];
+}
+
+function rulesText({ rules, moreRules, result }: VerifyReport): string[] {
+  const lines: string[] = [];
+  if (rules.length > 0 && result !== "different") {
+    lines.push(
+      `${plural(rules.length + moreRules, "place")} where the rules themselves differ (--report json), which no packet notices`,
+      "",
+    );
+    return lines;
+  }
+  if (rules.length === 0) return lines;
+  lines.push("Rules (- in A alone, + in B alone):");
+  for (const { what, where, a, b } of rules.slice(0, rulesShown)) {
+    lines.push(`  ${printable(where)}: ${ruleWords[what] ?? what}`);
+    for (const place of a.slice(0, 5)) lines.push(placeLine("-", place));
+    for (const place of b.slice(0, 5)) lines.push(placeLine("+", place));
+  }
+  const more = rules.length - rulesShown + moreRules;
+  if (more > 0) lines.push(`  … and ${plural(more, "more place")} (--report json)`);
+  lines.push("");
+  return lines;
+}
+
+function placeLine(sign: string, { file, line, rule }: { file: string; line: number; rule: string }): string {
+  const text = printable(`    ${sign} ${file}:${line}: ${rule}`, 2000);
+  return text.length > 240 ? `${text.slice(0, 239)}…` : text;
 }
 
 /** Sorted by key. */
