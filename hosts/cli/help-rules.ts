@@ -10,21 +10,27 @@ const reports = `      --report FORMAT[=FILE]  text (default) or json; repeats, 
   -h, --help`;
 
 export const traceHelp = `Follows one packet through rules, whoever wrote them: every path with its exact probability, each step with its line and reason.
+Or all packets that a question is about: which sources reach what, what leads to an endpoint, what is dropped, and by which rule.
 
 Usage:
   sluice trace --rules FILE… --to DESTINATION [options]
   sluice trace -f FILE… --to DESTINATION [options]
+  sluice trace --rules FILE…|-f FILE… --to DESTINATION --from any | --reaches ENDPOINT | --stopped
 
 Rules:
 ${rulesInput}
-  -f, --filename FILE       objects: their rules are followed, or, beside --rules, their names are used.
+  -f, --filename FILE       objects: their rules are followed, or, beside --rules, their names are used. Each step says which
+                            object and field made its rule, with file and line.
                             With all options of \`sluice render\` for input (--config, --node, --mode, --kube-version, …)
 
 Packet:
       --to DESTINATION      ADDRESS:PORT; with -f also svc/NAMESPACE/NAME:PORT, lb:NAMESPACE/NAME:PORT; nodeport:PORT
-      --from PLACE          outside (default), node, or an address of a pod or client, ADDRESS[:PORT]
+      --from PLACE          outside (default), node, an address of a pod or client, ADDRESS[:PORT]; with -f also
+                            pod:NAMESPACE/NAME; any: all sources, and which of them reach what
       --proto PROTOCOL      tcp (default), udp or sctp
       --in-interface NAME   by which it comes in, where rules ask for that
+      --reaches ENDPOINT    instead of --to: all that leads to ADDRESS, ADDRESS:PORT or (with -f) pod:NAMESPACE/NAME[:PORT]
+      --stopped             all that is dropped or rejected, and by which rule; with --to, of what goes there
 
 Output:
       --table               a line for each path, without its steps
@@ -35,6 +41,9 @@ Exit codes: 0 done, 1 bad input or failure, 3 it ends at a rule that is not unde
 Examples:
   # Why does this node not reach the Service?
   iptables-save > rules.txt; sluice trace --rules rules.txt --from 10.244.1.7 --to 10.96.0.10:53 --proto udp
+
+  # Who can reach this pod, and through what?
+  sluice trace --rules rules.txt -f manifests/ --reaches pod:shop/web-0
 
   # Where would a client from outside end, after this change?
   sluice trace -f manifests/ --node node-a --to nodeport:30080

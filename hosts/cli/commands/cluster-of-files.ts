@@ -13,6 +13,7 @@ import { asStrict } from "../../shared/config/strict.ts";
 import type { Mode } from "../../shared/contract.ts";
 import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 import { fileError } from "../../shared/manifests/files.ts";
+import type { Input } from "../../shared/manifests/input.ts";
 import { ManifestSet } from "../../shared/manifests/manifest-set.ts";
 import type { Origins } from "../../shared/manifests/origins.ts";
 import { plural } from "../../shared/plural.ts";
@@ -67,6 +68,8 @@ export interface LoadedCluster {
   /** Of what is assumed. Undefined: nothing is. */
   readonly marks: Marks | undefined;
   readonly origins: Origins;
+  /** What the engine was given. */
+  readonly inputs: readonly Input[];
 }
 
 /** Reads the files and configures the engine for the node. Undefined: nothing could be read, or the options are refused. */
@@ -95,7 +98,7 @@ export async function clusterOfFiles(
   );
   if (!accepted) return undefined;
   cluster.reportConflicts();
-  return { cluster, marks, origins };
+  return { cluster, marks, origins, inputs: taken };
 }
 
 /** Undefined: nothing is to be assumed, or nothing is left open. */

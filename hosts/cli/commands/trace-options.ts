@@ -7,7 +7,16 @@ import { parseOptionsAlone } from "./parse-options.ts";
 export type From =
   | { readonly kind: "address"; readonly address: string; readonly port: number }
   | { readonly kind: "node" }
-  | { readonly kind: "outside" };
+  | { readonly kind: "outside" }
+  /** `namespace/name`, by the objects. */
+  | { readonly kind: "pod"; readonly name: string }
+  /** Every source: a survey. */
+  | { readonly kind: "any" };
+
+/** An endpoint by its address, or by its pod; port 0: any. */
+export type Endpoint =
+  | { readonly kind: "address"; readonly address: string; readonly port: number }
+  | { readonly kind: "pod"; readonly name: string; readonly port: number };
 
 export type To =
   | { readonly kind: "address"; readonly address: string; readonly port: number }
@@ -20,7 +29,12 @@ export interface TraceOptions {
   readonly live: boolean;
   readonly files: FileOptions;
   readonly from: From;
-  readonly to: To;
+  /** Undefined: to wherever it is. */
+  readonly to: To | undefined;
+  /** A survey of what leads to this endpoint. */
+  readonly reaches: Endpoint | undefined;
+  /** A survey of what is dropped or rejected. */
+  readonly stopped: boolean;
   /** Undefined: what the Service's port says, else TCP. */
   readonly protocol: "tcp" | "udp" | "sctp" | undefined;
   readonly inInterface: string;
@@ -37,6 +51,8 @@ export const traceArguments = {
   live: { type: "boolean" },
   from: { type: "string" },
   to: { type: "string" },
+  reaches: { type: "string" },
+  stopped: { type: "boolean" },
   proto: { type: "string" },
   "in-interface": { type: "string" },
   addresses: { type: "string" },
@@ -51,7 +67,14 @@ export function parseTraceOptions(args: string[]): TraceOptions {
   const values = parse(args);
   const { rules = [], live = false, protocol, from = "outside", to } = { ...values, protocol: values.proto };
   const files = fileOptions(values);
-  if (to === undefined) throw new UsageError("where to? give --to ADDRESS:PORT", "see `sluice help trace`");
+  const { reaches, stopped = false } = values;
+  if (to === undefined && reaches === undefined && !stopped)
+    throw new UsageError(
+      "where to? give --to ADDRESS:PORT, --reaches ENDPOINT or --stopped",
+      "see `sluice help trace`",
+    );
+  if (reaches !== undefined && (to !== undefined || stopped))
+    throw new UsageError("--reaches asks for all that leads to an endpoint", "leave out --to and --stopped");
   if (live && rules.length > 0)
     throw new UsageError("--live and --rules are two sources of rules", "leave out one of them");
   if (!live && rules.length === 0 && files.files.length === 0) {
@@ -60,16 +83,26 @@ export function parseTraceOptions(args: string[]): TraceOptions {
   if (protocol !== undefined && protocol !== "tcp" && protocol !== "udp" && protocol !== "sctp") {
     throw new UsageError(`--proto: ${JSON.stringify(protocol)} is not followed`, "use tcp, udp or sctp");
   }
-  const target = toOption(to);
-  if (target.kind !== "address" && target.kind !== "NodePort" && files.files.length === 0) {
+  const target = to === undefined ? undefined : toOption(to);
+  if (target !== undefined && target.kind !== "address" && target.kind !== "NodePort" && files.files.length === 0) {
     throw new UsageError(`--to ${to}: rules name no Services`, "give -f FILE too, or an address and port");
+  }
+  const source = fromOption(from);
+  const endpoint = reaches === undefined ? undefined : endpointOption(reaches);
+  if ((source.kind === "pod" || endpoint?.kind === "pod") && files.files.length === 0) {
+    throw new UsageError("rules name no pods", "give -f FILE too, or the pod's address");
+  }
+  if ((reaches !== undefined || stopped) && values.from !== undefined && source.kind !== "any") {
+    throw new UsageError("--reaches and --stopped are about all sources", "leave out --from");
   }
   return {
     rules,
     live,
     files,
-    from: fromOption(from),
+    from: source,
     to: target,
+    reaches: endpoint,
+    stopped,
     protocol,
     inInterface: values["in-interface"] ?? "",
     addresses: values.addresses,
@@ -90,13 +123,24 @@ function hostAndPort(text: string): { address: string; port: number | undefined 
 }
 
 function fromOption(text: string): From {
-  if (text === "node" || text === "outside") return { kind: text };
+  if (text === "node" || text === "outside" || text === "any") return { kind: text };
+  const [, pod] = /^pod:([^/]+\/[^/]+)$/.exec(text) ?? [];
+  if (pod !== undefined) return { kind: "pod", name: pod };
   const found = hostAndPort(text);
   if (found !== undefined) return { kind: "address", address: found.address, port: found.port ?? 40_000 };
   throw new UsageError(
     `--from: ${JSON.stringify(text)} is no place`,
-    "write an address, ADDRESS:PORT, node or outside",
+    "write an address, ADDRESS:PORT, pod:NAMESPACE/NAME, node, outside or any",
   );
+}
+
+function endpointOption(text: string): Endpoint {
+  const [, pod, port = "0"] = /^pod:([^/]+\/[^/:]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (pod !== undefined) return { kind: "pod", name: pod, port: Number(port) };
+  const found = hostAndPort(text);
+  if (found !== undefined) return { kind: "address", address: found.address, port: found.port ?? 0 };
+  const hint = "write ADDRESS, ADDRESS:PORT or pod:NAMESPACE/NAME[:PORT]";
+  throw new UsageError(`--reaches: ${JSON.stringify(text)} is no endpoint`, hint);
 }
 
 function toOption(text: string): To {

@@ -55,11 +55,16 @@ export function* withBlame(
   if (at < rules.length) yield rules.subarray(at);
 }
 
-function comment(owner: Owner, { index, marks, origins }: BlameContext): string {
+function comment(owner: Owner, context: BlameContext): string {
+  return `# ${ownerText(owner, context)}`;
+}
+
+/** `Service shop/web spec.ports[0] (web.yaml:12)` */
+export function ownerText(owner: Owner, { index, marks, origins }: BlameContext): string {
   const found = index.place(owner);
   const place = found === undefined ? "" : placeText(found, origins);
   const assumed = marks === undefined ? undefined : assumedOwner(owner, place, marks, origins);
-  if (assumed !== undefined) return `# ${assumed}`;
+  if (assumed !== undefined) return assumed;
   const parts = [objectName(owner), owner.field, place].filter((part) => part !== "");
-  return `# ${parts.map((part) => printable(part)).join(" ")}`;
+  return parts.map((part) => printable(part)).join(" ");
 }

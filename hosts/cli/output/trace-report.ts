@@ -16,6 +16,8 @@ export type ReportedStep =
       readonly at?: Place;
       /** The element that a look-up has found. */
       readonly element?: Place;
+      /** Objects and fields that it comes from, with file and line, if objects were given. */
+      readonly owners?: readonly string[];
     });
 
 export interface ReportedPath extends Omit<Path, "line" | "steps"> {
@@ -47,9 +49,10 @@ export interface Traced {
   readonly paths: readonly Path[];
   readonly replies: readonly TracedReply[];
   readonly lines: RuleLines;
+  readonly ownersOf?: ((step: Extract<Step, { chain: string }>) => readonly string[]) | undefined;
 }
 
-export function traceReport({ rules, packet, paths, replies, lines }: Traced): TraceReport {
+export function traceReport({ rules, packet, paths, replies, lines, ownersOf }: Traced): TraceReport {
   return {
     format_version: 1,
     rules,
@@ -57,7 +60,7 @@ export function traceReport({ rules, packet, paths, replies, lines }: Traced): T
     paths: paths.map(({ line, steps, ...path }) => ({
       ...path,
       ...placed(lines, line),
-      steps: steps.map((step) => reportedStep(step, lines)),
+      steps: steps.map((step) => reportedStep(step, lines, ownersOf)),
     })),
     replies: replies.map(({ line, ...reply }) => ({ ...reply, ...placed(lines, line) })),
   };
@@ -74,9 +77,15 @@ function placeOf(lines: RuleLines, number: number): Place | undefined {
   return found === undefined ? undefined : { file: found.file, line: found.line, rule: found.text };
 }
 
-function reportedStep(step: Step, lines: RuleLines): ReportedStep {
+function reportedStep(step: Step, lines: RuleLines, ownersOf: Traced["ownersOf"]): ReportedStep {
   if ("hook" in step) return step;
   const { line, element, ...rest } = step;
   const found = element === undefined || element === line ? undefined : placeOf(lines, element);
-  return { ...rest, ...placed(lines, line), ...(found === undefined ? {} : { element: found }) };
+  const owners = ownersOf?.(step) ?? [];
+  return {
+    ...rest,
+    ...placed(lines, line),
+    ...(found === undefined ? {} : { element: found }),
+    ...(owners.length === 0 ? {} : { owners }),
+  };
 }

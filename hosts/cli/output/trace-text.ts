@@ -3,6 +3,9 @@ import { printable } from "../../shared/printable.ts";
 import { endingText, endpointText, oddsText } from "./endings.ts";
 import type { Place, ReportedStep, TraceReport } from "./trace-report.ts";
 
+/** A rule that many objects share is named after some of them. */
+const ownersShown = 3;
+
 /** `table`: a line for each path, without steps. */
 export function traceText(report: TraceReport, table: boolean): string {
   const { paths, replies, rules } = report;
@@ -58,12 +61,14 @@ function effective(steps: readonly ReportedStep[]): ReportedStep[] {
 
 function stepLines(step: ReportedStep, isOne: boolean): string[] {
   if ("hook" in step) return [`  ${step.hook}`];
-  const { table, chain, because, does, at, element } = step;
+  const { table, chain, because, does, at, element, owners = [] } = step;
   const reason = because.length === 0 ? "" : `${because.join(", ")}: `;
   const places = [at, element].flatMap((place) => (place === undefined ? [] : [place]));
   return [
     `    ${table} ${chain}: ${reason}${does}`,
     ...places.map((place) => `      ${placeText(place, isOne)}: ${shortened(place.rule)}`),
+    ...owners.slice(0, ownersShown).map((owner) => `      by ${owner}`),
+    ...(owners.length > ownersShown ? [`      and ${owners.length - ownersShown} more`] : []),
   ];
 }
 

@@ -95,7 +95,11 @@ function assumptions(local: readonly string[], flows: boolean): string[] {
   ];
 }
 
-function serviceOf({ destination, protocol, port }: Difference, entryPoints: EntryPoints | undefined): string {
+/** Whose entry point the packets go to; empty: nobody's. */
+export function serviceOf(
+  { destination, protocol, port }: Pick<Difference, "destination" | "protocol" | "port">,
+  entryPoints: EntryPoints | undefined,
+): string {
   // A range of addresses is no Service's, even if it begins with one's.
   if (entryPoints === undefined || destination.includes("-")) return "";
   return entryPoints.at(destination, protocol, port[0]) ?? entryPoints.hasAddress(destination) ?? "";
