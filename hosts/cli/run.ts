@@ -17,6 +17,8 @@ import { completionHelp } from "./help-completion.ts";
 import { diffHelp } from "./help-diff.ts";
 import { migrateHelp, traceHelp, verifyHelp } from "./help-rules.ts";
 import { type Io, write } from "./io.ts";
+import { Reporter } from "./output/diagnostics.ts";
+import { UnwritableFileError } from "./output/files.ts";
 import { version } from "./version.ts";
 
 interface Command {
@@ -67,6 +69,10 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       const hint = error.hint === "" ? "`sluice help render` explains all options" : error.hint;
       await write(io.stderr, `sluice: ${printable(error.message)}\n  ${printable(hint)}\n`);
       return exitCode.usage;
+    }
+    if (error instanceof UnwritableFileError) {
+      new Reporter(io, false).report(error.diagnostic);
+      return exitCode.failure;
     }
     if (error instanceof EngineMissingError || error instanceof EngineTrapError) {
       await write(io.stderr, `sluice: ${printable(error.message)}\n`);

@@ -5,13 +5,13 @@ import type { Cluster } from "../../shared/cluster.ts";
 import type { ProxyConfig } from "../../shared/config/rules.ts";
 import type { Batch, Family, Mode } from "../../shared/contract.ts";
 import type { Description } from "../../shared/describe.ts";
-import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
+import type { Diagnostic } from "../../shared/diagnostics.ts";
 import { joinPieces } from "../../shared/engine.ts";
 import type { Origins } from "../../shared/manifests/origins.ts";
 import { type Io, write } from "../io.ts";
 import { assumedCounts, markDescription } from "../output/assumed.ts";
 import { type BlamedLine, withBlame } from "../output/blame.ts";
-import { isDirectory, makeDirectory, writeFileAtomically } from "../output/files.ts";
+import { isDirectory, makeDirectory, unwritable, writeFileAtomically } from "../output/files.ts";
 import { header } from "../output/header.ts";
 import { netlinkHexdump } from "../output/netlink-hexdump.ts";
 import type { RenderOptions } from "./render-options.ts";
@@ -52,10 +52,7 @@ export async function writeRendered(rendering: Rendering): Promise<Diagnostic | 
       if (output.isDirectory && !(await isDirectory(path))) await makeDirectory(output.path);
       await writeFileAtomically(path, pieces);
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : "";
-      const hint = code === "ENOENT" ? "make the directory first" : "check the path and who may write there";
-      const message = `cannot be written: ${error instanceof Error ? error.message : error}`;
-      return diagnostic("error", "unwritable-file", message, { file: path, hint });
+      return unwritable(path, error);
     }
   }
   return undefined;

@@ -9,7 +9,7 @@ import { redact } from "../../shared/snapshot/redact.ts";
 import { type ExitCode, exitCode } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
 import { Reporter } from "../output/diagnostics.ts";
-import { writeFileAtomically } from "../output/files.ts";
+import { unwritable, writeFileAtomically } from "../output/files.ts";
 import { kubeconfigPath } from "../snapshot/kubeconfig-path.ts";
 import { version } from "../version.ts";
 import { parseSnapshotOptions, type SnapshotOptions } from "./snapshot-options.ts";
@@ -35,9 +35,7 @@ export async function snapshot(args: string[], io: Io): Promise<ExitCode> {
   try {
     await writeFileAtomically(options.output, pieces, MODE);
   } catch (error) {
-    const message = `cannot be written: ${error instanceof Error ? error.message : error}`;
-    const hint = "check the path and who may write there";
-    reporter.report(diagnostic("error", "unwritable-file", message, { file: options.output, hint }));
+    reporter.report(unwritable(options.output, error));
     return exitCode.failure;
   }
   return exitCode.done;

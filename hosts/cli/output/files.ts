@@ -1,6 +1,7 @@
 // Writes results so that a reader never sees half of one.
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { type Diagnostic, diagnostic } from "../../shared/diagnostics.ts";
 
 /**
  * Writes beside the file and renames; an existing device or pipe (/dev/null) is written to as it is.
@@ -23,6 +24,25 @@ export async function writeFileAtomically(path: string, pieces: Iterable<Uint8Ar
   } catch (error) {
     if (!inPlace) await rm(target, { force: true });
     throw error;
+  }
+}
+
+/** A file that can't be written, for people. */
+export function unwritable(file: string, error: unknown): Diagnostic {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  const hint = code === "ENOENT" ? "make the directory first" : "check the path and who may write there";
+  const message = `cannot be written: ${error instanceof Error ? error.message : error}`;
+  return diagnostic("error", "unwritable-file", message, { file, hint });
+}
+
+/** Thrown where nothing can be reported; ends the command as a failure. */
+export class UnwritableFileError extends Error {
+  override readonly name = "UnwritableFileError";
+  readonly diagnostic: Diagnostic;
+
+  constructor(file: string, error: unknown) {
+    super(`${file} cannot be written`, { cause: error });
+    this.diagnostic = unwritable(file, error);
   }
 }
 

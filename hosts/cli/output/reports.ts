@@ -1,7 +1,7 @@
 // --report FORMAT[=FILE]: where a command's result goes, and how it is written. May be given several times.
 import { UsageError } from "../exit-codes.ts";
 import { type Io, write } from "../io.ts";
-import { writeFileAtomically } from "./files.ts";
+import { UnwritableFileError, writeFileAtomically } from "./files.ts";
 
 export interface ReportTarget {
   readonly format: string;
@@ -29,7 +29,7 @@ export function reportTargets(values: readonly string[] | undefined, formats: re
   return targets;
 }
 
-/** Writes each report; `texts` makes it by format. */
+/** Writes each report; `texts` makes it by format. Throws an UnwritableFileError. */
 export async function writeReports(
   targets: readonly ReportTarget[],
   texts: Readonly<Record<string, () => string>>,
@@ -37,7 +37,14 @@ export async function writeReports(
 ): Promise<void> {
   for (const { format, file } of targets) {
     const text = texts[format]?.() ?? "";
-    if (file === undefined) await write(io.stdout, text);
-    else await writeFileAtomically(file, [new TextEncoder().encode(text)]);
+    if (file === undefined) {
+      await write(io.stdout, text);
+      continue;
+    }
+    try {
+      await writeFileAtomically(file, [new TextEncoder().encode(text)]);
+    } catch (error) {
+      throw new UnwritableFileError(file, error);
+    }
   }
 }
