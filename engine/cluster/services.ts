@@ -96,9 +96,13 @@ export function noteChange(service: Service, change: u32): void {
   service.changes |= change;
 }
 
-/** Forgets a Service that has neither object, slices nor service ports. It must not be among `changedServices`. */
+/** Nothing is left of the Service: neither object, slices nor service ports. */
+export function isUnused(service: Service): bool {
+  return service.record == 0 && service.slicesIPv4 == 0 && service.slicesIPv6 == 0 && service.ports == 0;
+}
+
+/** Forgets a Service that is unused. It must not be among `changedServices`. */
 export function dropUnusedService(service: Service): void {
-  if (service.record != 0 || service.slicesIPv4 != 0 || service.slicesIPv6 != 0 || service.ports != 0) return;
   const order = sortedServices();
   let low: u32 = 0;
   let high = order.length;

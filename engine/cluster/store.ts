@@ -1,9 +1,11 @@
 // Takes and drops objects. `engine/json` calls these; what is kept, and what a change touches, is decided here.
 import { arenaAlloc } from "../bytes/memory";
 import { dropNamed, nodes, putNamed, serviceCIDRs } from "./nodes";
+import { SliceRecord } from "./records";
 import { Change, noteChange, Service, serviceNamed, services } from "./services";
 import { dropSlice, putSlice, Slice, slices } from "./slices";
 import { Entry, replaceRecord, Table } from "./table";
+import { noteTriggerTime } from "./trigger-times";
 
 let keyLength: usize = 0; // of what `keyOf` has made last
 
@@ -77,6 +79,21 @@ export function storeSlice(
 ): bool {
   const key = keyOf(namespace, namespaceLength, name, nameLength);
   return putSlice(key, keyLength, namespaceLength, record);
+}
+
+/** What has changed the slice, which is stored, happened at that time (milliseconds since 1970). */
+export function noteSliceTrigger(
+  namespace: usize,
+  namespaceLength: usize,
+  name: usize,
+  nameLength: usize,
+  time: u64,
+): void {
+  const key = keyOf(namespace, namespaceLength, name, nameLength);
+  const found = slices.find(key, keyLength);
+  if (found == 0) return;
+  const slice = changetype<Slice>(found);
+  noteTriggerTime(changetype<SliceRecord>(slice.record).family, slice.service, time);
 }
 
 export function deleteSlice(namespace: usize, namespaceLength: usize, name: usize, nameLength: usize): bool {

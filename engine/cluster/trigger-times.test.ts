@@ -83,6 +83,68 @@ test("reconcile brings changes into the kernel as well, of its family", () => {
   assert.equal(times(engine, "ipv6"), ["2026-11-01T10:00:01.000Z"]);
 });
 
+test("a change of a Service that is written in portions counts with the last of them, another's at once", () => {
+  const engine = measuring();
+  engine.setPortion(100);
+  sync(engine);
+  const ports = Array.from({ length: 40 }, (_, i) => ({ name: `p${i}`, port: 1 + i }));
+  const heavy = (last: number) => ({
+    ...makeSlice("x/heavy-1", "heavy", [`10.0.1.${last}`, "10.0.2.1", "10.0.2.2"], { ports }),
+  });
+  put(engine, makeService("x/heavy", { ports, ip: "10.96.0.7" }), heavy(1));
+  do sync(engine);
+  while (engine.beginPortion());
+  const changed = heavy(2);
+  const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": "2026-11-01T11:00:00Z" };
+  put(engine, { ...changed, metadata: { ...changed.metadata, annotations } });
+  put(engine, slice(["10.0.0.1"], "2026-11-01T10:00:00Z"));
+  sync(engine);
+  assert.equal(times(engine), ["2026-11-01T10:00:00.000Z"]);
+  sync(engine);
+  assert.equal(times(engine), [], "a plan without any batch");
+  let portions = 0;
+  for (; engine.beginPortion(); portions++) {
+    put(engine, slice([`10.0.0.${2 + portions}`], "2026-11-01T10:00:01Z"));
+    assert.equal(times(engine), [], `portion ${portions}`);
+    const batches = engine.plan(0);
+    assert.equal(times(engine), [], `portion ${portions} is planned`);
+    for (const { id } of batches) engine.committed(id, 0);
+    const found = times(engine);
+    assert.is(found.filter((time) => time === "2026-11-01T10:00:01.000Z").length, 1);
+    if (found.includes("2026-11-01T11:00:00.000Z")) break;
+  }
+  assert.ok(portions > 1, `${portions} portions`);
+  assert.is(engine.beginPortion(), false, "it was the last");
+});
+
+test("the time of a Service that is gone before its next portion counts once", () => {
+  const engine = measuring();
+  engine.setPortion(100);
+  sync(engine);
+  const ports = Array.from({ length: 80 }, (_, i) => ({ name: `p${i}`, port: 1 + i }));
+  const service = makeService("x/heavy", { ports, ip: "10.96.0.7" });
+  const made = makeSlice("x/heavy-1", "heavy", ["10.0.1.1", "10.0.1.2"], { ports });
+  const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": "2026-11-01T11:00:00Z" };
+  const heavy = { ...made, metadata: { ...made.metadata, annotations } };
+  put(engine, service, heavy);
+  sync(engine);
+  engine.beginPortion();
+  sync(engine);
+  assert.equal(times(engine), []);
+  remove(engine, service, heavy);
+  // Whatever takes the freed Service's place says nothing about it.
+  const others = Array.from({ length: 8 }, (_, i) => makeService(`x/other-${i}`, { ports, ip: `10.96.1.${i}` }));
+  const rest: string[] = [];
+  do {
+    sync(engine);
+    rest.push(...times(engine));
+  } while (engine.beginPortion());
+  put(engine, ...others);
+  sync(engine);
+  rest.push(...times(engine));
+  assert.equal(rest, ["2026-11-01T11:00:00.000Z"]);
+});
+
 test("what needs no write is part of the kernel with the plan that finds this out", () => {
   const engine = measuring();
   put(engine, slice(["10.0.0.1"], "2026-11-01T10:00:00Z"));

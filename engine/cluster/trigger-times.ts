@@ -1,5 +1,6 @@
 // When the changes of endpoints happened that wait for the kernel, as the EndpointSlice controller says it in the
 // annotation endpoints.kubernetes.io/last-change-trigger-time: what kube-proxy's network_programming_duration is made of.
+import { Service } from "./services";
 
 /** What is kept at most, waiting or done: the rest goes unmeasured. */
 const MOST: u32 = 4096;
@@ -13,6 +14,8 @@ class Trigger {
   /** Milliseconds since 1970. */
   time: u64;
   family: u32;
+  /** The Service whose endpoints have changed; 0: it has been forgotten since. */
+  service: usize;
   /** The batch that brings it into the kernel, or WAITING. */
   batch: u32;
 }
@@ -61,11 +64,12 @@ function triggerAt(index: u32): Trigger {
   return changetype<Trigger>(triggers + <usize>index * offsetof<Trigger>());
 }
 
-export function noteTriggerTime(family: u32, time: u64): void {
+export function noteTriggerTime(family: u32, service: Service, time: u64): void {
   if (time < since || count == MOST) return;
   const trigger = triggerAt(count++);
   trigger.time = time;
   trigger.family = family;
+  trigger.service = changetype<usize>(service);
   trigger.batch = WAITING;
 }
 
@@ -74,18 +78,44 @@ export function beginTriggerPlan(): void {
   for (let i: u32 = 0; i < count; i++) triggerAt(i).batch = WAITING;
 }
 
-/** What waits of the family becomes part of the kernel with that batch; 0: the kernel has it already. */
-export function planTriggers(family: u32, batch: u32): void {
-  for (let i: u32 = 0; i < count; i++) if (triggerAt(i).family == family) triggerAt(i).batch = batch;
-  if (batch == 0) settle(family, WAITING);
+/** The Service is about to be freed, and nothing of it waits any more. */
+export function forgetServiceOfTriggers(service: Service): void {
+  const address = changetype<usize>(service);
+  for (let i: u32 = 0; i < count; i++) if (triggerAt(i).service == address) triggerAt(i).service = 0;
 }
 
-function settle(family: u32, batch: u32): void {
+/** The plan has what the Service has come to: not while some of its ports wait for their portion (routing/portions.ts). */
+function isPlanned(trigger: Trigger): bool {
+  return trigger.service == 0 || changetype<Service>(trigger.service).postponed == 0;
+}
+
+/** What waits of the family and is planned becomes part of the kernel with that batch; 0: the kernel has it already. */
+export function planTriggers(family: u32, batch: u32): void {
   let kept: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const trigger = triggerAt(i);
-    if (trigger.batch == batch && trigger.family == family) doneOf(family).add(trigger.time);
-    else memory.copy(changetype<usize>(triggerAt(kept++)), changetype<usize>(trigger), offsetof<Trigger>());
+    if (trigger.family == family && isPlanned(trigger)) {
+      if (batch == 0) {
+        doneOf(family).add(trigger.time);
+        continue;
+      }
+      trigger.batch = batch;
+    }
+    keep(kept++, trigger);
+  }
+  count = kept;
+}
+
+function keep(index: u32, trigger: Trigger): void {
+  memory.copy(changetype<usize>(triggerAt(index)), changetype<usize>(trigger), offsetof<Trigger>());
+}
+
+function settle(batch: u32): void {
+  let kept: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const trigger = triggerAt(i);
+    if (trigger.batch == batch) doneOf(trigger.family).add(trigger.time);
+    else keep(kept++, trigger);
   }
   count = kept;
 }
@@ -93,8 +123,7 @@ function settle(family: u32, batch: u32): void {
 /** The batch is closed: its changes are done, or wait again. */
 export function closeTriggers(batch: u32, acknowledged: bool): void {
   if (acknowledged) {
-    settle(0, batch);
-    settle(1, batch);
+    settle(batch);
     return;
   }
   for (let i: u32 = 0; i < count; i++) if (triggerAt(i).batch == batch) triggerAt(i).batch = WAITING;

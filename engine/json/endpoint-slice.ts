@@ -6,9 +6,9 @@ import { IPV4, IPV6 } from "../bytes/protocols";
 import { sizeOf } from "../bytes/sizes";
 import { droppedMilliseconds, NO_TIMESTAMP, parseTimestamp } from "../bytes/timestamp";
 import { EndpointFlag, EndpointRecord, SlicePortRecord, SliceRecord } from "../cluster/records";
-import { deleteSlice, keepSlice, storeSlice } from "../cluster/store";
+import { deleteSlice, keepSlice, noteSliceTrigger, storeSlice } from "../cluster/store";
 import { internString, NO_STRING } from "../cluster/strings";
-import { measuresChanges, noteTriggerTime } from "../cluster/trigger-times";
+import { measuresChanges } from "../cluster/trigger-times";
 import { nodeHints, readHints, releaseHints, resetHints, zoneHints } from "./hints";
 import { readOtherMember } from "./identity";
 import {
@@ -305,9 +305,11 @@ function isUnselected(family: u32): bool {
 }
 
 /** When the change of a Pod or Service happened that has led to this change of the slice. */
-function noteTrigger(family: u32): void {
+function noteTrigger(): void {
   const seconds = parseTimestamp(triggerTimeText.bytes, triggerTimeText.length);
-  if (seconds != NO_TIMESTAMP) noteTriggerTime(family, seconds * 1000 + <u64>droppedMilliseconds);
+  if (seconds == NO_TIMESTAMP) return;
+  const time = seconds * 1000 + <u64>droppedMilliseconds;
+  noteSliceTrigger(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length, time);
 }
 
 /** Stores the slice that was read, or deletes it if that is what happened or it is not one for kube-proxy. */
@@ -328,6 +330,6 @@ export function commitEndpointSlice(deleted: bool): u32 {
   }
   const record = buildRecord(family, endpointCount);
   const changed = storeSlice(namespaceText.bytes, namespaceText.length, nameText.bytes, nameText.length, record);
-  if (changed && measuresChanges()) noteTrigger(family == 4 ? IPV4 : IPV6);
+  if (changed && measuresChanges()) noteTrigger();
   return accepted(changed);
 }

@@ -2,7 +2,16 @@
 import { Vector } from "../bytes/memory";
 import { Protocol } from "../bytes/protocols";
 import { factsChanged } from "../cluster/nodes";
-import { Change, changedServices, dropUnusedService, noteChange, Service, sortedServices } from "../cluster/services";
+import {
+  Change,
+  changedServices,
+  dropUnusedService,
+  isUnused,
+  noteChange,
+  Service,
+  sortedServices,
+} from "../cluster/services";
+import { forgetServiceOfTriggers } from "../cluster/trigger-times";
 import { countService } from "./counters";
 import { computeFacts, routingFactsChanged, routingFactsRead } from "./facts";
 import { rememberGone } from "./gone-entry-points";
@@ -230,7 +239,9 @@ function finish(service: Service): void {
 function dropGone(service: Service): void {
   if (service.postponed != 0) return;
   dropGonePorts(service);
-  if (service.ports == 0 && service.changes == 0) dropUnusedService(service);
+  if (service.changes != 0 || !isUnused(service)) return;
+  forgetServiceOfTriggers(service);
+  dropUnusedService(service);
 }
 
 // ---- heavy Services, port by port
