@@ -16,7 +16,8 @@ import {
 import { rulesChange } from "../../shared/diff/rules.ts";
 import { badnessOf } from "../../shared/diff/words.ts";
 import { version } from "../version.ts";
-import type { DiffSide } from "./diff-side.ts";
+import { contentChange } from "./diff-content.ts";
+import type { DiffSide, SeenFromNodes } from "./diff-side.ts";
 
 export interface ReportOptions {
   readonly mode: Mode;
@@ -31,9 +32,13 @@ export function diffReport(base: DiffSide, head: DiffSide, options: ReportOption
   const nodes = options.node === undefined ? nodesOf(base, head) : [options.node];
   let renamed = new Map<string, string>();
   let comparison = new Comparison();
+  const others = nodes.length > 1 ? sidesFromOthers(base, head) : undefined;
   for (const [index, node] of nodes.entries()) {
-    if (!base.configure(node) || !head.configure(node)) return undefined;
-    const [before, after] = [base.view(), head.view()];
+    // What is wrong with the options or between Services is said of the whole.
+    if (index === 0 && (!base.configure(node) || !head.configure(node))) return undefined;
+    const [old, now] = others?.(node) ?? [base, head];
+    if (!old.configure(node) || !now.configure(node)) return undefined;
+    const [before, after] = [old.view(), now.view()];
     if (index === 0) {
       base.reportConflicts();
       head.reportConflicts();
@@ -63,6 +68,16 @@ export function diffReport(base: DiffSide, head: DiffSide, options: ReportOption
   } as const;
   const { format_version, kind, writtenBy, mode, ...rest } = report;
   return { format_version, kind, writtenBy, mode, headline: headlineOf(report), ...rest };
+}
+
+type Sides = readonly [SeenFromNodes, SeenFromNodes];
+
+/** Sides with as much as one has to look at from a node. Undefined: it is everything. */
+function sidesFromOthers(base: DiffSide, head: DiffSide): ((node: string) => Sides) | undefined {
+  const change = contentChange(base.content(), head.content());
+  if (change === undefined) return undefined;
+  const few: Sides = [base.only(change.services), head.only(change.services)];
+  return (node) => (change.nodes.has(node) ? [base, head] : few);
 }
 
 /** Those that both sides have, since a node that comes or goes sees everything come or go; else those that any side has. */

@@ -6,19 +6,29 @@ import { assumeSet } from "../../shared/assumed/assume-set.ts";
 import type { Marks } from "../../shared/assumed/marks.ts";
 import { Cluster } from "../../shared/cluster.ts";
 import { engineOptions } from "../../shared/config/rules.ts";
+import type { Options } from "../../shared/contract.ts";
 import type { DescribedServicePort } from "../../shared/describe.ts";
 import { type Diagnostic, diagnostic, isRefusal } from "../../shared/diagnostics.ts";
 import type { NodeView } from "../../shared/diff/comparison.ts";
 import { DescribedPorts } from "../../shared/diff/described-ports.ts";
 import type { ServiceContent } from "../../shared/diff/renames.ts";
-import { joinPieces } from "../../shared/engine.ts";
+import { type EngineModule, joinPieces } from "../../shared/engine.ts";
 import { type Found, readSources } from "../../shared/manifests/files.ts";
+import { jsonInput } from "../../shared/manifests/input.ts";
 import { ManifestSet } from "../../shared/manifests/manifest-set.ts";
-import { fieldsOf, listOf, textOf } from "../../shared/manifests/objects.ts";
+import {
+  type Fields,
+  fieldsOf,
+  listOf,
+  type ManifestObject,
+  objectsOf,
+  textOf,
+} from "../../shared/manifests/objects.ts";
 import type { Origins } from "../../shared/manifests/origins.ts";
 import type { Io } from "../io.ts";
 import { assumedCounts, markPort } from "../output/assumed.ts";
 import { assumptionsOf, type Configured, type FileOptions } from "./cluster-of-files.ts";
+import { type Content, contentOf, serviceOfObject } from "./diff-content.ts";
 import { filesOfCommit } from "./git-files.ts";
 import { readFound } from "./read-manifests.ts";
 
@@ -33,12 +43,21 @@ export interface Place {
   readonly origin: string;
 }
 
-export class DiffSide {
+/** A cluster that can be looked at from any node. */
+export interface SeenFromNodes {
+  /** Looks from the node. False: the options are refused. */
+  configure(node: string): boolean;
+  /** As the node sees it for which it was configured last. */
+  view(): NodeView;
+}
+
+export class DiffSide implements SeenFromNodes {
   readonly name: string;
   readonly diagnostics: readonly Diagnostic[];
   /** False: part of it could not be read. */
   readonly complete: boolean;
   readonly assumed: string;
+  readonly #module: EngineModule;
   readonly #cluster: Cluster;
   readonly #marks: Marks | undefined;
   readonly #origins: Origins;
@@ -47,15 +66,24 @@ export class DiffSide {
   readonly #options: FileOptions;
   readonly #collected: Collected;
   readonly #conflicts = new Set<Diagnostic>();
+  #parsed: readonly ManifestObject[] = [];
 
   private constructor(
     name: string,
-    parts: { cluster: Cluster; marks: Marks | undefined; origins: Origins; set: ManifestSet; collected: Collected },
+    parts: {
+      module: EngineModule;
+      cluster: Cluster;
+      marks: Marks | undefined;
+      origins: Origins;
+      set: ManifestSet;
+      collected: Collected;
+    },
     configured: Configured,
     options: FileOptions,
   ) {
-    const { cluster, marks, origins, set, collected } = parts;
+    const { module, cluster, marks, origins, set, collected } = parts;
     this.name = name;
+    this.#module = module;
     this.#cluster = cluster;
     this.#marks = marks;
     this.#origins = origins;
@@ -71,7 +99,8 @@ export class DiffSide {
 
   static async read(location: Location, options: FileOptions, configured: Configured, io: Io): Promise<DiffSide> {
     const collected = new Collected(location.kind === "commit" ? `${location.ref}:` : "");
-    const cluster = new Cluster(await io.loadEngine(), collected.report);
+    const module = await io.loadEngine();
+    const cluster = new Cluster(module, collected.report);
     const { inputs, origins } = await readFound(await foundIn(location, io), io, collected);
     const set = new ManifestSet(inputs);
     for (const found of admitSet(set, options.cluster)) collected.report(found);
@@ -82,7 +111,7 @@ export class DiffSide {
     cluster.finish();
     return new DiffSide(
       location.name,
-      { cluster, marks: assumed?.marks, origins, set, collected },
+      { module, cluster, marks: assumed?.marks, origins, set, collected },
       configured,
       options,
     );
@@ -99,15 +128,51 @@ export class DiffSide {
 
   /** Looks from the node. False: the options are refused, which is in `diagnostics`. */
   configure(node: string): boolean {
-    const { config, mode, place } = this.#configured;
+    const { place } = this.#configured;
+    return this.#cluster.configure(this.#engineOptions(node), (problem) => place(problem.field));
+  }
+
+  /** What its Services and Nodes are made of. Parses all objects, which then wait for `only`. */
+  content(): Content {
+    this.#parsed = this.#set.inputs().flatMap((input) => [...objectsOf(input)]);
+    return contentOf(this.#parsed);
+  }
+
+  /**
+   * After `content`: the same with these Services alone, and all Nodes. What is wrong with it is known already.
+   *
+   * @param services `namespace/name`
+   */
+  only(services: ReadonlySet<string>): SeenFromNodes {
+    const items: Fields[] = [];
+    for (const object of this.#parsed) {
+      const service = serviceOfObject(object);
+      const isWanted = service === undefined ? isOfAll(object) : services.has(service);
+      if (isWanted) items.push({ ...object.fields, kind: object.kind, apiVersion: object.apiVersion });
+    }
+    this.#parsed = [];
+    const cluster = new Cluster(this.#module, () => {});
+    cluster.apply(jsonInput("", new TextEncoder().encode(JSON.stringify({ apiVersion: "v1", kind: "List", items }))));
+    cluster.finish();
+    return {
+      configure: (node) => cluster.configure(this.#engineOptions(node), () => ({})),
+      view: () => this.#viewOf(cluster),
+    };
+  }
+
+  #engineOptions(node: string): Options {
+    const { config, mode } = this.#configured;
     const { nfacct, kubeVersion } = this.#options;
-    const options = engineOptions(config, { mode, node, nfacct, kubeVersion });
-    return this.#cluster.configure(options, (problem) => place(problem.field));
+    return engineOptions(config, { mode, node, nfacct, kubeVersion });
   }
 
   /** As the node sees it for which it was configured last. */
   view(): NodeView {
-    const pieces = this.#cluster.ask((engine) => engine.describe());
+    return this.#viewOf(this.#cluster);
+  }
+
+  #viewOf(cluster: Cluster): NodeView {
+    const pieces = cluster.ask((engine) => engine.describe());
     const marks = this.#marks;
     return {
       ports: new DescribedPorts(new TextDecoder().decode(joinPieces(pieces))),
@@ -175,6 +240,11 @@ export class DiffSide {
         severity === "error" && kind === "Service" && `${namespace || "default"}/${name}` === service,
     );
   }
+}
+
+/** Nodes and what no Service has. */
+function isOfAll({ kind }: ManifestObject): boolean {
+  return kind === "Node" || kind === "ServiceCIDR";
 }
 
 /** What is said of a side, each thing once however many nodes it is asked for. */
