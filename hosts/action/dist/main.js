@@ -43,9 +43,18 @@ function subjectOf({ port, traffic, families }, siblings) {
 }
 var SHOWN = 5;
 function nodesText({ nodes, everywhere }, count) {
-  if (everywhere) return "";
+  return everywhere ? "" : `on ${nodes.length} of ${count} nodes: ${namesText(nodes)}`;
+}
+function namesText(nodes) {
   const more = nodes.length > SHOWN ? `, and ${nodes.length - SHOWN} more` : "";
-  return `on ${nodes.length} of ${count} nodes: ${nodes.slice(0, SHOWN).map((node) => printable(node, 253)).join(", ")}${more}`;
+  return `${nodes.slice(0, SHOWN).map((node) => printable(node, 253)).join(", ")}${more}`;
+}
+function otherNodesText({ otherNodes }) {
+  if (otherNodes === void 0) return "";
+  const parts = ["base", "head"].flatMap(
+    (side) => otherNodes[side].length === 0 ? [] : [`${namesText(otherNodes[side])}, which ${side} alone has`]
+  );
+  return `Not looked from: ${parts.join("; ")}`;
 }
 function placeOf({ place: { file, line, origin } }) {
   if (file === "") return "";
@@ -127,7 +136,12 @@ function diffMarkdown(report, limit = bytesAtMost) {
 function title(report) {
   const { base, head, mode, nodes, headline } = report;
   const where = nodes.length === 1 ? "one node" : plural(nodes.length, "node");
-  return [`### ${escaped(headline)}`, "", `${escaped(base.name)} → ${escaped(head.name)}, mode ${mode}, ${where}`];
+  const others = otherNodesText(report);
+  return [
+    `### ${escaped(headline)}`,
+    "",
+    `${escaped(base.name)} → ${escaped(head.name)}, mode ${mode}, ${where}${others === "" ? "" : `. ${escaped(others)}`}`
+  ];
 }
 var signs = { bad: "🔴", careful: "🟡", good: "🟢", plain: "▫️" };
 function whole(report) {
@@ -526,6 +540,25 @@ var diff_report_default = {
       items: {
         type: "string"
       }
+    },
+    otherNodes: {
+      type: "object",
+      description: "Nodes that one side alone has, which were not looked from.",
+      properties: {
+        base: {
+          type: "array",
+          items: {
+            type: "string"
+          }
+        },
+        head: {
+          type: "array",
+          items: {
+            type: "string"
+          }
+        }
+      },
+      required: ["base", "head"]
     },
     services: {
       type: "array",

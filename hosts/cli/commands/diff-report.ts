@@ -61,6 +61,7 @@ export function diffReport(base: DiffSide, head: DiffSide, options: ReportOption
     base: sideOf(base),
     head: sideOf(head),
     nodes,
+    ...(options.node === undefined ? otherNodesOf(base, head, nodes) : {}),
     services,
     problems,
     ...rulesOf(base, head, services, options.rules),
@@ -87,6 +88,12 @@ function nodesOf(base: DiffSide, head: DiffSide): string[] {
   if (both.length > 0) return both;
   const any = [...new Set([...before, ...after])].sort();
   return any.length > 0 ? any : [""];
+}
+
+function otherNodesOf(base: DiffSide, head: DiffSide, nodes: readonly string[]): Pick<DiffReport, "otherNodes"> {
+  const others = (side: DiffSide) => side.nodes().filter((node) => !nodes.includes(node));
+  const otherNodes = { base: others(base), head: others(head) };
+  return otherNodes.base.length + otherNodes.head.length === 0 ? {} : { otherNodes };
 }
 
 function sideOf({ name, complete, services, assumed }: DiffSide) {

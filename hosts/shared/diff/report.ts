@@ -16,6 +16,8 @@ export interface DiffReport {
   readonly head: ReportedSide;
   /** Names of the nodes that were compared, sorted. Empty name: nobody has named one. */
   readonly nodes: readonly string[];
+  /** Names of Nodes that one side alone has, which were not looked from. Absent: there are none. */
+  readonly otherNodes?: { readonly base: readonly string[]; readonly head: readonly string[] };
   /** In one line. */
   readonly headline: string;
   readonly services: readonly ServiceChanges[];

@@ -1,6 +1,7 @@
 // Words that all writers of the report share.
 import { printable } from "../printable.ts";
 import type { ReportedChange } from "./changes.ts";
+import type { DiffReport } from "./report.ts";
 
 /** How a reviewer should look at a change. */
 export function badnessOf({ kind, gates }: ReportedChange): "bad" | "careful" | "good" | "plain" {
@@ -36,12 +37,24 @@ const SHOWN = 5;
 
 /** `on 4 of 37 nodes: a, b, c, d`; empty: all nodes see it. */
 export function nodesText({ nodes, everywhere }: ReportedChange, count: number): string {
-  if (everywhere) return "";
+  return everywhere ? "" : `on ${nodes.length} of ${count} nodes: ${namesText(nodes)}`;
+}
+
+function namesText(nodes: readonly string[]): string {
   const more = nodes.length > SHOWN ? `, and ${nodes.length - SHOWN} more` : "";
-  return `on ${nodes.length} of ${count} nodes: ${nodes
+  return `${nodes
     .slice(0, SHOWN)
     .map((node) => printable(node, 253))
     .join(", ")}${more}`;
+}
+
+/** `Not looked from: node-b, which base alone has`; empty: there are no such Nodes. */
+export function otherNodesText({ otherNodes }: Pick<DiffReport, "otherNodes">): string {
+  if (otherNodes === undefined) return "";
+  const parts = (["base", "head"] as const).flatMap((side) =>
+    otherNodes[side].length === 0 ? [] : [`${namesText(otherNodes[side])}, which ${side} alone has`],
+  );
+  return `Not looked from: ${parts.join("; ")}`;
 }
 
 /** `web.yaml:12`, or the file that people edit before it; empty: no file has it. */

@@ -1,6 +1,6 @@
 // The report for comments of pull requests and job summaries: as much of it as fits.
 import type { DiffReport, ServiceChanges } from "../../../shared/diff/report.ts";
-import { badnessOf, nodesText, placeOf, subjectOf } from "../../../shared/diff/words.ts";
+import { badnessOf, nodesText, otherNodesText, placeOf, subjectOf } from "../../../shared/diff/words.ts";
 import { plural } from "../../../shared/plural.ts";
 import { printable } from "../../../shared/printable.ts";
 
@@ -16,7 +16,12 @@ export function diffMarkdown(report: DiffReport, limit = bytesAtMost): string {
 function title(report: DiffReport): string[] {
   const { base, head, mode, nodes, headline } = report;
   const where = nodes.length === 1 ? "one node" : plural(nodes.length, "node");
-  return [`### ${escaped(headline)}`, "", `${escaped(base.name)} → ${escaped(head.name)}, mode ${mode}, ${where}`];
+  const others = otherNodesText(report);
+  return [
+    `### ${escaped(headline)}`,
+    "",
+    `${escaped(base.name)} → ${escaped(head.name)}, mode ${mode}, ${where}${others === "" ? "" : `. ${escaped(others)}`}`,
+  ];
 }
 
 const signs = { bad: "🔴", careful: "🟡", good: "🟢", plain: "▫️" } as const;

@@ -1,7 +1,7 @@
 // The report of `diff` and `blast` for people at a terminal.
 import type { ReportedChange } from "../../../shared/diff/changes.ts";
 import type { DiffReport, ReportedProblem, ServiceChanges } from "../../../shared/diff/report.ts";
-import { badnessOf, nodesText, placeOf, subjectOf } from "../../../shared/diff/words.ts";
+import { badnessOf, nodesText, otherNodesText, placeOf, subjectOf } from "../../../shared/diff/words.ts";
 import { plural } from "../../../shared/plural.ts";
 import { printable } from "../../../shared/printable.ts";
 
@@ -22,6 +22,8 @@ export function diffText(report: DiffReport, isColourful: boolean): string {
     paint("dim", `${printable(base.name)} → ${printable(head.name)}, mode ${mode}, ${where}`),
     paint("bold", printable(headline)),
   ];
+  const others = otherNodesText(report);
+  if (others !== "") lines.push(paint("dim", others));
   for (const service of services) lines.push("", ...serviceLines(service, nodes.length, paint));
   if (problems.length > 0)
     lines.push("", paint("bold", "Problems that are new, or keep a side from being known whole:"));
