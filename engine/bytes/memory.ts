@@ -68,6 +68,8 @@ export class Vector {
     return this.get(--this.length);
   }
 
+  // Most of what walks and look-ups do: as a call it was a third of a comparison's time.
+  @inline
   get(index: u32): u32 {
     return load<u32>(this.data + ((<usize>index) << 2));
   }
