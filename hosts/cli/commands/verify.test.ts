@@ -78,6 +78,22 @@ for (const mode of ["iptables", "nftables", "flat"]) {
   });
 }
 
+test("the mode is the rules' own in nft's JSON and in nft's listing of iptables' tables", async () => {
+  const json = (...objects: object[]) => JSON.stringify({ nftables: [{ metainfo: { version: "1.0.6" } }, ...objects] });
+  const table = (name: string) => ({ table: { family: "ip", name, handle: 1 } });
+  const services = { chain: { family: "ip", table: "nat", name: "KUBE-SERVICES", handle: 2 } };
+  const listings = {
+    "flat, json": json(table("sluice")),
+    "nftables, json": json(table("kube-proxy")),
+    "iptables, json": json(table("nat"), services),
+    "iptables, text": "table ip nat {\n\tchain KUBE-SERVICES {\n\t}\n}\n",
+  };
+  for (const [what, text] of Object.entries(listings)) {
+    const { stdout } = await run("verify", "--rules", file("listed", text), "-f", objects);
+    assert.match(stdout, `in ${what.split(",")[0]} mode on node node-a`, what);
+  }
+});
+
 test("a changed endpoint: whose it is, for which packets, and by which rule", async () => {
   const text = readFileSync(join(await rendered("flat"), "rules.nft"), "utf8");
   const line = text.split("\n").findIndex((each) => each.includes("backends { 10.96.0.7 . tcp . 80 . 1 :")) + 1;

@@ -97,9 +97,10 @@ function modeOf(texts: readonly RuleText[]): FileOptions["mode"] {
   const all = texts.map(({ bytes }) => new TextDecoder().decode(bytes));
   const isAnywhere = (pattern: RegExp) => all.some((text) => pattern.test(text));
   const found = [
-    ["flat", /^(?:add )?table ip6? sluice\b/m],
-    ["nftables", /^(?:add )?table ip6? kube-proxy\b/m],
-    ["iptables", /^:KUBE-SERVICES /m],
+    ["flat", /^(?:add )?table ip6? sluice\b|"table": *\{[^{}]*"name": *"sluice"/m],
+    ["nftables", /^(?:add )?table ip6? kube-proxy\b|"table": *\{[^{}]*"name": *"kube-proxy"/m],
+    // As iptables-save, nft and nft's JSON list it.
+    ["iptables", /^:KUBE-SERVICES |^\s*chain KUBE-SERVICES\b|"chain": *\{[^{}]*"name": *"KUBE-SERVICES"/m],
   ] as const;
   const modes = found.filter(([, pattern]) => isAnywhere(pattern)).map(([mode]) => mode);
   if (modes.length <= 1) return modes[0];
