@@ -2,6 +2,7 @@
 // chain is compared with its rules. Which rules are written with which Service's elements says service-differences.ts.
 import { equalBytes } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
+import { isSpentOnOne } from "../bytes/slices";
 import { findAttribute, numberOf, textLength, valueOf } from "../encodings/netlink-attributes";
 import {
   acceptsByPolicy,
@@ -40,6 +41,8 @@ export function forgetChains(): void {
   chainsToFill.clear();
   ownChainsToFill.clear();
   chainsToReplace.clear();
+  mustRebuild = false;
+  looked = 0;
 }
 
 /** The names of such chains have `namespace/name` in them. */
@@ -224,17 +227,27 @@ export function deleteOthers(): void {
 }
 
 /** A set that is there, or a chain that others go to, cannot become what it should be without the table being made anew. */
-export function mustRebuild(): bool {
-  for (let i: u32 = 0; i < ours.names.length; i++) {
-    const wanted = changetype<Named>(<usize>ours.names.get(i));
-    if (isUnnamed(wanted)) continue;
-    const found = kernel.find(wanted.isSet, wanted.name, wanted.nameLength);
-    if (found == 0) continue;
-    const held = changetype<Named>(found);
-    if (wanted.isSet ? !sameSet(held, wanted) : isBaseChain(wanted) && !isBaseChain(held)) {
+export let mustRebuild: bool = false;
+/** How many chains and sets have been looked at for that. */
+let looked: u32 = 0;
+
+/** Finds out whether `mustRebuild`, for a slice; true: it is known. */
+export function findUnchangeable(): bool {
+  while (looked < ours.names.length) {
+    const wanted = changetype<Named>(<usize>ours.names.get(looked++));
+    if (!isUnnamed(wanted) && isUnchangeable(wanted)) {
       noteName(wanted);
+      mustRebuild = true;
       return true;
     }
+    if (isSpentOnOne(looked)) return false;
   }
-  return false;
+  return true;
+}
+
+function isUnchangeable(wanted: Named): bool {
+  const found = kernel.find(wanted.isSet, wanted.name, wanted.nameLength);
+  if (found == 0) return false;
+  const held = changetype<Named>(found);
+  return wanted.isSet ? !sameSet(held, wanted) : isBaseChain(wanted) && !isBaseChain(held);
 }

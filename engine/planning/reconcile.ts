@@ -9,7 +9,7 @@
 // one transaction (nothing can refer to it); flags, types and size of a set, or that a chain others go to is no base
 // chain, for which the table is made anew.
 import { outSelect, resultPieces, resultStart, StreamName } from "../bytes/out";
-import { isSpent } from "../bytes/slices";
+import { isSpent, isSpentOnOne } from "../bytes/slices";
 import { comparedElements, isBaseChain, sameElement } from "../encodings/netlink-compare";
 import { Message } from "../encodings/netlink-numbers";
 import { Named, Part } from "../encodings/netlink-objects";
@@ -17,11 +17,13 @@ import { allowCutsWithin, cutIfLong, isLimited } from "../layouts/nft/cuts";
 import { isOwnMap, isSlotMap } from "../layouts/nft/names";
 import { planDeletions, writeRetired } from "../layouts/nft/retiring";
 import { beginBatch, endNftBatch, endResumedBatch, mergeBatches, resumeBatch } from "../transactions/batches";
+import { commitSomeEntries } from "../transactions/journal";
 import { addStale, confirmStale, dropDoubted } from "../transactions/stale-chains";
 import {
   deleteBaseChain,
   deleteOthers,
   fillSharedChains,
+  findUnchangeable,
   forgetChains,
   mustRebuild,
   wakeTable,
@@ -159,14 +161,18 @@ export namespace Difference {
 namespace Stage {
   /** The messages that were planned are read. */
   export const READ: u32 = 0;
+  /** What can't be changed in place is looked for. */
+  export const REBUILD: u32 = 1;
   /** Chains and sets are compared, without the elements of sets. */
-  export const OBJECTS: u32 = 1;
-  export const MISSING_SLOTS: u32 = 2;
-  export const RANGES: u32 = 3;
-  export const COLLECT: u32 = 4;
-  export const SERVICES: u32 = 5;
-  export const UNCLAIMED: u32 = 6;
-  export const SURPLUS_SLOTS: u32 = 7;
+  export const OBJECTS: u32 = 2;
+  export const MISSING_SLOTS: u32 = 3;
+  export const RANGES: u32 = 4;
+  export const COLLECT: u32 = 5;
+  export const SERVICES: u32 = 6;
+  export const UNCLAIMED: u32 = 7;
+  /** Nothing differs but slots that are too many: what was planned is what the kernel has. */
+  export const COMMIT: u32 = 8;
+  export const SURPLUS_SLOTS: u32 = 9;
 }
 
 let stage: u32 = Stage.READ;
@@ -212,8 +218,10 @@ function enter(next: u32): void {
 /** Replaces the batches of that plan by ones with the difference to what the kernel holds. Goes on for a slice. */
 export function continueDifference(family: u32, now: u64): u32 {
   if (stage == Stage.READ) {
-    if (!readPlanned()) return Difference.MORE;
-    if (mustRebuild()) {
+    if (readPlanned()) enter(Stage.REBUILD);
+  } else if (stage == Stage.REBUILD) {
+    if (!findUnchangeable()) return Difference.MORE;
+    if (mustRebuild) {
       drift.rebuilt = true;
       comparing = false;
       return Difference.REBUILT;
@@ -246,9 +254,10 @@ export function continueDifference(family: u32, now: u64): u32 {
     resumeBatch(writtenBatch);
     retireLeftOvers(family);
     deleteOthers();
-    endResumedBatch();
-    beginBatch(family, 0);
-    enter(Stage.SURPLUS_SLOTS);
+    if (endResumedBatch()) beginSurplusSlots(family);
+    else enter(Stage.COMMIT);
+  } else if (stage == Stage.COMMIT) {
+    if (commitSomeEntries()) beginSurplusSlots(family);
   } else if (writeSurplusSlots(family)) {
     endNftBatch(0, false);
     allowCutsWithin(true);
@@ -257,6 +266,11 @@ export function continueDifference(family: u32, now: u64): u32 {
     return Difference.WRITTEN;
   }
   return Difference.MORE;
+}
+
+function beginSurplusSlots(family: u32): void {
+  beginBatch(family, 0);
+  enter(Stage.SURPLUS_SLOTS);
 }
 
 /** Compares chains and sets, without their elements, for a slice; true: all are compared. Nothing leads to those that are missing. */
@@ -277,7 +291,7 @@ function writeAllRanges(family: u32): bool {
   while (compared < ours.names.length) {
     const set = changetype<Named>(<usize>ours.names.get(compared++));
     writeRanges(set, family);
-    if (set.isSet && hasRanges(set) && isSpent(1 + set.count)) return false;
+    if (set.isSet && hasRanges(set) ? isSpent(1 + set.count) : isSpentOnOne(compared)) return false;
   }
   return true;
 }

@@ -7,7 +7,7 @@
 import { equalBytes, equalLiteral } from "../bytes/compare";
 import { Vector } from "../bytes/memory";
 import { Protocol, protocolNumber } from "../bytes/protocols";
-import { isSpent } from "../bytes/slices";
+import { isSpent, isSpentOnOne } from "../bytes/slices";
 import { Service } from "../cluster/services";
 import { findAttribute, valueEnd, valueLength, valueOf } from "../encodings/netlink-attributes";
 import { Attribute, Message } from "../encodings/netlink-numbers";
@@ -185,6 +185,7 @@ function collectTurn(collect: (wanted: Named) => bool): bool {
     if (isMeant && !collect(wanted)) return false;
     set++;
     element = 0;
+    if (isSpentOnOne(set)) return false;
   }
   set = 0;
   return true;

@@ -214,6 +214,51 @@ for (const mode of ["flat", "nftables"] as const) {
   });
 }
 
+/** A Service with 40 ports and so many addresses, beside others, and what the kernel would answer if it had got it. */
+function dumpedEntryPoints(mode: Mode, addressCount: number) {
+  const ports = Array.from({ length: 40 }, (_, index) => ({ name: `p${index}`, port: 1 + index }));
+  const externalIPs = Array.from({ length: addressCount }, (_, index) => `198.18.0.${index}`);
+  const objects = [makeService("shop/big", { ports, externalIPs }), ...before];
+  const plan = started(mode, objects).plan(0);
+  const dump = Buffer.concat(plan.filter(({ family }) => family === "ipv4").map(({ data }) => joinPieces(data)));
+  const begun = () => {
+    const engine = started(mode, objects);
+    engine.beginReconcile("ipv4", dump.length, 0);
+    engine.readDump(dump);
+    return engine;
+  };
+  return { objects, dump, begun };
+}
+
+for (const mode of ["nftables", "flat"] as const) {
+  test(`${mode}: that a table of many entry points is as it should be is found in slices throughout`, () => {
+    const [fewer = 0, more = 0] = [40, 80].map((addressCount) => {
+      const { calls, batches } = completed(dumpedEntryPoints(mode, addressCount).begun(), 1);
+      assert.equal(batches, []);
+      return calls;
+    });
+    // Each is compared; and by sixteens all are forgotten, listed, settled and committed, which no single call does.
+    const added = 40 * 40;
+    assert.ok(more - fewer > added * 1.25, `${more - fewer} calls for ${added} entry points`);
+  });
+
+  test(`${mode}: such a reconciliation can be ended between any two slices`, () => {
+    const { objects, dump, begun } = dumpedEntryPoints(mode, 20);
+    const changed = slice(3, 6);
+    const plain = started(mode, objects);
+    applyJson(plain, changed);
+    const expected = shapes(plain.reconcile("ipv4", [dump], 0));
+    const { calls } = completed(begun(), 100);
+    for (let done = 1; done < calls; done += 2) {
+      const engine = begun();
+      for (let i = 0; i < done; i++) assert.is(engine.continuePlan(100).tag, "more");
+      applyJson(engine, changed);
+      assert.is(engine.continuePlan(100).tag, "abandoned");
+      assert.equal(shapes(engine.reconcile("ipv4", [dump], 0)), expected, `after ${done} of ${calls} slices`);
+    }
+  });
+}
+
 test("flat: batches come in parts of some megabytes, each once; a plan that is ended between two parts counts as never sent", () => {
   const ports = Array.from({ length: 250 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
   const externalIPs = Array.from({ length: 200 }, (_, i) => `192.0.2.${i + 1}`);

@@ -4,7 +4,7 @@ import { Vector } from "../bytes/memory";
 import { outFlush, resultPieces, resultStart, StreamName } from "../bytes/out";
 import { closeTriggers } from "../cluster/trigger-times";
 import { nft } from "../encodings/nft";
-import { addEntry, commitEntries, moveAllEntries, moveEntries } from "./journal";
+import { addEntry, beginCommit, commitEntries, moveAllEntries, moveEntries } from "./journal";
 
 /** `record batch` as the canonical ABI lays it out. */
 @unmanaged
@@ -28,6 +28,8 @@ const BATCH_WORDS: u32 = <u32>(offsetof<Batch>() >> 2);
 let lastId: u32 = 0;
 let current: u32 = 0; // row of the batch that is being written
 let firstPiece: u32 = 0;
+/** Something may stand in the journal about it. */
+let isJournalled: bool = false;
 
 /** A batch has been made since the engine was: before that nothing is known of what the kernel holds. */
 export function hasMadeBatches(): bool {
@@ -108,6 +110,7 @@ export function beginBatch(family: u32, notBefore: u32): u32 {
   batch.family = <u8>family;
   batch.notBefore = notBefore;
   firstPiece = resultStart();
+  isJournalled = false;
   return lastId;
 }
 
@@ -118,6 +121,8 @@ export function endBatch(services: u32, full: bool): void {
     const family = batch.family;
     const id = batch.id;
     batches.length = current;
+    // To look for it would mean to go over millions of entries.
+    if (!isJournalled) return;
     // What it was about holds as soon as the kernel has the batch before it.
     if (current != 0) {
       const before = changetype<Batch>(batches.data + ((<usize>(current - BATCH_WORDS)) << 2));
@@ -161,18 +166,29 @@ export function mergeBatches(first: u32): u32 {
 /** The batch that is being written gets an id that `mergeBatches` has given. */
 export function resumeBatch(id: u32): void {
   changetype<Batch>(batches.data + ((<usize>current) << 2)).id = id;
+  isJournalled = true;
 }
 
-/** As endNftBatch, for a resumed batch. Without any text of its own it is one with the batch before it, if there is one. */
-export function endResumedBatch(): void {
+/**
+ * As endNftBatch, for a resumed batch. Without any text of its own it is one with the batch before it. If there is none, all that
+ * it is about holds already: then false is returned, and `commitSomeEntries` has to be called until that is settled.
+ */
+export function endResumedBatch(): bool {
   finishNft();
   const batch = changetype<Batch>(batches.data + ((<usize>current) << 2));
-  if (resultStart() != firstPiece || current == 0) {
+  if (resultStart() != firstPiece) {
     endBatch(0, false);
-    return;
+    return true;
   }
-  changetype<Batch>(batches.data + ((<usize>(current - BATCH_WORDS)) << 2)).id = batch.id;
+  const id = batch.id;
   batches.length = current;
+  if (current == 0) {
+    closeTriggers(id, true);
+    beginCommit(id);
+    return false;
+  }
+  changetype<Batch>(batches.data + ((<usize>(current - BATCH_WORDS)) << 2)).id = id;
+  return true;
 }
 
 /** Id of the batch that is being written. */
@@ -207,6 +223,7 @@ export function isPlanned(id: u32): bool {
 
 /** What the batch that is being written is about: `kind` is one of `journalKind`'s. */
 export function journal(kind: u32, object: usize): void {
+  isJournalled = true;
   addEntry(currentBatch(), kind, object);
 }
 

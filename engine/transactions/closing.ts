@@ -9,6 +9,7 @@ import {
   beginOrder,
   clearEntries,
   commitEntry,
+  dropCommitted,
   endOrder,
   entryWords,
   failEntry,
@@ -200,6 +201,7 @@ function takeBack(from: u32, to: u32, now: u64): void {
 export function beginPlan(now: u64): void {
   beginTriggerPlan();
   closeAll();
+  dropCommitted();
   if (ranges.length == 0) {
     takeBack(0, entryWords(), now);
   } else {

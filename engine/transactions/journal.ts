@@ -1,6 +1,7 @@
 // What batches are about, until the kernel has acknowledged them: rows of a batch's id, a kind and an object of that kind.
 // Whoever owns a kind says what becomes of its objects; the journal knows nothing of them.
 import { Vector } from "../bytes/memory";
+import { isSpentOnOne } from "../bytes/slices";
 
 /** What becomes of an object: `now` is the host's time in milliseconds. */
 type Outcome = (object: usize, now: u64) => void;
@@ -97,6 +98,44 @@ export function commitEntries(batch: u32): void {
   entries.length = kept;
 }
 
+/** The batch that `commitSomeEntries` goes on with; the words up to which it has looked, and those of them that stay. */
+let committedBatch: u32 = 0;
+let looked: u32 = 0;
+let kept: u32 = 0;
+
+/** Begins to do the same in slices. */
+export function beginCommit(batch: u32): void {
+  committedBatch = batch;
+  looked = 0;
+  kept = 0;
+}
+
+/** Goes on for a slice; true: all is committed. Until then no entry may be added. */
+export function commitSomeEntries(): bool {
+  while (looked < entries.length) {
+    if (entries.get(looked) == committedBatch) {
+      commitEntry(looked, 0);
+    } else {
+      for (let word: u32 = 0; word < 3; word++) entries.set(kept + word, entries.get(looked + word));
+      kept += 3;
+    }
+    looked += 3;
+    if (isSpentOnOne(looked)) return false;
+  }
+  dropCommitted();
+  return true;
+}
+
+/** What has been committed in slices is out of the journal, though the rest may not be committed: the plan is given up. */
+export function dropCommitted(): void {
+  if (kept == looked) return;
+  const rest = entries.length - looked;
+  memory.copy(entries.data + ((<usize>kept) << 2), entries.data + ((<usize>looked) << 2), (<usize>rest) << 2);
+  entries.length = kept + rest;
+  looked = 0;
+  kept = 0;
+}
+
 /** Where `moveEntry` puts entries. */
 let moved = new Vector();
 
@@ -120,4 +159,6 @@ export function endOrder(): void {
 
 export function clearEntries(): void {
   entries.clear();
+  looked = 0;
+  kept = 0;
 }

@@ -55,10 +55,18 @@ export function addStale(chain: u32, hash: usize): void {
 }
 
 function compareStale(a: u32, b: u32): i32 {
-  const left = prefixOf(load<u32>(<usize>a));
-  const right = prefixOf(load<u32>(<usize>b));
-  if (left != right) return left < right ? -1 : 1;
-  return memory.compare(<usize>a + HASH, <usize>b + HASH, 16);
+  if (load<u32>(<usize>a) != load<u32>(<usize>b)) {
+    return prefixOf(load<u32>(<usize>a)) < prefixOf(load<u32>(<usize>b)) ? -1 : 1;
+  }
+  const order = compareWords(<usize>a + HASH, <usize>b + HASH);
+  return order != 0 ? order : compareWords(<usize>a + HASH + 8, <usize>b + HASH + 8);
+}
+
+/** As `memory.compare` of eight bytes. */
+function compareWords(a: usize, b: usize): i32 {
+  const left = bswap<u64>(load<u64>(a));
+  const right = bswap<u64>(load<u64>(b));
+  return left < right ? -1 : left == right ? 0 : 1;
 }
 
 /** Two bytes of hash of each stale chain, a bit for each: nearly all chains that are in use are told by it. */
@@ -107,7 +115,7 @@ export function beginSortingStale(): void {
 
 /** Sorts it, for a slice; true: it is sorted. */
 export function sortStale(): bool {
-  for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count / 2)) return false;
+  for (let count = continueSort(); count != 0; count = continueSort()) if (isSpent(count)) return false;
   return true;
 }
 

@@ -1,7 +1,7 @@
 // The elements of the named sets and maps that nftables layouts share (kube-proxy: pkg/proxy/nftables): for each key what
 // should be in the kernel, what is, and the commands between the two.
 import { Vector } from "../../bytes/memory";
-import { isSpent } from "../../bytes/slices";
+import { isSpent, isSpentOnOne } from "../../bytes/slices";
 import { sortVector } from "../../bytes/sort";
 import { nft } from "../../encodings/nft";
 import { Verb } from "../../encodings/nft-encoding";
@@ -179,24 +179,38 @@ export function writeClusterIP(claim: Claim, clusterIP: Key): void {
 const SORTED_AT_ONCE: u32 = 8192;
 
 const keys = new Vector();
+/** What has changed, how much of it has been looked at, and the family whose keys are wanted. */
+let changedBefore: Vector = new Vector();
+let looked: u32 = 0;
+let changedFamily: u32 = 0;
 /** How many of `keys` are sorted, and how many have been written. */
 let sorted: u32 = 0;
 let written: u32 = 0;
 
-/** Begins to bring keys up to date that none of the service ports written in this plan has. */
+/** Begins to bring keys up to date that none of the service ports written in this plan has: `changed` must not change until then. */
 export function beginChangedKeys(changed: Vector, family: u32): void {
   keys.clear();
   sorted = 0;
   written = 0;
-  for (let i: u32 = 0; i < changed.length; i++) {
-    const key = changetype<Key>(<usize>changed.get(i));
-    if (key.open || <u32>key.family != family) continue;
-    if (!isKeyWaiting(key) || isHeldByAnother(key)) keys.push(changed.get(i));
+  looked = 0;
+  changedBefore = changed;
+  changedFamily = family;
+}
+
+/** Finds them, for a slice; true: all are found. */
+function listChangedKeys(): bool {
+  while (looked < changedBefore.length) {
+    const at = changedBefore.get(looked++);
+    const key = changetype<Key>(<usize>at);
+    if (!key.open && <u32>key.family == changedFamily && (!isKeyWaiting(key) || isHeldByAnother(key))) keys.push(at);
+    if (isSpentOnOne(looked)) return false;
   }
+  return true;
 }
 
 /** Goes on for a slice; true: all are written. `write` does a key that is claimed, `drop` one that nobody claims. */
 export function continueChangedKeys(write: (claim: Claim) => void, drop: (key: Key) => void): bool {
+  if (!listChangedKeys()) return false;
   while (written < keys.length) {
     if (written == sorted) {
       sorted = min(keys.length, sorted + SORTED_AT_ONCE);
