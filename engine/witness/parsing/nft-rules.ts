@@ -1,6 +1,6 @@
 // Rules of nft: matches and statements, one after the other.
 import { setList } from "../model/affinity";
-import { nameOf } from "../model/names";
+import { literalName, nameBytes, nameOf } from "../model/names";
 import { ABSENT } from "../model/pairs";
 import {
   beginRule,
@@ -19,7 +19,7 @@ import {
   statement2,
 } from "../model/rules";
 import { findSet, setAt } from "../model/sets";
-import { chainNamed, isListedTwice, tableAt } from "../model/tables";
+import { chainAt, chainNamed, isListedTwice, tableAt } from "../model/tables";
 import { ctStatusOf, readCtStates } from "./ct-states";
 import { plainVerdict } from "./nft-elements";
 import { fieldCount, isField, readFields } from "./nft-fields";
@@ -31,6 +31,7 @@ import { rejectReason } from "./reject-reasons";
 import * as words from "./words";
 
 let table: u32 = 0;
+let inChain: u32 = 0;
 let line: u32 = 0;
 /** Some set was found to be dynamic by a rule alone: JSON of nft before 1.0.7 does not say it. */
 let isLate: bool = false;
@@ -53,6 +54,7 @@ export function settleDynamic(): void {
 /** Reads a rule up to the end of its line, or of the block that it stands in. */
 export function readRule(ofTable: u32, chain: u32, atLine: u32, isInsert: bool): void {
   table = ofTable;
+  inChain = chain;
   line = atLine;
   const depth = words.depth;
   beginRule();
@@ -232,6 +234,14 @@ function readUpdate(): bool {
   return true;
 }
 
+/** The chain is one of iptables-nft: nft lists its rules in a translation that loses some. */
+function isTranslated(): bool {
+  const name = tableAt(table).name;
+  if (name != literalName("filter") && name != literalName("nat") && name != literalName("mangle")) return false;
+  const first = load<u8>(nameBytes(chainAt(inChain).name));
+  return first >= 0x41 && first <= 0x5a;
+}
+
 /** `ct state new,established`, `ct state { … }`, `ct status dnat`; all else of ct is not followed. */
 function readCt(): bool {
   words.mark();
@@ -242,6 +252,8 @@ function readCt(): bool {
     words.back();
     return readMatch(table, line);
   }
+  // Of `! --ctstate RELATED,ESTABLISHED,DNAT`, as KUBE-FIREWALL has it, nft's listing leaves `ct status dnat`: the opposite.
+  if (!isState && isTranslated()) return false;
   words.next();
   if (isState && words.is("vmap")) return readCtStateMap();
   let flags: u32 = 0;

@@ -94,6 +94,19 @@ test("the mode is the rules' own in nft's JSON and in nft's listing of iptables'
   }
 });
 
+test("what nft's listing of iptables' rules leaves of their states is unknown, not the opposite of what they do", async () => {
+  const listing = (name: string, chain: string) =>
+    file(
+      name,
+      `table ip filter {\n\tchain ${chain} {\n\t\ttype filter hook input priority 0; policy accept;\n\t\tip daddr 10.96.0.7 ct status dnat counter packets 0 bytes 0 drop\n\t}\n}\n`,
+    );
+  const of = async (rules: string) =>
+    (await run("trace", "--rules", rules, "--addresses", addresses, "--to", "10.96.0.7:80")).code;
+  const addresses = file("here.json", JSON.stringify([{ addr_info: [{ local: "10.96.0.7" }] }]));
+  assert.is(await of(listing("iptables-chain.nft", "INPUT")), 3);
+  assert.is(await of(listing("own-chain.nft", "input")), 0);
+});
+
 test("a changed endpoint: whose it is, for which packets, and by which rule", async () => {
   const text = readFileSync(join(await rendered("flat"), "rules.nft"), "utf8");
   const line = text.split("\n").findIndex((each) => each.includes("backends { 10.96.0.7 . tcp . 80 . 1 :")) + 1;

@@ -30,15 +30,16 @@ function keyOf({ destination, protocol, port, inInterface = "", endings }: Found
   return [destination, protocol, ...port, inInterface, endingsText(endings, 1000)].join("\n");
 }
 
-function answer({ about, question, found }: SurveyReport): string {
+function answer({ about, question, found, more }: SurveyReport): string {
   const entryPoints = new Set(
     found.map(({ destination, protocol, port }) => [destination, protocol, ...port].join(" ")),
   );
+  const atLeast = more > 0 ? "at least " : "";
   if (about === "endpoint") {
-    return `${question} is reached by ${entryPoints.size === 0 ? "nobody" : `way of ${plural(entryPoints.size, "entry point")}`}`;
+    return `${question} is reached by ${entryPoints.size === 0 ? "nobody" : `way of ${atLeast}${plural(entryPoints.size, "entry point")}`}`;
   }
   if (about === "stopped")
-    return `${question}: ${entryPoints.size === 0 ? "none" : plural(entryPoints.size, "destination")}`;
+    return `${question}: ${entryPoints.size === 0 ? "none" : `${atLeast}${plural(entryPoints.size, "destination")}`}`;
   const all = found.flatMap(({ endings }) => endings);
   const endpoints = new Set(all.filter(({ ending }) => ending === "endpoint").map(endpointText));
   const others = [...new Set(all.filter(({ ending }) => ending !== "endpoint").map(({ ending }) => ending))];
