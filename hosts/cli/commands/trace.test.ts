@@ -137,4 +137,15 @@ test("questions that are none", async () => {
   }
 });
 
+test("more is stopped than is told: the answer counts what is told and says so", async () => {
+  const path = join(directory, "many.nft");
+  const ports = Array.from({ length: 1100 }, (_, i) => 2 * i + 1).join(", ");
+  writeFileSync(
+    path,
+    `table ip x {\n\tchain f {\n\t\ttype filter hook forward priority 0;\n\t\ttcp dport { ${ports} } drop\n\t}\n}\n`,
+  );
+  const { stdout } = await run("trace", "--rules", path, "--stopped");
+  assert.match(stdout, /^new connections, dropped or rejected: at least \d+ destinations\n/);
+});
+
 test.run();
