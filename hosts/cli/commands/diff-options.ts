@@ -7,7 +7,7 @@ import type { Location } from "./diff-side.ts";
 import { fileArguments, fileOptions } from "./file-options.ts";
 import { parseOptions } from "./parse-options.ts";
 
-/** How a report is made and judged: the same for `diff` and `blast`. */
+/** How a report is made and judged. */
 export interface JudgeOptions {
   readonly files: FileOptions;
   readonly reports: readonly ReportTarget[];

@@ -1,4 +1,4 @@
-// The formats of the report of `diff` and `blast`.
+// The formats of the report of `diff`.
 import type { DiffReport } from "../../shared/diff/report.ts";
 import type { Io } from "../io.ts";
 import { diffGithub } from "../output/diff/github.ts";

@@ -1,4 +1,4 @@
-// The one report of `diff` and `blast`: what writers get, and what `--report json` writes as it is. schemas/diff-report.json
+// The report of `diff`: what writers get, and what `--report json` writes as it is. schemas/diff-report.json
 // describes it. Fields and kinds may be added within one format_version; nothing is renamed or taken away.
 import type { Mode } from "../contract.ts";
 import { plural } from "../plural.ts";

@@ -1,4 +1,4 @@
-// The report of `diff` and `blast` for people at a terminal.
+// The report of `diff` for people at a terminal.
 import type { ReportedChange } from "../../../shared/diff/changes.ts";
 import type { DiffReport, ReportedProblem, ServiceChanges } from "../../../shared/diff/report.ts";
 import { badnessOf, nodesText, otherNodesText, placeOf, subjectOf } from "../../../shared/diff/words.ts";
