@@ -101,19 +101,15 @@ export interface ContentChange {
 /** Undefined: anything may look otherwise from anywhere. */
 export function contentChange(base: Content, head: Content): ContentChange | undefined {
   if (base.rest !== head.rest) return undefined;
-  const services = differing(base.services, head.services);
+  const changed = differing(base.services, head.services);
+  const claimants = new Map<string, Set<string>>();
   for (const { claims } of [base, head]) {
-    for (const claimants of claims.values()) {
-      if (claimants.size < 2 || ![...claimants].some((service) => services.has(service))) continue;
-      for (const service of claimants) services.add(service);
-    }
+    for (const [claim, services] of claims)
+      claimants.set(claim, new Set([...(claimants.get(claim) ?? []), ...services]));
   }
-  // A claim that base's Services had and head's have.
-  for (const [claim, before] of base.claims) {
-    const after = head.claims.get(claim);
-    if (after === undefined) continue;
-    const all = [...before, ...after];
-    if (all.some((service) => services.has(service))) for (const service of all) services.add(service);
+  const services = new Set(changed);
+  for (const all of claimants.values()) {
+    if ([...all].some((service) => changed.has(service))) for (const service of all) services.add(service);
   }
   return { services, nodes: differing(base.nodes, head.nodes) };
 }

@@ -205,7 +205,6 @@ export function isKnown(found: Diagnostic, other: DiffSide): boolean {
   return other.diagnostics.some((each) => keyOf(each) === key);
 }
 
-/** Places in files move, and are no part of what is wrong. */
 /** Without places, and without how many others a message speaks for: those change with every file that comes. */
 function keyOf({ severity, code, kind, namespace, name, field, message }: Diagnostic): string {
   const others = /(?:, and so for|; so are) \d+ .*$/;

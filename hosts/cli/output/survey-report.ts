@@ -2,9 +2,7 @@
 import type { EntryPoints } from "../../shared/entry-points.ts";
 import type { RuleLines } from "../../shared/rule-lines.ts";
 import type { Packets, Survey } from "../../shared/witness-answers.ts";
-import { placed } from "./trace-report.ts";
-import type { ReportedEnding } from "./verify-report.ts";
-import { serviceOf } from "./verify-report.ts";
+import { type ReportedEnding, reportedEnding, serviceOf } from "./verify-report.ts";
 
 export interface FoundPackets extends Omit<Packets, "source"> {
   /** `namespace/service:port` whose entry point it is; empty: nobody's. */
@@ -41,7 +39,7 @@ export interface Surveyed {
 export function surveyReport({ rules, about, question, survey, lines, entryPoints }: Surveyed): SurveyReport {
   const groups = new Map<string, FoundPackets & { sources: string[] }>();
   for (const { source, endings, ...packets } of survey.found) {
-    const reported = endings.map(({ line, ...ending }) => ({ ...ending, ...placed(lines, line) }));
+    const reported = endings.map((ending) => reportedEnding(ending, lines));
     const key = JSON.stringify([packets, reported]);
     const group = groups.get(key);
     if (group !== undefined) group.sources.push(source);

@@ -3,6 +3,7 @@ import { plural } from "../../shared/plural.ts";
 import { printable } from "../../shared/printable.ts";
 import { endingsText, endpointText } from "./endings.ts";
 import type { FoundPackets, SurveyReport } from "./survey-report.ts";
+import { portsText } from "./verify-text.ts";
 
 /** Groups that are listed; the JSON has them all. */
 const shownAtMost = 60;
@@ -51,9 +52,6 @@ function groupLines(alike: readonly FoundPackets[]): string[] {
   const [first] = alike;
   if (first === undefined) return [];
   const { destination, protocol, port, service, inInterface, endings } = first;
-  const [low, high] = port;
-  const isAny = high === 0 || (low === 0 && high === 65535);
-  const ports = isAny ? "" : low === high ? ` port ${low}` : ` ports ${low}-${high}`;
   const whose = service === "" ? "" : ` (${service})`;
   const by = inInterface === undefined ? "" : `, in by ${inInterface}`;
   const sources = alike.flatMap((each) => (each.origin === "node" ? [] : each.sources));
@@ -64,7 +62,7 @@ function groupLines(alike: readonly FoundPackets[]): string[] {
   const place = endings.find(({ at }) => at !== undefined)?.at;
   const rule = place === undefined ? [] : [`      ${place.file}:${place.line}: ${place.rule}`];
   return [
-    `  ${protocol} to ${destination}${ports}${whose} from ${from.join(" and ")}${by}`,
+    `  ${protocol} to ${destination}${portsText(port)}${whose} from ${from.join(" and ")}${by}`,
     `    ${endingsText(endings, 10)}`,
     ...rule.map((line) => (line.length > 240 ? `${line.slice(0, 239)}…` : line)),
   ];

@@ -54,9 +54,12 @@ export interface Compared {
   readonly flows: boolean;
 }
 
+export function reportedEnding({ line, ...ending }: Ending, lines: RuleLines): ReportedEnding {
+  return { ...ending, ...placed(lines, line) };
+}
+
 export function reportOf({ comparison, rules, a, b, local, flows }: Compared): VerifyReport {
   const { result, complete, classes, differentClasses, unknownClasses, kinds, differences } = comparison;
-  const reported = ({ line, ...ending }: Ending, { lines }: Side) => ({ ...ending, ...placed(lines, line) });
   return {
     format_version: 1,
     result,
@@ -71,8 +74,8 @@ export function reportOf({ comparison, rules, a, b, local, flows }: Compared): V
     differences: differences.map((difference) => ({
       ...difference,
       service: serviceOf(difference, b.entryPoints),
-      a: difference.a.map((ending) => reported(ending, a)),
-      b: difference.b.map((ending) => reported(ending, b)),
+      a: difference.a.map((ending) => reportedEnding(ending, a.lines)),
+      b: difference.b.map((ending) => reportedEnding(ending, b.lines)),
     })),
     rules: reportedRules(rules, a.lines, b.lines),
     moreRules: rules.more,

@@ -133,19 +133,22 @@ function reasonLines(alike: readonly ReportedDifference[]): string[] {
   ].map((line) => printable(line, 2000));
 }
 
+/** ` port 80`, ` ports 0-79`; empty: all of them, or the protocol has none. */
+export function portsText([first, last]: ReportedDifference["port"]): string {
+  const isAny = last === 0 || (first === 0 && last === 65535);
+  return isAny ? "" : first === last ? ` port ${first}` : ` ports ${first}-${last}`;
+}
+
 /** A difference's packets in words. */
 export function packetText(difference: Omit<ReportedDifference, "service" | "a" | "b">): string {
   const { origin, state, source, destination, protocol, port, sticksTo, inInterface } = difference;
-  const [first, last] = port;
-  const isAny = last === 0 || (first === 0 && last === 65535);
-  const ports = isAny ? "" : first === last ? ` port ${first}` : ` ports ${first}-${last}`;
   const from = origin === "node" ? "from the node" : `from ${source}`;
   const details = [
     state === "new" ? "" : `, ${state} connections`,
     inInterface === undefined ? "" : `, in by ${inInterface}`,
     sticksTo === undefined ? "" : `, of a client that sticks to ${sticksTo}`,
   ];
-  return `${protocol} to ${destination}${ports} ${from}${details.join("")}`;
+  return `${protocol} to ${destination}${portsText(port)} ${from}${details.join("")}`;
 }
 
 /** One side's endings, and the rule of the first that the other side does not have. */
